@@ -1,12 +1,13 @@
 """Classify every validation image."""
 
-from prunescope import checkpoints, datasets, evaluation, job, networks, tables
+from prunescope import checkpoints, datasets, devices, evaluation, job, networks, tables
 
 
 def main(smk) -> None:
     network = checkpoints.load(smk.input.network)
     images = datasets.PackedImages.open(smk.input.images, smk.input.labels)
-    predictions = evaluation.predict(networks.to_module(network), images, network.description)
+    module = networks.to_module(network).to(devices.choose())
+    predictions = evaluation.predict(module, images, network.description)
     job.log.info("%s", evaluation.summarize(predictions))
     tables.PREDICTIONS.write(predictions, smk.output.predictions)
 

@@ -1,15 +1,14 @@
 """Find, for every unit, the probe images that excite it most and least."""
 
-from prunescope import checkpoints, datasets, exemplars, job, networks, probing, tables
+from prunescope import checkpoints, datasets, devices, exemplars, job, networks, probing, tables
 
 
 def main(smk) -> None:
     network = checkpoints.load(smk.input.network)
     images = datasets.PackedImages.open(smk.input.images, smk.input.labels)
     settings = exemplars.Settings(**smk.params.exemplars)
-    found = probing.find_exemplars(
-        networks.to_module(network), images, network.description, settings
-    )
+    module = networks.to_module(network).to(devices.choose())
+    found = probing.find_exemplars(module, images, network.description, settings)
     job.log.info("%d of %d units are constant", found["constant"].sum(), len(found))
     tables.EXEMPLARS.write(found, smk.output.exemplars)
 

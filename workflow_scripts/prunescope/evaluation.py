@@ -21,7 +21,7 @@ def predict(module: "nn.Module", images: PackedImages, description: Description)
     Parameters
     ----------
     module
-        A torch module in evaluation mode.
+        A torch module in evaluation mode, on any device.
     images
         The split.
     description
@@ -38,15 +38,16 @@ def predict(module: "nn.Module", images: PackedImages, description: Description)
 
     from prunescope.preprocessing import to_input
 
+    device = next(module.parameters()).device
     parts = []
     for batch in images.batches(BATCH):
         with torch.inference_mode():
-            logits = module(to_input(batch.images, description)).float()
+            logits = module(to_input(batch.images, description, device)).float()
             log_p = torch.log_softmax(logits, dim=1)
-            labels = torch.from_numpy(batch.labels)
+            labels = torch.from_numpy(batch.labels).to(device)
             loss = -log_p.gather(1, labels[:, None])[:, 0]
             top = log_p.topk(min(TOP, log_p.shape[1]), dim=1).indices
-        parts.append((loss.numpy(), top.numpy()))
+        parts.append((loss.cpu().numpy(), top.cpu().numpy()))
     losses = np.concatenate([part[0] for part in parts])
     return pl.DataFrame(
         {

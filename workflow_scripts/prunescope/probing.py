@@ -27,7 +27,7 @@ def find_exemplars(
     Parameters
     ----------
     module
-        The network, in evaluation mode.
+        The network, in evaluation mode, on any device.
     images
         The probe split.
     description
@@ -42,11 +42,12 @@ def find_exemplars(
     """
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
+    device = next(module.parameters()).device
     waiting: list[torch.Tensor] = []
     with torch.inference_mode(), unit_activations(module, layers) as activations:
         for batch in images.batches(BATCH):
-            module(to_input(batch.images, description))
-            waiting.append(torch.cat(activations, dim=1))
+            module(to_input(batch.images, description, device))
+            waiting.append(torch.cat(activations, dim=1).cpu())
             if len(waiting) == BATCHES_A_MERGE:
                 running.update(torch.cat(waiting))
                 waiting.clear()
