@@ -15,12 +15,15 @@ rule train_dense:
         "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/train_dense.log",
     cache: True
     priority: 20
+    retries: 2
     conda:
         "../envs/prunescope.yaml"
     threads: 2
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=1,
+        checkpoint_seconds=300,
     params:
         code=code_digest("train_dense.py"),
         architecture=lookup("model/architecture", within=config),

@@ -37,12 +37,15 @@ rule retrain_network:
     wildcard_constraints:
         retraining=one_of(TRAINED),
     priority: 10
+    retries: 2
     conda:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=1,
+        checkpoint_seconds=300,
     params:
         code=code_digest("retrain_network.py"),
         mask=lookup("retraining/{retraining}/mask", within=config),

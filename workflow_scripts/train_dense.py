@@ -1,13 +1,9 @@
 """Train the dense network from scratch."""
 
-from prunescope import checkpoints, datasets, job, networks, recipes, retraining, tables
+from prunescope import checkpoints, datasets, devices, job, networks, recipes, tables, training_jobs
 
 
 def main(smk) -> None:
-    training = datasets.PackedImages.open(smk.input.images, smk.input.labels)
-    validation = datasets.PackedImages.open(
-        smk.input.validation_images, smk.input.validation_labels
-    )
     blank = checkpoints.Description(
         architecture=smk.params.architecture,
         classes=tables.INDEX.read(smk.input.index)["label"].n_unique(),
@@ -15,19 +11,25 @@ def main(smk) -> None:
         mean=tuple(smk.params.dataset["mean"]),
         std=tuple(smk.params.dataset["std"]),
     )
-    module, description = networks.create(blank, seed=int(smk.params.seed))
-    rows = retraining.train(
-        module,
-        {},
-        description,
-        training,
-        validation,
-        recipes.from_config(smk.params.recipe),
+    device = devices.choose()
+    task = training_jobs.Task(
+        network=networks.to_network(*networks.create(blank, seed=int(smk.params.seed))),
+        masks={},
+        training=datasets.PackedImages.open(smk.input.images, smk.input.labels),
+        validation=datasets.PackedImages.open(
+            smk.input.validation_images, smk.input.validation_labels
+        ),
+        recipe=recipes.from_config(smk.params.recipe),
         seed=int(smk.params.seed),
+        side=training_jobs.make_side(
+            smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
+        ),
     )
-    history = job.follow(rows)
-    checkpoints.save(networks.to_network(module, description), smk.output.network)
+    processes = training_jobs.count_processes(device, smk.resources.gpu)
+    trained, history = training_jobs.run(task, device, processes, job.catch_signals(), job.follow)
+    checkpoints.save(trained, smk.output.network)
     tables.HISTORY.write(tables.HISTORY.conform(history), smk.output.history)
+    task.side.remove()
 
 
 if __name__ == "__main__":

@@ -285,7 +285,7 @@ def test_every_key_of_the_config_is_explained(key: str) -> None:
 
 def test_every_explained_key_exists() -> None:
     explained, _, _ = read("docs/configuration.md").partition("\n## What reruns")
-    rows = re.findall(r"^\| `([a-z_.<>]+)` \|", explained, flags=re.M)
+    rows = re.findall(r"^\| `([a-z0-9_.<>]+)` \|", explained, flags=re.M)
     names = {"global_unstructured", "structured", "connection_sparsity"}
     names |= {"connection_sparsity_random", "none", "one_shot", "iterative"}
     assert set(rows) - names == set(KEYS)

@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 from prunescope import job, provenance, tables
-from prunescope.errors import InputError
+from prunescope.errors import InputError, StoppedError
 
 
 @dataclass
@@ -76,6 +78,34 @@ def test_bad_input_is_told_without_a_traceback(
     assert "ERROR tasks: 30 is too many. Lower it." in smk.messages
     assert "Traceback" not in smk.messages
     assert "done" not in smk.messages
+
+
+def test_a_job_that_was_asked_to_stop_wants_another_try(
+    smk: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, job.running(smk):
+        raise StoppedError("asked to stop after step 3; the state is saved")
+    assert ended.value.code == os.EX_TEMPFAIL
+    assert capsys.readouterr().err == "score_mis: asked to stop after step 3; the state is saved\n"
+    assert "Traceback" not in smk.messages
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The handlers of signals are put back afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_and_a_second_one_ends(handlers: None, number: signal.Signals) -> None:
+    asked = job.catch_signals()
+    assert not asked()
+    os.kill(os.getpid(), number)
+    assert asked()
+    assert signal.getsignal(number) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize(

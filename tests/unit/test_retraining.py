@@ -15,9 +15,9 @@ from prunescope import datasets, evaluation, recipes, retraining, tables
 from prunescope.checkpoints import Description
 from prunescope.datasets import PackedImages
 from prunescope.errors import InputError
+from prunescope.masking import MaskedParameters, RegrowthError
 from prunescope.preprocessing import to_input
 from prunescope.recipes import Recipe
-from prunescope.retraining import MaskedParameters, RegrowthError
 
 CLASSES = 7
 SGD = Recipe(
@@ -320,9 +320,9 @@ def test_labels_stay_with_their_images(
     labels: list[np.ndarray] = []
     loss = retraining.cross_entropy
 
-    def noting(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def noting(logits: torch.Tensor, target: torch.Tensor, **settings: float) -> torch.Tensor:
         labels.append(target.numpy().copy())
-        return loss(logits, target)
+        return loss(logits, target, **settings)
 
     monkeypatch.setattr(retraining, "cross_entropy", noting)
     done = run(SGD)

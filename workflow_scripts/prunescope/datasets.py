@@ -48,12 +48,31 @@ class PackedImages:
             )
         return packed
 
+    def read(
+        self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
+    ) -> "PackedImages":
+        """The images at `indices`, changed by the named `AUGMENTATIONS` in order."""
+        images = self.images[indices]
+        for name in augmentation:
+            images = AUGMENTATIONS[name](images, rng)
+        return PackedImages(images, self.labels[indices])
+
+    def __reduce__(self) -> tuple:
+        """Another process maps the same file: a pickled memory map would hold all its content."""
+        if isinstance(self.images, np.memmap):
+            return _reopen, (str(self.images.filename), self.labels)
+        return PackedImages, (self.images, self.labels)
+
     def batches(self, size: int, indices: np.ndarray | None = None) -> Iterator["PackedImages"]:
         """Yield consecutive batches of at most `size` images, of all images or of `indices`."""
         order = np.arange(len(self)) if indices is None else indices
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             yield PackedImages(self.images[chosen], self.labels[chosen])
+
+
+def _reopen(images: str, labels: np.ndarray) -> PackedImages:
+    return PackedImages(artifacts.load_array(images, memory_map=True), labels)
 
 
 def pad_to_rgb(images: np.ndarray, size: int) -> np.ndarray:

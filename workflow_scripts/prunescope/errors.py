@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 
 class InputError(ValueError):
@@ -6,4 +6,12 @@ class InputError(ValueError):
 
     The message names the file or config key, the value, what is allowed, and what to do.
     Scripts print it without a traceback and exit with status 1.
+    """
+
+
+class StoppedError(RuntimeError):
+    """A job was asked to stop and kept what it had; run again, it goes on from there.
+
+    Scripts print the message without a traceback and exit with status 75 (`EX_TEMPFAIL`), a
+    failure that Snakemake's `retries` repeats.
     """

@@ -2,17 +2,19 @@
 
 import errno
 import logging
+import os
 import resource
+import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
 
 from prunescope import provenance
-from prunescope.errors import InputError
+from prunescope.errors import InputError, StoppedError
 
 log = logging.getLogger("prunescope")
 
@@ -37,6 +39,8 @@ def running(smk: Any) -> Iterator[None]:
         yield
     except InputError as error:
         _fail(smk, str(error))
+    except StoppedError as error:
+        _fail(smk, str(error), status=os.EX_TEMPFAIL)
     except OSError as error:
         if error.errno not in NO_ROOM:
             log.exception("failed")
@@ -65,10 +69,10 @@ def _usage() -> str:
     )
 
 
-def _fail(smk: Any, message: str) -> None:
+def _fail(smk: Any, message: str, status: int = 1) -> None:
     log.error(message)
     print(f"{smk.rule}: {message}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(status)
 
 
 def _start_logging(path: str) -> None:
@@ -83,6 +87,23 @@ def _limit_torch(threads: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)
+
+
+def catch_signals() -> Callable[[], bool]:
+    """From now on SIGTERM and SIGINT no longer end the job: they ask it to stop by itself.
+
+    SIGTERM is what a scheduler sends before it kills, SIGINT what Ctrl-C does. A second one ends
+    the job at once. Returns whether one has come.
+    """
+    caught: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        caught.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    return lambda: bool(caught)
 
 
 def follow(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:

@@ -29,7 +29,7 @@ class Recipe:
     gamma
         Factor by which `exponential` lowers the learning rate after each epoch.
     batch
-        Images a step.
+        Images a step, over all processes.
     augmentation
         Keys of `datasets.AUGMENTATIONS`, applied in order.
     epochs, steps
@@ -38,6 +38,19 @@ class Recipe:
         Images drawn anew for each epoch, without replacement; None takes the whole split.
     history_images
         The first so many validation images are classified after each epoch.
+    accumulate
+        Parts into which a process divides its share of a batch; their gradients are summed, so
+        that large batches fit a small GPU. Batch norm sees one part at a time.
+    label_smoothing
+        Probability spread evenly over all classes in the target (Szegedy et al., CVPR 2016).
+    auxiliary_weight
+        Weight of the loss of each auxiliary head (0.3 in Szegedy et al., CVPR 2015).
+    precision
+        Key of `PRECISIONS`: what convolutions and products compute in. Weights stay float32.
+    tf32
+        Whether a GPU may round the factors of float32 products to 10 bits.
+    compile
+        Whether torch compiles the forward and backward pass.
     """
 
     optimizer: str
@@ -52,6 +65,16 @@ class Recipe:
     epochs: int | None = None
     steps: int | None = None
     images_per_epoch: int | None = None
+    accumulate: int = 1
+    label_smoothing: float = 0.0
+    auxiliary_weight: float = 0.0
+    precision: str = "float32"
+    tf32: bool = False
+    compile: bool = False
+
+
+# The name of torch's type that automatic mixed precision computes in.
+PRECISIONS: Mapping[str, str | None] = {"float32": None, "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)

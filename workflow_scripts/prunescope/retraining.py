@@ -1,82 +1,109 @@
 """Train a network by a recipe while its masks are held."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
-from prunescope import evaluation
+from prunescope import devices, distributed, evaluation, loading
 from prunescope.checkpoints import Description
-from prunescope.datasets import AUGMENTATIONS, PackedImages
-from prunescope.errors import InputError
+from prunescope.datasets import PackedImages
+from prunescope.distributed import World
+from prunescope.errors import InputError, StoppedError
+from prunescope.masking import MaskedParameters, RegrowthError
 from prunescope.preprocessing import to_input
-from prunescope.recipes import OPTIMIZERS, SCHEDULES, Plan, Recipe, make_plan
+from prunescope.recipes import OPTIMIZERS, PRECISIONS, SCHEDULES, Recipe, make_plan
+from prunescope.resume import SideCheckpoint
+
+Row = dict[str, float | int | None]
+
+GO_ON, SAVE, STOP = range(3)
+CPU = torch.device("cpu")
 
 
-class RegrowthError(RuntimeError):
-    """Pruned weights came back although masks are enforced."""
+def never() -> bool:
+    """Nobody asks training to stop."""
+    return False
 
 
-class MaskedParameters:
-    """The parameters of a module that masks act on, and the means to hold them at zero."""
+@dataclass(frozen=True)
+class Surroundings:
+    """Where and how a training runs; nothing of it changes the result on one kind of device.
 
-    def __init__(self, module: nn.Module, masks: Mapping[str, np.ndarray]) -> None:
-        parameters = dict(module.named_parameters())
-        self._parameters = [parameters[name] for name in masks]
-        self._masks = [
-            torch.from_numpy(mask).to(parameters[name].dtype).reshape(parameters[name].shape)
-            for name, mask in masks.items()
-        ]
-        # The layout of the weights, or the product of the two would be slow.
-        self._masks = [
-            mask.contiguous(memory_format=torch.channels_last) if mask.ndim == 4 else mask
-            for mask in self._masks
-        ]
+    Attributes
+    ----------
+    device
+        Where the module is.
+    workers
+        Processes that read images ahead; 0 reads them in between.
+    world
+        The processes that train together. Batches divided among several differ from whole ones
+        in the order of sums, in augmentation and in dropout.
+    side
+        Where the state is saved from time to time, if it is.
+    stop
+        Asked after every step; True saves the state and ends the training.
+    """
 
-    @torch.no_grad()
-    def apply(self) -> None:
-        """Set what is masked to zero."""
-        for value, mask in zip(self._parameters, self._masks, strict=True):
-            value.mul_(mask)
-
-    @torch.no_grad()
-    def regrown(self) -> int:
-        """How many masked entries are not zero."""
-        pairs = zip(self._parameters, self._masks, strict=True)
-        return sum(int(((mask == 0) & (value != 0)).sum()) for value, mask in pairs)
-
-    @torch.no_grad()
-    def sparsity(self) -> float:
-        """Fraction of zeros among the masked parameters, 0.0 without any."""
-        size = sum(value.numel() for value in self._parameters)
-        zeros = sum(int((value == 0).sum()) for value in self._parameters)
-        return zeros / size if size else 0.0
+    device: torch.device = CPU
+    workers: int = 0
+    world: World = distributed.ALONE
+    side: SideCheckpoint | None = None
+    stop: Callable[[], bool] = never
 
 
 def train(
     module: nn.Module,
     masks: Mapping[str, np.ndarray],
     description: Description,
-    training: PackedImages,
-    validation: PackedImages,
+    training: loading.Source,
+    validation: PackedImages | None,
     recipe: Recipe,
     *,
     seed: int | Sequence[int],
     enforce_masks: bool = True,
-) -> Iterator[dict[str, float | int | None]]:
+    surroundings: Surroundings | None = None,
+) -> Iterator[Row]:
     """Train `module` in place.
 
     After every step what `masks` exclude is set to zero again, so that neither gradients nor
     momentum nor weight decay bring it back; with `enforce_masks=False` it may regrow, as in
     von Rad & Seuffert (arXiv 2409.19727). The masks' sparsity is measured after each epoch.
 
+    Auxiliary heads take part by their loss alone. Where `surroundings.side` holds the state of
+    the same training, it goes on from there, and ends with the same bits as if it had not been
+    interrupted (on the CPU).
+
+    Parameters
+    ----------
+    module, masks, description
+        The network; its parameters are float32.
+    training
+        The train images.
+    validation
+        The validation images. Only the first of several processes needs them.
+    recipe
+        How to train.
+    seed
+        Seeds the order of the images, augmentation and dropout.
+    enforce_masks
+        Whether masks are held.
+    surroundings
+        Device, workers, processes; None is one process on the CPU.
+
     Yields
     ------
     dict
-        A row of `tables.HISTORY` before training and after each epoch.
+        A row of `tables.HISTORY` before training and after each epoch. Rows of epochs that an
+        interrupted run finished come first.
 
     Raises
     ------
@@ -84,102 +111,288 @@ def train(
         An enforced mask was not held.
     InputError
         The recipe does not fit the split, or the loss is not finite.
+    StoppedError
+        `surroundings.stop` asked for it; the state is saved if there is a place for it.
     """
-    torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-    plan = make_plan(recipe, len(training))
-    masked = MaskedParameters(module, masks)
-    optimizer = OPTIMIZERS[recipe.optimizer](module.parameters(), recipe)
-    watched = PackedImages(
-        validation.images[: recipe.history_images], validation.labels[: recipe.history_images]
+    session = _Session(
+        module,
+        masks,
+        description,
+        training,
+        validation,
+        recipe,
+        seed,
+        enforce_masks,
+        surroundings or Surroundings(),
     )
-    yield _row(module, masked, description, watched, epoch=0, step=0)
-    step = 0
-    for epoch, steps in enumerate(plan.steps_by_epoch, start=1):
-        loss, hits = 0.0, 0
-        module.train()
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
-        for batch in _epoch_batches(training, plan, recipe, steps, rng):
-            _set_lr(optimizer, recipe.lr * SCHEDULES[recipe.schedule](recipe, plan, step))
-            batch_loss, batch_hits = _step(
-                module, masked if enforce_masks else None, optimizer, batch, description
+    session.resume()
+    if not session.rows:
+        session.add_row(epoch=0, step=0)
+    yield from tuple(session.rows)
+    while session.epoch < len(session.plan.steps_by_epoch):
+        session.train_epoch()
+        yield session.rows[-1]
+    module.eval()
+
+
+class _Session:
+    """A training under way: what `train` is given, and how far it has come."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        masks: Mapping[str, np.ndarray],
+        description: Description,
+        training: loading.Source,
+        validation: PackedImages | None,
+        recipe: Recipe,
+        seed: int | Sequence[int],
+        enforce_masks: bool,
+        surroundings: Surroundings,
+    ) -> None:
+        self.around, self.world = surroundings, surroundings.world
+        streams = np.random.SeedSequence(seed).generate_state(self.world.size)
+        torch.manual_seed(int(streams[self.world.rank]))
+        devices.allow_tf32(recipe.tf32)
+        self.module, self.description, self.recipe, self.seed = module, description, recipe, seed
+        self.training = training
+        self.plan = make_plan(recipe, len(training))
+        self.parts = recipe.accumulate * self.world.size
+        if recipe.batch % self.parts:
+            raise InputError(
+                f"recipe: batch {recipe.batch} cannot be divided into {self.parts} equal parts "
+                f"({self.world.size} processes, `accumulate` {recipe.accumulate})."
             )
-            loss, hits, step = loss + batch_loss, hits + batch_hits, step + 1
-        lr = optimizer.param_groups[0]["lr"]
-        _check_finite(module, loss, epoch, lr)
-        if enforce_masks and (regrown := masked.regrown()):
+        self.watched = validation and PackedImages(
+            validation.images[: recipe.history_images], validation.labels[: recipe.history_images]
+        )
+        self.shared = distributed.share(module, self.world, surroundings.device)
+        self.forward = torch.compile(self.shared) if recipe.compile else self.shared
+        self.masked = MaskedParameters(module, masks)
+        self.enforce_masks = enforce_masks
+        self.optimizer = OPTIMIZERS[recipe.optimizer](module.parameters(), recipe)
+        self.dtype = getattr(torch, PRECISIONS[recipe.precision] or "float32")
+        kind = surroundings.device.type
+        self.scaler = torch.amp.GradScaler(kind, enabled=self.dtype == torch.float16)
+        self.rows: list[Row] = []
+        self.step = self.step_in_epoch = 0
+        self._clear_sums()
+        self._saved_at = time.monotonic()
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are finished."""
+        return len(self.rows) - 1
+
+    def _clear_sums(self) -> None:
+        # On the device: reading a value there would make every step wait.
+        device = self.around.device
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.hits = torch.zeros((), dtype=torch.int64, device=device)
+
+    def train_epoch(self) -> None:
+        """Train to the end of the epoch; add its row."""
+        epoch = self.epoch + 1
+        steps = self.plan.steps_by_epoch[epoch - 1]
+        self.module.train()
+        batches = self._batches(epoch, steps)
+        while self.step_in_epoch < steps:
+            self._take_step(batches)
+            self._save_or_stop()
+        lr = self._lr(self.step - 1)
+        sums = self.world.gather((float(self.loss), int(self.hits)))
+        loss = sum(part[0] for part in sums) / self.parts / steps
+        self._check(loss, epoch, lr)
+        top1 = sum(part[1] for part in sums) / (steps * self.plan.batch)
+        self.add_row(epoch=epoch, step=self.step, lr=lr, train_loss=loss, train_top1=top1)
+        self.step_in_epoch = 0
+        self._clear_sums()
+
+    def _batches(self, epoch: int, steps: int) -> Iterator[loading.Batch]:
+        """The parts of the epoch's batches that this process reads, from the next step on."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch,)))
+        drawn = rng.permutation(self.plan.images)[: steps * self.plan.batch]
+        first = self.world.rank * self.recipe.accumulate
+        mine = slice(first, first + self.recipe.accumulate)
+        parts = loading.divide(
+            drawn, epoch, self.plan.batch, self.parts, mine, first=self.step_in_epoch
+        )
+        reader = loading.Reader(self.training, parts, self.recipe.augmentation, self.seed)
+        return loading.read_all(
+            reader, self.around.workers, pin_memory=self.around.device.type == "cuda"
+        )
+
+    def _take_step(self, batches: Iterator[loading.Batch]) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._lr(self.step)
+        self.optimizer.zero_grad()
+        for part in range(1, self.recipe.accumulate + 1):
+            with self._averaging(last=part == self.recipe.accumulate):
+                self._pass(*next(batches))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.enforce_masks:
+            self.masked.apply()
+        self.step += 1
+        self.step_in_epoch += 1
+
+    def _lr(self, step: int) -> float:
+        return self.recipe.lr * SCHEDULES[self.recipe.schedule](self.recipe, self.plan, step)
+
+    def _averaging(self, last: bool) -> Any:
+        """Gradients are averaged over the processes once a step, not for each part."""
+        if isinstance(self.shared, DistributedDataParallel) and not last:
+            return self.shared.no_sync()
+        return nullcontext()
+
+    def _pass(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        device = self.around.device
+        labels = labels.to(device, non_blocking=True)
+        mixed = self.dtype != torch.float32
+        with torch.autocast(device.type, self.dtype, enabled=mixed):
+            outputs = self.forward(to_input(images, self.description, device))
+            logits, loss = self._loss(outputs, labels)
+        self.scaler.scale(loss / self.recipe.accumulate).backward()
+        self.loss += loss.detach()
+        self.hits += (logits.argmax(dim=1) == labels).sum()
+
+    def _loss(
+        self, outputs: torch.Tensor | Sequence[torch.Tensor], labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The logits, and the loss with that of the auxiliary heads."""
+        smoothing = self.recipe.label_smoothing
+        if isinstance(outputs, torch.Tensor):
+            return outputs, cross_entropy(outputs, labels, label_smoothing=smoothing)
+        logits, *auxiliary = outputs
+        loss = cross_entropy(logits, labels, label_smoothing=smoothing)
+        for head in auxiliary:
+            extra = cross_entropy(head, labels, label_smoothing=smoothing)
+            loss = loss + self.recipe.auxiliary_weight * extra
+        return logits, loss
+
+    def _check(self, loss: float, epoch: int, lr: float) -> None:
+        # The last step of an epoch may spoil the weights after its loss was still finite.
+        sound = all(bool(torch.isfinite(value).all()) for value in self.module.parameters())
+        if not (sound and math.isfinite(loss)):
+            raise InputError(
+                f"training: the loss is {loss} in epoch {epoch} at learning rate {lr:.3g}. "
+                "Lower `lr` of the recipe."
+            )
+        if self.enforce_masks and (regrown := self.masked.regrown()):
             raise RegrowthError(f"epoch {epoch}: {regrown} pruned weights are not zero")
-        yield _row(
-            module,
-            masked,
-            description,
-            watched,
-            epoch=epoch,
-            step=step,
-            lr=lr,
-            train_loss=loss / steps,
-            train_top1=hits / (steps * plan.batch),
-        )
-    module.eval()
+
+    def add_row(self, **measured: float | int | None) -> None:
+        """Measure the network as it is and add a row of the history."""
+        row: Row = {"lr": None, "train_loss": None, "train_top1": None, **measured}
+        if self.watched is not None:
+            self.module.eval()
+            predictions = evaluation.predict(self.module, self.watched, self.description)
+            summary = evaluation.summarize(predictions)
+            row |= {"validation_top1": summary["top1"], "validation_loss": summary["loss"]}
+        self.rows.append(row | {"sparsity": self.masked.sparsity()})
+
+    # --- state -------------------------------------------------------------------------------
+
+    def _save_or_stop(self) -> None:
+        side = self.around.side
+        order = GO_ON
+        if self.around.stop():
+            order = STOP
+        elif side is not None and time.monotonic() - self._saved_at >= side.every_seconds:
+            order = SAVE
+        order = self.world.decide(order)
+        if order == GO_ON:
+            return
+        if side is not None:
+            self._save(side)
+        if order == STOP:
+            raise StoppedError(
+                f"asked to stop after step {self.step}; "
+                + (f"the state is saved in {side.path}" if side else "nothing is saved")
+            )
+
+    def _save(self, side: SideCheckpoint) -> None:
+        mine = {
+            "loss": float(self.loss),
+            "hits": int(self.hits),
+            "random": [state.numpy() for state in self._random_states()],
+        }
+        others = self.world.gather(mine)
+        if self.world.leads:
+            tensors = {f"module.{name}": _array(value) for name, value in self._tensors()}
+            tensors |= {f"optimizer.{name}": _array(value) for name, value in self._moments()}
+            for rank, other in enumerate(others):
+                for number, state in enumerate(other.pop("random")):
+                    tensors[f"random.{rank}.{number}"] = state
+            values = {
+                "rows": self.rows,
+                "step": self.step,
+                "step_in_epoch": self.step_in_epoch,
+                "sums": others,
+                "scaler": self.scaler.state_dict(),
+            }
+            side.save(tensors, values)
+        self._saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the saved state of this training, if there is one."""
+        found = self.around.side.load() if self.around.side else None
+        if found is None:
+            return
+        tensors, values = found
+        with torch.no_grad():
+            for name, value in self._tensors():
+                value.copy_(torch.from_numpy(tensors[f"module.{name}"]))
+        self._restore_moments(tensors)
+        rank = self.world.rank
+        for number, state in enumerate(self._random_states()):
+            state.copy_(torch.from_numpy(tensors[f"random.{rank}.{number}"]))
+            self._set_random_state(number, state)
+        self.rows = values["rows"]
+        self.step, self.step_in_epoch = values["step"], values["step_in_epoch"]
+        self.loss.fill_(values["sums"][rank]["loss"])
+        self.hits.fill_(values["sums"][rank]["hits"])
+        self.scaler.load_state_dict(values["scaler"])
+
+    def _tensors(self) -> Iterable[tuple[str, torch.Tensor]]:
+        return self.module.state_dict().items()
+
+    def _moments(self) -> Iterable[tuple[str, torch.Tensor]]:
+        """What the optimizer remembers of each parameter, as `<number>.<name>`."""
+        for number, remembered in self.optimizer.state_dict()["state"].items():
+            for name, value in remembered.items():
+                if value is not None:
+                    yield f"{number}.{name}", value
+
+    def _restore_moments(self, tensors: Mapping[str, np.ndarray]) -> None:
+        parameters = list(self.module.parameters())
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key in tensors:
+            kind, _, name = key.partition(".")
+            if kind != "optimizer":
+                continue
+            number, _, moment = name.partition(".")
+            value = torch.from_numpy(tensors[key])
+            like = parameters[int(number)]
+            if value.shape == like.shape:
+                # In the layout of the parameter, or other code would compute on it.
+                value = torch.empty_like(like, dtype=value.dtype).copy_(value).detach()
+            state.setdefault(int(number), {})[moment] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _random_states(self) -> list[torch.Tensor]:
+        states = [torch.get_rng_state()]
+        if self.around.device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(self.around.device))
+        return states
+
+    def _set_random_state(self, number: int, state: torch.Tensor) -> None:
+        if number == 0:
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, self.around.device)
 
 
-def _epoch_batches(
-    training: PackedImages, plan: Plan, recipe: Recipe, steps: int, rng: np.random.Generator
-) -> Iterator[PackedImages]:
-    drawn = rng.permutation(plan.images)[: steps * plan.batch]
-    for batch in training.batches(plan.batch, drawn):
-        images = batch.images
-        for name in recipe.augmentation:
-            images = AUGMENTATIONS[name](images, rng)
-        yield PackedImages(images, batch.labels)
-
-
-def _step(
-    module: nn.Module,
-    masked: MaskedParameters | None,
-    optimizer: torch.optim.Optimizer,
-    batch: PackedImages,
-    description: Description,
-) -> tuple[float, int]:
-    labels = torch.from_numpy(batch.labels)
-    logits = module(to_input(batch.images, description))
-    loss = cross_entropy(logits, labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    if masked is not None:
-        masked.apply()
-    return loss.item(), int((logits.argmax(dim=1) == labels).sum())
-
-
-def _set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-
-
-def _check_finite(module: nn.Module, loss: float, epoch: int, lr: float) -> None:
-    # The last step of an epoch may spoil the weights after its loss was still finite.
-    sound = all(bool(torch.isfinite(value).all()) for value in module.parameters())
-    if not (sound and math.isfinite(loss)):
-        raise InputError(
-            f"training: the loss is {loss} in epoch {epoch} at learning rate {lr:.3g}. "
-            "Lower `lr` of the recipe."
-        )
-
-
-def _row(
-    module: nn.Module,
-    masked: MaskedParameters,
-    description: Description,
-    watched: PackedImages,
-    **measured: float | int | None,
-) -> dict[str, float | int | None]:
-    module.eval()
-    summary = evaluation.summarize(evaluation.predict(module, watched, description))
-    empty = {"lr": None, "train_loss": None, "train_top1": None}
-    return {
-        **empty,
-        **measured,
-        "validation_top1": summary["top1"],
-        "validation_loss": summary["loss"],
-        "sparsity": masked.sparsity(),
-    }
+def _array(value: torch.Tensor) -> np.ndarray:
+    return np.asarray(value.detach().cpu().contiguous().numpy(), order="C")

@@ -218,6 +218,9 @@ def _recipe_problems(path: str, recipe: Mapping[str, Any]) -> Iterator[str]:
         yield f"`{path}`: give its length as `epochs` or as `steps`, exactly one of them"
     if recipe["schedule"] == "exponential" and "gamma" not in recipe:
         yield f"`{path}.gamma` is missing: schedule `exponential` needs it"
+    parts = recipe.get("accumulate", 1)
+    if recipe["batch"] % parts:
+        yield f"`{path}.accumulate`: {parts} does not divide the batch of {recipe['batch']}"
     images = recipe.get("images_per_epoch")
     if images is not None and images < recipe["batch"]:
         yield f"`{path}.images_per_epoch`: {images} is less than one batch of {recipe['batch']}"

@@ -1,0 +1,137 @@
+"""Killed and started again, a training ends with the bits of one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trained
+
+from prunescope import retraining
+from prunescope.errors import StoppedError
+from prunescope.resume import SideCheckpoint
+from prunescope.retraining import Surroundings
+
+LIBRARY = Path(retraining.__file__).parents[1]
+
+
+def start(folder: Path, every_seconds: float, pause: float) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, trained.__file__, str(folder), str(every_seconds), str(pause)],
+        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def contents(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "network.npz") as stored:
+        return dict(stored)
+
+
+def assert_same(folder: Path, expected: dict[str, np.ndarray]) -> None:
+    found = contents(folder)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+    assert [path.name for path in folder.iterdir()] == ["network.npz"]
+
+
+def saved_at(folder: Path) -> set[tuple[str, int]]:
+    return {(path.name, path.stat().st_mtime_ns) for path in folder.glob("training.*")}
+
+
+def wait_for_a_save(process: subprocess.Popen, folder: Path, before: set[tuple[str, int]]) -> None:
+    while saved_at(folder) <= before:
+        assert process.poll() is None, "ended before it saved anything"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = start(folder, 1000, 0)
+    assert process.wait() == 0
+    return contents(folder)
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_changes_no_bit(
+    tmp_path: Path, undisturbed: dict[str, np.ndarray]
+) -> None:
+    chance = random.Random(0)
+    for kill in range(20):
+        # Saved at every step, so that a kill may fall into a save.
+        before = saved_at(tmp_path)
+        process = start(tmp_path, 0, 0.05)
+        wait_for_a_save(process, tmp_path, before)
+        time.sleep(chance.uniform(0, 0.1))
+        assert process.poll() is None, "finished before it was killed: nothing was tested"
+        process.kill()
+        process.wait()
+        if kill == 10:
+            # A state that was cut off: the one before it serves.
+            (state,) = tmp_path.glob("training.????????????.safetensors")
+            state.write_bytes(state.read_bytes()[:-100])
+    last = start(tmp_path, 1000, 0)
+    output, _ = last.communicate()
+    assert last.returncode == 0
+    assert "going on from" in output
+    assert_same(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_state_and_asks_for_another_try(
+    tmp_path: Path, undisturbed: dict[str, np.ndarray], number: signal.Signals
+) -> None:
+    process = start(tmp_path, 0, 0.1)
+    wait_for_a_save(process, tmp_path, set())
+    process.send_signal(number)
+    output, _ = process.communicate()
+    assert process.returncode == os.EX_TEMPFAIL
+    assert "asked to stop after step" in output
+    assert "the state is saved in" in output
+    assert start(tmp_path, 1000, 0).wait() == 0
+    assert_same(tmp_path, undisturbed)
+
+
+def run_to(step: int | None, folder: Path) -> tuple[list, dict]:
+    """Train in this process; stop after `step` steps from the start or the restart."""
+    module, masks = trained.build()
+    side = SideCheckpoint(folder, {}, (), every_seconds=1000)
+    taken = iter(range(1, 1000))
+    around = Surroundings(side=side, stop=lambda: next(taken) == step)
+    rows = retraining.train(
+        module, masks, trained.DESCRIPTION, trained.pictures(), trained.pictures(),
+        trained.RECIPE, seed=3, surroundings=around,
+    )  # fmt: skip
+    return list(rows), module.state_dict()
+
+
+@pytest.mark.parametrize("step", [1, 7, 8, 9, 63, 64])
+def test_stopping_after_any_step_changes_no_bit(tmp_path: Path, step: int) -> None:
+    """Among them the last step of an epoch, and the very last one."""
+    expected_rows, expected = run_to(None, tmp_path / "whole")
+    with pytest.raises(StoppedError, match=f"after step {step};"):
+        run_to(step, tmp_path)
+    rows, state = run_to(None, tmp_path)
+    assert rows == expected_rows
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(state[name], tensor, err_msg=name)
+
+
+def test_without_a_place_nothing_is_saved() -> None:
+    module, masks = trained.build()
+    rows = retraining.train(
+        module, masks, trained.DESCRIPTION, trained.pictures(), trained.pictures(),
+        trained.RECIPE, seed=3, surroundings=Surroundings(stop=lambda: True),
+    )  # fmt: skip
+    with pytest.raises(StoppedError, match="nothing is saved"):
+        list(rows)

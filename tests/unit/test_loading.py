@@ -1,0 +1,81 @@
+"""Batches depend on their place in training, never on who reads them."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prunescope import artifacts, loading
+from prunescope.datasets import PackedImages
+
+AUGMENTATION = ("horizontal_flip", "random_shift")
+
+
+def pictures(count: int = 24) -> PackedImages:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(count, 3, 8, 8), dtype=np.uint8)
+    return PackedImages(images, np.arange(count))
+
+
+def read(parts: list[loading.Part], workers: int = 0) -> list[loading.Batch]:
+    reader = loading.Reader(pictures(), parts, AUGMENTATION, seed=(3, 4))
+    return list(loading.read_all(reader, workers, pin_memory=False))
+
+
+def same(first: list[loading.Batch], second: list[loading.Batch]) -> bool:
+    assert len(first) == len(second)
+    pairs = zip(first, second, strict=True)
+    return all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in pairs)
+
+
+ORDER = np.random.default_rng(1).permutation(24)
+
+
+def test_parts_by_hand() -> None:
+    parts = loading.divide(np.arange(8), epoch=2, batch=4, parts=2, mine=slice(1, 2), first=0)
+    assert [part.indices.tolist() for part in parts] == [[2, 3], [6, 7]]
+    assert [part.key for part in parts] == [(2, 0, 1), (2, 1, 1)]
+
+
+def test_parts_of_all_processes_make_up_the_batch() -> None:
+    whole = loading.divide(ORDER, 1, 12, 1, slice(0, 1), first=0)
+    shares = [loading.divide(ORDER, 1, 12, 4, slice(at, at + 2), first=0) for at in (0, 2)]
+    for step, batch in enumerate(whole):
+        parts = [part for share in shares for part in share[2 * step : 2 * step + 2]]
+        np.testing.assert_array_equal(
+            np.concatenate([part.indices for part in parts]), batch.indices
+        )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_read_what_this_process_reads(workers: int) -> None:
+    parts = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
+    assert same(read(parts, workers), read(parts))
+
+
+def test_an_epoch_that_is_entered_late_goes_on_as_it_would_have() -> None:
+    whole = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
+    rest = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=2)
+    assert same(read(whole)[2:], read(rest))
+
+
+def test_epochs_and_steps_are_augmented_differently() -> None:
+    indices = np.arange(6)
+    keys = [(1, 0, 0), (2, 0, 0), (1, 1, 0), (1, 0, 1)]
+    batches = read([loading.Part(indices, key) for key in keys])
+    assert len({images.numpy().tobytes() for images, _ in batches}) == 4
+
+
+def test_another_process_maps_the_file_instead_of_copying_it(tmp_path: Path) -> None:
+    packed = pictures()
+    artifacts.save_array(packed.images, tmp_path / "images.npy")
+    artifacts.save_array(packed.labels, tmp_path / "labels.npy")
+    opened = PackedImages.open(tmp_path / "images.npy", tmp_path / "labels.npy")
+    sent = pickle.dumps(opened)
+    assert len(sent) < packed.images.nbytes / 2
+    back = pickle.loads(sent)
+    assert isinstance(back.images, np.memmap)
+    np.testing.assert_array_equal(back.images, packed.images)
+    np.testing.assert_array_equal(back.labels, packed.labels)

@@ -1,0 +1,108 @@
+"""A small training job in a process of its own, for tests that kill it.
+
+`python trained.py FOLDER EVERY_SECONDS PAUSE` trains a small network with chance in it (dropout,
+augmentation) and momentum, and writes FOLDER/network.npz. PAUSE slows each step down, in seconds.
+"""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from prunescope import job, retraining
+from prunescope.checkpoints import Description
+from prunescope.datasets import PackedImages
+from prunescope.distributed import World
+from prunescope.errors import StoppedError
+from prunescope.recipes import Recipe
+from prunescope.resume import SideCheckpoint
+from prunescope.retraining import Surroundings
+
+DESCRIPTION = Description("plain", 5, 8, (0.2, 0.3, 0.4), (0.5, 0.25, 0.4))
+RECIPE = Recipe(
+    optimizer="adamw",
+    lr=0.01,
+    weight_decay=0.01,
+    schedule="cosine",
+    batch=8,
+    epochs=8,
+    history_images=8,
+    augmentation=("horizontal_flip", "random_shift"),
+    accumulate=2,
+)
+
+
+def pictures() -> PackedImages:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(64, 3, 8, 8), dtype=np.uint8)
+    return PackedImages(images, rng.integers(0, 5, size=64))
+
+
+def build(dropout: float = 0.3) -> tuple[nn.Module, dict[str, np.ndarray]]:
+    """A convolution with batch norm and dropout, half of it pruned."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(dropout),
+        nn.Linear(288, 5),
+    )  # fmt: skip
+    mask = np.random.default_rng(1).random((8, 3, 3, 3)) < 0.5
+    return module.to(memory_format=torch.channels_last), {"0.weight": mask}
+
+
+def train_in(around: Surroundings, recipe: Recipe) -> tuple[list[dict], nn.Module]:
+    """Train the network without dropout, in these surroundings."""
+    module, masks = build(dropout=0)
+    images = pictures()
+    rows = retraining.train(
+        module, masks, DESCRIPTION, images, images, recipe, seed=3, surroundings=around
+    )
+    return list(rows), module
+
+
+def take_part(
+    world: World, device: torch.device, recipe: Recipe, side: SideCheckpoint, folder: Path
+) -> None:
+    """What another process of a group does; it leaves its weights in `folder`."""
+    _, module = train_in(Surroundings(device, world=world, side=side), recipe)
+    state = {name: value.numpy() for name, value in module.state_dict().items()}
+    np.savez(folder / f"rank{world.rank}.npz", **state)
+
+
+def fail(world: World, device: torch.device) -> None:
+    """Another process of a group that breaks down."""
+    raise ValueError(f"process {world.rank} broke down")
+
+
+def train(folder: Path, every_seconds: float, pause: float, recipe: Recipe = RECIPE) -> None:
+    module, masks = build()
+    images = pictures()
+    side = SideCheckpoint(folder, {"recipe": vars(recipe)}, (), every_seconds)
+    caught = job.catch_signals()
+
+    def stop() -> bool:
+        time.sleep(pause)
+        return caught()
+
+    around = Surroundings(side=side, stop=stop)
+    rows = list(
+        retraining.train(
+            module, masks, DESCRIPTION, images, images, recipe, seed=3, surroundings=around
+        )
+    )
+    state = {name: value.numpy() for name, value in module.state_dict().items()}
+    np.savez(folder / "network.npz", history=np.array(json.dumps(rows, sort_keys=True)), **state)
+    side.remove()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    try:
+        train(Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))
+    except StoppedError as reason:
+        print(reason)
+        sys.exit(75)

@@ -1,0 +1,100 @@
+"""Training batches as tensors: read in this process, or ahead of time by workers.
+
+What a batch holds depends on its place in training alone (epoch, step, part), never on who
+reads it. So neither the number of workers nor a restart in the middle of an epoch changes a
+result.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from prunescope.datasets import PackedImages
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Source(Protocol):
+    """Train images: packed ones, or image files."""
+
+    def __len__(self) -> int: ...
+
+    def read(
+        self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
+    ) -> PackedImages:
+        """The images at `indices`, augmented."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a training batch: the images one process passes forward at once.
+
+    `key` seeds its augmentation: epoch, step in the epoch, and place in the batch.
+    """
+
+    indices: np.ndarray
+    key: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Reader(torch.utils.data.Dataset):
+    """Reads the parts of an epoch, each from its own random stream."""
+
+    source: Source
+    parts: Sequence[Part]
+    augmentation: tuple[str, ...]
+    seed: int | Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, position: int) -> Batch:
+        part = self.parts[position]
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=part.key))
+        packed = self.source.read(part.indices, self.augmentation, rng)
+        return torch.from_numpy(np.ascontiguousarray(packed.images)), torch.from_numpy(
+            packed.labels
+        )
+
+
+def divide(
+    drawn: np.ndarray, epoch: int, batch: int, parts: int, mine: slice, first: int
+) -> list[Part]:
+    """Cut the images of an epoch into steps, and each step's batch into equal parts.
+
+    Parameters
+    ----------
+    drawn
+        `(images,)` int64 indices in the order of the epoch.
+    epoch, first
+        The epoch, from 1, and the step in it from which to go on.
+    batch, parts
+        Images of a step, and the number of parts they are divided into.
+    mine
+        Which parts of each batch this process reads.
+    """
+    steps = range(first, len(drawn) // batch)
+    return [
+        Part(indices, (epoch, step, place))
+        for step in steps
+        for place, indices in list(
+            enumerate(np.split(drawn[step * batch : (step + 1) * batch], parts))
+        )[mine]
+    ]
+
+
+def read_all(reader: Reader, workers: int, pin_memory: bool) -> Iterator[Batch]:
+    """Yield the parts in order; `workers` processes read ahead, 0 reads in this one.
+
+    `pin_memory` puts them into memory from which a GPU copies while it computes.
+    """
+    if workers == 0 and not pin_memory:
+        yield from (reader[position] for position in range(len(reader)))
+        return
+    yield from torch.utils.data.DataLoader(
+        reader, batch_size=None, num_workers=workers, pin_memory=pin_memory
+    )
