@@ -2,15 +2,14 @@
 
 import errno
 import hashlib
-import http.server
-import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from servers import Handler, Server, dropped, serving, status, truncated, whole
 
 from prunescope import downloads
 from prunescope.errors import InputError
@@ -20,82 +19,11 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 PAUSES = (0.0, 0.0, 0.0)
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `body`; each request first takes the next answer of `script`, then whole files."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.body = BODY
-        self.script: list[Callable[[Handler], None]] = []
-        self.ranges: list[str | None] = []
-        self.knows_ranges = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/weights/net.pth"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.ranges.append(self.headers["Range"])
-        answer = self.server.script.pop(0) if self.server.script else whole
-        answer(self)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def start(self) -> int:
-        """Send the head of the answer; return where its body starts."""
-        body = self.server.body
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        begin = int(found[1]) if found and self.server.knows_ranges else 0
-        if begin >= len(body):
-            self.send_error(416)
-            return begin
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(body) - begin))
-        self.end_headers()
-        return begin
-
-
-def whole(request: Handler) -> None:
-    request.wfile.write(request.server.body[request.start() :])
-
-
-def truncated(count: int) -> Callable[[Handler], None]:
-    """Send `count` bytes of what is asked for, then end the answer in good order."""
-
-    def answer(request: Handler) -> None:
-        begin = request.start()
-        request.wfile.write(request.server.body[begin : begin + count])
-
-    return answer
-
-
-def dropped(request: Handler) -> None:
-    """Send some bytes, then reset the connection."""
-    truncated(300_000)(request)
-    request.wfile.flush()
-    # Linger for no time: close with a reset instead of an orderly end.
-    request.connection.setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
-    )
-    request.connection.close()
-
-
-def status(code: int) -> Callable[[Handler], None]:
-    return lambda request: request.send_error(code)
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "*")
-    with Server() as running:
-        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+    with serving(BODY) as running:
         yield running
-        running.shutdown()
 
 
 @pytest.fixture
@@ -313,6 +241,22 @@ def test_exactly_one_checksum(target: Path, given: dict[str, str]) -> None:
 def test_a_prefix_is_no_checksum(target: Path) -> None:
     with pytest.raises(ValueError, match="64 hexadecimal digits, not 8"):
         downloads.fetch("http://127.0.0.1/net.pth", target, sha256=SHA256[:8])
+
+
+def test_a_right_file_is_left_alone(server: Server, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    target.write_bytes(BODY)
+    written = target.stat().st_mtime_ns
+    fetch(server, target)
+    assert server.ranges == []
+    assert target.stat().st_mtime_ns == written
+
+
+def test_a_wrong_file_is_replaced(server: Server, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    target.write_bytes(BODY[:-1])
+    fetch(server, target)
+    assert_fetched(target)
 
 
 def test_files_put_there_by_hand_are_verified(tmp_path: Path) -> None:

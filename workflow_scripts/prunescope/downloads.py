@@ -19,7 +19,7 @@ from prunescope.errors import InputError
 
 log = logging.getLogger("prunescope")
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+PAUSES = (1.0, 2.0, 4.0)
 TIMEOUT_SECONDS = 30.0
 CHUNK_BYTES = 1 << 18
 REPORT_BYTES = 1 << 25
@@ -52,7 +52,8 @@ def fetch(
 
     What has come is kept in `<target>.part` and continued, by this call or a later one. A file
     that was continued and has a wrong checksum is downloaded once more from its start: the
-    server may have changed it in between.
+    server may have changed it in between. A target that is there already and has the right
+    checksum is left as it is.
 
     Parameters
     ----------
@@ -78,6 +79,9 @@ def fetch(
     digits = _digits(sha256, sha256_prefix)
     place = how_to_place(url, target, sha256=sha256, sha256_prefix=sha256_prefix, advice=advice)
     part = Path(f"{target}.part")
+    if Path(target).exists() and _sha256_of(Path(target)).startswith(digits):
+        log.info("%s: there already, checksum right", target)
+        return
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = _fetch_verified(url, part, digits, pauses, timeout)
