@@ -15,7 +15,7 @@ INTRODUCTION = """\
 This page is written by `docs/make_artifacts.py` from the schemas in
 `workflow_scripts/prunescope/tables.py`. Change it there, then run `make docs`.
 
-All files lie below `results/`. Names in braces stand for:
+All files but downloads lie below `results/`. Names in braces stand for:
 
 | Name | Stands for |
 |---|---|
@@ -44,6 +44,12 @@ value where the method gives none.
 
 OTHER_FILES = """\
 ## Files that are not tables
+
+### `downloads/{file}`
+
+Weights that `model.checkpoint` names, as downloaded or put there by hand. They are verified when
+they come and again when they are read. `make clean` leaves them alone. What has come of a download
+that broke off is `{file}.part`; the next run continues it.
 
 ### `results/datasets/{dataset}/source/`
 
@@ -82,8 +88,8 @@ The network right after pruning: weights and masks. Absent for `dense`.
 
 ### `{network folder}/network.safetensors`
 
-The network that is measured: trained, retrained, or (with the retraining `none`) a copy of
-`pruned.safetensors`.
+The network that is measured: trained, made of downloaded weights, retrained, or (with the
+retraining `none`) a copy of `pruned.safetensors`.
 
 Both network files have the same layout:
 
@@ -99,7 +105,9 @@ Where it says `mask: released`, the mask tells what was pruned, and the weights 
 The metadata of the file has one entry, `prunescope`, which is JSON text with two parts:
 
 - `network`: `architecture`, `classes`, `image_size` (pixels), `mean` and `std` (of each channel,
-  for images scaled to 0..1), and `layers`: for each convolution and fully connected layer its
+  for images scaled to 0..1), `transform_input` (whether the network takes images normalised with
+  ImageNet's mean and deviation and normalises them to -1..1 itself), `auxiliary_heads` (whether
+  it has any), and `layers`: for each convolution and fully connected layer its
   `name`, `kind`, `shape`, `output_size` (height and width in pixels), `batch_norm` (the layer that
   follows, or null) and `auxiliary`.
 - `provenance`: rule, wildcards, parameters, digest of the code, versions.

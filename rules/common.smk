@@ -1,5 +1,8 @@
 # Coordinates, wildcard constraints and named input functions; nothing else.
+import re
+
 from prunescope import study as studies
+from prunescope import weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
 from prunescope.errors import InputError
 from prunescope.provenance import code_digest
@@ -12,6 +15,8 @@ except InputError as error:
 
 STUDY = config["study"]
 NETWORKS = studies.networks(config)
+# None where the dense network is trained here.
+CHECKPOINT = weights.from_config(config["model"]["checkpoint"])
 CHART_NAMES = list(CHART_FUNCTIONS)
 TABLE_NAMES = ["networks", "units", "classes", "history", "statistics"]
 
@@ -20,6 +25,7 @@ NETWORK = f"results/{{study}}/networks/{COORDINATES}"
 EVERY_NETWORK = "results/{study}/networks/{network.method}/{network.retraining}/rate{network.rate}/seed{network.seed}"
 NETWORK_LOG = f"results/logs/{{study}}/networks/{COORDINATES}"
 DENSE = "results/{study}/networks/dense/none/rate0.00/seed{seed}"
+DOWNLOADS = "downloads"
 DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
 TABLES = "results/{study}/tables"
@@ -36,9 +42,14 @@ TRAINED = [name for name, kind in config["retraining"].items() if kind["recipe"]
 TRAINED_NETWORKS = [
     network
     for network in NETWORKS
-    if network.method == "dense" or network.retraining in TRAINED
+    if network.retraining in TRAINED
+    or (network.method == "dense" and CHECKPOINT is None)
 ]
 UNTRAINED = [name for name, kind in config["retraining"].items() if not kind["recipe"]]
+CHECKPOINT_FILES = [] if CHECKPOINT is None else [re.escape(CHECKPOINT.file)]
+ANY_SEED = r"\d+"
+SEEDS_TRAINED = [ANY_SEED] if CHECKPOINT is None else []
+SEEDS_IMPORTED = [] if CHECKPOINT is None else [ANY_SEED]
 
 
 wildcard_constraints:
@@ -47,13 +58,18 @@ wildcard_constraints:
     method=one_of(["dense", *METHODS]),
     retraining=one_of(config["retraining"]),
     rate=r"\d\.\d\d",
-    seed=r"\d+",
+    seed=ANY_SEED,
     chart=one_of(CHART_NAMES),
 
 
 def split_file(split, name):
     """Path of a file of a split of the study's dataset."""
     return f"{DATASETS}/{config['dataset']}/{split}/{name}"
+
+
+def checkpoint_file(wildcards):
+    """Input function: the downloaded weights of the dense network."""
+    return f"{DOWNLOADS}/{CHECKPOINT.file}"
 
 
 def preprocessing_of(dataset):

@@ -1,4 +1,8 @@
-# The dense network: trained here from scratch.
+# The dense network: trained here from scratch, or made of downloaded weights.
+
+
+localrules:
+    fetch_checkpoint,
 
 
 rule train_dense:
@@ -13,6 +17,8 @@ rule train_dense:
         history=f"{DENSE}/history.parquet",
     log:
         "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/train_dense.log",
+    wildcard_constraints:
+        seed=one_of(SEEDS_TRAINED),
     cache: True
     priority: 20
     retries: 2
@@ -27,8 +33,63 @@ rule train_dense:
     params:
         code=code_digest("train_dense.py"),
         architecture=lookup("model/architecture", within=config),
+        auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         dataset=preprocessing_of(config["dataset"]),
-        recipe=lookup(f"recipes/{config['model']['recipe']}", within=config),
+        recipe=lookup(
+            f"recipes/{config['model']['recipe']}", within=config, default=None
+        ),
         seed="{seed}",
     script:
         "../workflow_scripts/train_dense.py"
+
+
+rule fetch_checkpoint:
+    output:
+        # Kept while the job runs, which leaves the right file alone: somebody without network
+        # may have put it there by hand.
+        checkpoint=update(f"{DOWNLOADS}/{{file}}"),
+    log:
+        "results/logs/downloads/{file}.log",
+    wildcard_constraints:
+        file=one_of(CHECKPOINT_FILES),
+    retries: 2
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        code=code_digest("fetch_checkpoint.py"),
+        checkpoint=lookup("model/checkpoint", within=config),
+    script:
+        "../workflow_scripts/fetch_checkpoint.py"
+
+
+rule import_checkpoint:
+    input:
+        # Its content is fixed by a checksum: a new date changes nothing.
+        checkpoint=ancient(checkpoint_file),
+        index=split_file("train", "index.parquet"),
+    output:
+        network=f"{DENSE}/network.safetensors",
+    log:
+        "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/import_checkpoint.log",
+    wildcard_constraints:
+        seed=one_of(SEEDS_IMPORTED),
+    priority: 20
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("import_checkpoint.py"),
+        architecture=lookup("model/architecture", within=config),
+        auxiliary_heads=lookup("model/auxiliary_heads", within=config),
+        checkpoint=lookup("model/checkpoint", within=config),
+        dataset=preprocessing_of(config["dataset"]),
+        seed="{seed}",
+    script:
+        "../workflow_scripts/import_checkpoint.py"

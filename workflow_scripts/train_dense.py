@@ -10,6 +10,7 @@ def main(smk) -> None:
         image_size=smk.params.dataset["image_size"],
         mean=tuple(smk.params.dataset["mean"]),
         std=tuple(smk.params.dataset["std"]),
+        auxiliary_heads=smk.params.auxiliary_heads,
     )
     device = devices.choose()
     task = training_jobs.Task(

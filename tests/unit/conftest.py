@@ -1,6 +1,7 @@
 """Networks that several unit tests share, and the settings of the property tests."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,11 +46,11 @@ class Mixed(nn.Module):
 class Toy(nn.Module):
     """A stem that halves the image, one Inception-like block, a classifier."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, description: Description) -> None:
         super().__init__()
         self.stem = ConvNorm(3, 6, 3, stride=2)
         self.mixed = Mixed(6)
-        self.fc = nn.Linear(9, classes)
+        self.fc = nn.Linear(9, description.classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.fc(self.mixed(self.stem(images)).mean(dim=(2, 3)))
@@ -62,14 +63,14 @@ def make_toy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[nn.Module, 
 
     def make(classes: int = 7, seed: int = 0) -> tuple[nn.Module, Network]:
         torch.manual_seed(seed)
-        module = Toy(classes)
+        blank = Description("toy", classes, 8, **PREPROCESSING)
+        module = Toy(blank)
         for name, tensor in module.state_dict().items():
             if name.endswith(("running_var", "bn.weight")):
                 tensor.uniform_(0.1, 1)
             elif name.endswith(("conv.weight", "running_mean", "bn.bias", "fc.weight")):
                 tensor.normal_(std=0.5)
-        layers = networks.find_layers(module, image_size=8)
-        description = Description("toy", classes, 8, **PREPROCESSING, layers=layers)
+        description = replace(blank, layers=networks.find_layers(module, image_size=8))
         return module.eval(), networks.to_network(module, description)
 
     return make
@@ -108,7 +109,9 @@ def googlenet_module() -> nn.Module:
 @pytest.fixture(scope="session")
 def googlenet_network(googlenet_module: nn.Module) -> Network:
     layers = networks.find_layers(googlenet_module, image_size=224)
-    description = Description("googlenet", 1000, 224, **PREPROCESSING, layers=layers)
+    description = Description(
+        "googlenet", 1000, 224, **PREPROCESSING, layers=layers, auxiliary_heads=True
+    )
     return networks.to_network(googlenet_module, description)
 
 

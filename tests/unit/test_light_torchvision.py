@@ -108,8 +108,9 @@ def test_all_steps_of_the_workflow_import_lightly() -> None:
     """No module that builds networks brings the whole of torchvision in."""
     run(
         "import sys\n"
-        "from prunescope import networks, probing, retraining\n"
+        "from prunescope import checkpoints, networks, pretrained, probing, retraining\n"
         "assert 'torch._dynamo' not in sys.modules\n"
-        "networks.build_googlenet(10)\n"
+        "blank = checkpoints.Description('googlenet', 10, 32, (0.5,) * 3, (0.5,) * 3)\n"
+        "networks.build_googlenet(blank)\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )

@@ -39,6 +39,7 @@ model:
   architecture: googlenet
   checkpoint: train
   recipe: from_scratch
+  auxiliary_heads: false
   retraining: [one_shot]
 pruning:
   rates: [0.20, 0.40, 0.60, 0.80]
@@ -121,6 +122,11 @@ RECIPE = "recipes.short"
 MIS = "interpretability.mis"
 PER_SIDE = "interpretability.exemplars.per_side"
 METRIC = "interpretability.similarity.metric"
+
+CLOTHES = "datasets.clothes"
+ADDRESS = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
 
 # What is changed, and what the message must say about it.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -307,15 +313,66 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown family of metrics": ({METRIC: "lpips:alex"}, [f"`{METRIC}`", "'lpips:alex'"]),
     "a metric without a model": ({METRIC: "timm"}, [f"`{METRIC}`", "'timm'"]),
-    "torchvision's checkpoint": (
-        {"model.checkpoint": {"torchvision": "IMAGENET1K_V1"}},
-        ["`model.checkpoint`", "IMAGENET1K_V1", "not supported yet", "Set it to `train`"],
+    "misspelt checkpoint": (
+        {"model.checkpoint": "trian"},
+        ["`model.checkpoint`: 'trian'", "`train`; `torchvision` alone; or `url` and `sha256`"],
     ),
-    "checkpoint from an address": (
-        {"model.checkpoint": {"url": "https://example.org/a.pth", "sha256": "0" * 64}},
-        ["`model.checkpoint`", "example.org", "not supported yet", "Set it to `train`"],
+    "unknown weights of torchvision": (
+        {"model.checkpoint": {"torchvision": "IMAGENET1K_V2"}},
+        ["`model.checkpoint.torchvision`: 'IMAGENET1K_V2'", "Did you mean `IMAGENET1K_V1`?"],
     ),
-    "misspelt checkpoint": ({"model.checkpoint": "trian"}, ["`model.checkpoint`", "'trian'"]),
+    "torchvision's weights transformed by hand": (
+        {"model.checkpoint": {"torchvision": "IMAGENET1K_V1", "transform_input": False}},
+        ["`model.checkpoint`", "`torchvision` alone"],
+    ),
+    "checkpoint without a checksum": (
+        {"model.checkpoint": {"url": "https://example.org/a.pth"}},
+        ["`model.checkpoint`", "example.org", "`url` and `sha256`"],
+    ),
+    "checkpoint without an address": (
+        {"model.checkpoint": {"sha256": "0" * 64}},
+        ["`model.checkpoint`", "`url` and `sha256`"],
+    ),
+    "empty checkpoint": ({"model.checkpoint": {}}, ["`model.checkpoint`: {} cannot be used"]),
+    "half a checksum": (
+        {"model.checkpoint": {**ADDRESS, "sha256": "0" * 32}},
+        ["`model.checkpoint.sha256`", "64 hexadecimal digits"],
+    ),
+    "checkpoint from a local path": (
+        {"model.checkpoint": {**ADDRESS, "url": "file:///a.pth"}},
+        ["`model.checkpoint.url`", "'file:///a.pth'", "an http or https address"],
+    ),
+    "unknown key of a checkpoint": (
+        {"model.checkpoint": {**ADDRESS, "transform": True}},
+        ["`model.checkpoint.transform` is not a key", "Did you mean `transform_input`?"],
+    ),
+    "checkpoint without a file name": (
+        {"model.checkpoint": {**ADDRESS, "url": "https://example.org/"}},
+        ["`model.checkpoint.url`", "the file at its end, ''", "letters, digits"],
+    ),
+    "checkpoint with a strange file name": (
+        {"model.checkpoint": {**ADDRESS, "url": "https://example.org/my net.pth"}},
+        ["`model.checkpoint.url`", "'my net.pth'"],
+    ),
+    "another mean than the weights need": (
+        {"model.checkpoint": {"torchvision": "IMAGENET1K_V1"}, f"{CLOTHES}.std": IMAGENET_STD},
+        [f"`{CLOTHES}.mean`: [0.286, 0.286, 0.286]", "[0.485, 0.456, 0.406]"],
+    ),
+    "another deviation than the weights need": (
+        {
+            "model.checkpoint": {**ADDRESS, "transform_input": True},
+            f"{CLOTHES}.mean": IMAGENET_MEAN,
+        },
+        [f"`{CLOTHES}.std`: [0.353, 0.353, 0.353]", "[0.229, 0.224, 0.225]"],
+    ),
+    "training without a recipe": (
+        {"model.recipe": None},
+        ["`model.recipe`: null", "trained here", "Allowed: from_scratch, short"],
+    ),
+    "auxiliary heads by number": (
+        {"model.auxiliary_heads": 2},
+        ["`model.auxiliary_heads`", "2", "'boolean'"],
+    ),
     "unknown architecture": (
         {"model.architecture": "resnet18"},
         ["`model.architecture`", "'resnet18'", "'googlenet'"],
@@ -374,6 +431,16 @@ def test_a_config_is_not_changed_by_its_check() -> None:
         {RATES: [0.01, 0.07, 0.29, 0.57, 0.99]},
         {"seeds": [3, 1, 2]},
         {"model.retraining": []},
+        {"model.checkpoint": ADDRESS},
+        {"model.checkpoint": ADDRESS, "model.recipe": None},
+        {"model.checkpoint": {**ADDRESS, "sha256": "Ab" * 32, "transform_input": False}},
+        {
+            "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
+            "model.recipe": None,
+            f"{CLOTHES}.mean": IMAGENET_MEAN,
+            f"{CLOTHES}.std": IMAGENET_STD,
+        },
+        {"model.auxiliary_heads": True},
         {"pruning.exclude": []},
         {"pruning.methods": {}},
         {PER_SIDE: 1000},

@@ -65,6 +65,22 @@ CONFIG_EDITS = {
     "retraining removed": (
         "retraining: [none, iterative]", "retraining: [iterative]", SUMMARY,
     ),
+    "downloaded weights": (
+        "checkpoint: train",
+        f'checkpoint: {{url: "https://example.org/net.pth", sha256: "{"0" * 64}"}}',
+        {
+            "fetch_checkpoint": 1, "import_checkpoint": 1, "prune_network": 6, "keep_pruned": 2,
+            "retrain_network": 5, **MEASURING,
+        },
+    ),
+    "auxiliary heads": (
+        "auxiliary_heads: false",
+        "auxiliary_heads: true",
+        {
+            "train_dense": 1, "prune_network": 6, "keep_pruned": 2, "retrain_network": 5,
+            **MEASURING,
+        },
+    ),
     "excluded layer": (
         "exclude: [conv1.conv, ",
         "exclude: [fc, conv1.conv, ",

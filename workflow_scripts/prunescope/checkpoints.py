@@ -67,6 +67,9 @@ class Description:
     """What must be known of a network to rebuild it and to feed it.
 
     `image_size` is in pixels; `mean` and `std` are per channel, for images scaled to 0..1.
+    `transform_input`: the network takes images normalised with ImageNet's mean and deviation and
+    normalises them to -1..1 itself, as torchvision's pretrained GoogLeNet does.
+    `auxiliary_heads`: it has auxiliary heads, which take part in training only.
     """
 
     architecture: str
@@ -75,6 +78,8 @@ class Description:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     layers: tuple[Layer, ...] = ()
+    transform_input: bool = False
+    auxiliary_heads: bool = False
 
     @property
     def measured_layers(self) -> tuple[Layer, ...]:

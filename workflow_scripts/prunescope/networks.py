@@ -13,8 +13,8 @@ from prunescope.errors import InputError
 from prunescope.light_torchvision import import_googlenet
 
 
-def build_googlenet(classes: int) -> nn.Module:
-    """torchvision's GoogLeNet without auxiliary heads, freshly initialised.
+def build_googlenet(description: Description) -> nn.Module:
+    """torchvision's GoogLeNet, freshly initialised.
 
     Weights start as torch draws them for each kind of layer. torchvision's own start (normal
     with deviation 0.01) needs a far smaller learning rate before batch norm has adapted.
@@ -22,10 +22,16 @@ def build_googlenet(classes: int) -> nn.Module:
     Source: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, as in torchvision.
     """
     googlenet = import_googlenet().googlenet
-    return googlenet(weights=None, num_classes=classes, aux_logits=False, init_weights=False)
+    return googlenet(
+        weights=None,
+        num_classes=description.classes,
+        aux_logits=description.auxiliary_heads,
+        transform_input=description.transform_input,
+        init_weights=False,
+    )
 
 
-ARCHITECTURES: Mapping[str, Callable[[int], nn.Module]] = {"googlenet": build_googlenet}
+ARCHITECTURES: Mapping[str, Callable[[Description], nn.Module]] = {"googlenet": build_googlenet}
 
 
 def create(description: Description, seed: int) -> tuple[nn.Module, Description]:
@@ -34,7 +40,7 @@ def create(description: Description, seed: int) -> tuple[nn.Module, Description]
     Returns the module, and the description with its layers filled in.
     """
     torch.manual_seed(seed)
-    module = ARCHITECTURES[description.architecture](description.classes)
+    module = ARCHITECTURES[description.architecture](description)
     layers = find_layers(module, description.image_size)
     described = replace(description, layers=layers)
     return module.to(memory_format=torch.channels_last), described
@@ -105,7 +111,7 @@ def to_module(network: Network) -> nn.Module:
             f"known: {', '.join(sorted(ARCHITECTURES))}."
         )
     with torch.device("meta"):
-        module = ARCHITECTURES[description.architecture](description.classes)
+        module = ARCHITECTURES[description.architecture](description)
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     _check_shapes(expected, network)
     state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in network.tensors.items()}

@@ -1,6 +1,7 @@
 """The config: what may stand in it, and the networks that it asks for."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 import jsonschema
 import yaml
 
-from prunescope import mis, pruning, recipes, similarity
+from prunescope import mis, pruning, recipes, similarity, weights
 from prunescope.datasets import AUGMENTATIONS
 from prunescope.errors import InputError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "rules" / "schemas" / "config.schema.yaml"
 DENSE = "dense"
 UNTOUCHED = "none"
+CHECKPOINT_FORMS = ({"torchvision"}, {"url", "sha256"}, {"url", "sha256", "transform_input"})
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Images in the train and the test split of each source.
 SOURCE_IMAGES = {"fashion_mnist": (60_000, 10_000)}
 
@@ -156,12 +159,15 @@ def _dataset_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _model_problems(config: Mapping[str, Any]) -> Iterator[str]:
     model = config["model"]
-    if model["checkpoint"] != "train":
+    problems = list(_checkpoint_problems(model["checkpoint"]))
+    yield from problems or _normalisation_problems(config)
+    if model["recipe"] is not None:
+        yield from _known("model.recipe", model["recipe"], config["recipes"])
+    elif model["checkpoint"] == weights.TRAIN:
         yield (
-            f"`model.checkpoint`: {model['checkpoint']!r} cannot be used: downloaded weights are "
-            "not supported yet. Set it to `train`"
+            "`model.recipe`: null, but the dense network is trained here. "
+            f"{_suggest('', list(config['recipes']))}"
         )
-    yield from _known("model.recipe", model["recipe"], config["recipes"])
     for kind in model["retraining"]:
         yield from _known("model.retraining", kind, config["retraining"])
         settings = config["retraining"].get(kind, {"start": "dense", "recipe": "any"})
@@ -169,6 +175,38 @@ def _model_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"`model.retraining`: {kind!r} is no control for the dense network: it must start "
                 "from `dense` and have a recipe"
+            )
+
+
+def _checkpoint_problems(checkpoint: str | Mapping[str, Any]) -> Iterator[str]:
+    if checkpoint == weights.TRAIN:
+        return
+    if isinstance(checkpoint, str) or set(checkpoint) not in CHECKPOINT_FORMS:
+        yield (
+            f"`model.checkpoint`: {checkpoint!r} cannot be used. Allowed: `{weights.TRAIN}`; "
+            "`torchvision` alone; or `url` and `sha256`, with or without `transform_input`"
+        )
+    elif "torchvision" in checkpoint:
+        name = checkpoint["torchvision"]
+        yield from _known("model.checkpoint.torchvision", name, weights.TORCHVISION)
+    elif not FILE_NAME.fullmatch(name := weights.file_name(checkpoint["url"])):
+        yield (
+            f"`model.checkpoint.url`: the file at its end, {name!r}, needs a name of letters, "
+            "digits, `.`, `_` and `-`"
+        )
+
+
+def _normalisation_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    checkpoint = weights.from_config(config["model"]["checkpoint"])
+    dataset = config["datasets"].get(config["dataset"])
+    if checkpoint is None or not checkpoint.transform_input or dataset is None:
+        return
+    for key, needed in (("mean", weights.IMAGENET_MEAN), ("std", weights.IMAGENET_STD)):
+        if tuple(dataset[key]) != needed:
+            yield (
+                f"`datasets.{config['dataset']}.{key}`: {dataset[key]}, but the weights of "
+                "`model.checkpoint` transform their input, which takes images normalised with "
+                f"{list(needed)}"
             )
 
 

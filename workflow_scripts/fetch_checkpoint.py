@@ -1,0 +1,18 @@
+"""Download the weights of the dense network, or take the file that is there already."""
+
+from prunescope import downloads, job, weights
+
+
+def main(smk) -> None:
+    checkpoint = weights.from_config(smk.params.checkpoint)
+    downloads.fetch(
+        checkpoint.url,
+        smk.output.checkpoint,
+        **checkpoint.checksum,
+        advice="The config names this file in model.checkpoint.",
+    )
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821 (injected by Snakemake)
+        main(snakemake)  # noqa: F821
