@@ -98,13 +98,17 @@ def source_of_sample(name):
 
 def network_to_prune(wildcards):
     """The dense network, or, in a chain over the rates, the network of the rate before."""
-    rates = [studies.format_rate(rate) for rate in config["pruning"]["rates"]]
-    place = rates.index(wildcards.rate) if wildcards.rate in rates else 0
     chained = config["retraining"][wildcards.retraining]["start"] == "previous_rate"
-    if chained and place > 0:
-        previous = {**wildcards, "rate": rates[place - 1]}
+    before = studies.rate_before(config, wildcards.method, wildcards.rate)
+    if chained and before:
+        previous = {**wildcards, "rate": before}
         return f"{NETWORK}/network.safetensors".format(**previous)
     return f"{DENSE}/network.safetensors".format(**wildcards)
+
+
+def rate_to_prune(wildcards):
+    """The fraction that goes at a rate: more than the rate if the method is cumulative."""
+    return studies.effective_rate(config, wildcards.method, wildcards.rate)
 
 
 def network_to_retrain(wildcards):

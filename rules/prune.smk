@@ -26,7 +26,7 @@ rule prune_network:
         biases=lookup("pruning/methods/{method}/biases", within=config),
         exclude=lookup("pruning/exclude", within=config),
         batch_norm=lookup("pruning/batch_norm", within=config),
-        rate="{rate}",
+        rate=rate_to_prune,
         seed="{seed}",
     script:
         "../workflow_scripts/prune_network.py"

@@ -15,7 +15,7 @@ def main(smk) -> None:
     masks = pruning.make_masks(
         network,
         settings,
-        float(smk.params.rate),
+        smk.params.rate,
         exclude=smk.params.exclude,
         batch_norm=smk.params.batch_norm,
         seed=int(smk.params.seed),

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from torch import nn
 from torch.nn.utils import prune
 
-from prunescope import networks, pruning
-from prunescope.checkpoints import Network
+from prunescope import networks, pruning, study
+from prunescope.checkpoints import Description, Layer, Network
 from prunescope.errors import InputError
 from prunescope.pruning import Settings, make_masks
 
@@ -106,6 +106,35 @@ def test_global_weights_and_biases_equal_global_unstructured(
         np.concatenate([module.weight_mask.numpy().astype(bool).ravel() for module in holders]),
         np.concatenate([np.abs(googlenet_network.tensors[name]).ravel() for name in names]),
     )
+
+
+def test_cumulative_rates_equal_repeated_global_unstructured() -> None:
+    """Torch without a reset between rates. It rounds at each call, we round once."""
+    rates = [0.2, 0.4, 0.6, 0.8]
+    method = {"rates": rates, "cumulative": True}
+    config = {"pruning": {"rates": [0.5], "methods": {"global": method}}}
+    rng = np.random.default_rng(0)
+    weights = {"a.weight": rng.normal(size=(40, 11, 3, 3)), "b.weight": rng.normal(size=(97, 13))}
+    layers = tuple(
+        Layer(name[0], "conv2d" if array.ndim == 4 else "linear", array.shape, (1, 1))
+        for name, array in weights.items()
+    )
+    network = Network(Description("none", 2, 8, (0,), (1,), layers), weights)
+    holders = [holder(array) for array in weights.values()]
+    for calls, rate in enumerate(rates, start=1):
+        effective = study.effective_rate(config, "global", study.format_rate(rate))
+        masks = make_masks(
+            network, Settings("weight", "global", "l1", layers=CONV_AND_LINEAR), effective
+        )
+        prune.global_unstructured(
+            [(module, "weight") for module in holders], prune.L1Unstructured, amount=rate
+        )
+        different = sum(
+            np.count_nonzero(masks[name] != module.weight_mask.numpy())
+            for name, module in zip(weights, holders, strict=True)
+        )
+        assert different <= calls
+    assert effective == 0.9616
 
 
 @pytest.mark.parametrize("rate", RATES)

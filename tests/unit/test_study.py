@@ -183,6 +183,20 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         [f"`{RATES}`", "[0.123]", "at most two decimals"],
     ),
     "no rates": ({RATES: []}, [f"`{RATES}`", "[]"]),
+    "a method's rate 1": ({f"{METHOD}.rates": [1]}, [f"`{METHOD}.rates.0`", "1", "of 1"]),
+    "a method's rates that fall": (
+        {f"{METHOD}.rates": [0.4, 0.2]},
+        [f"`{METHOD}.rates`", "[0.4, 0.2]", "must rise: [0.2, 0.4]"],
+    ),
+    "a method's rate with three decimals": (
+        {f"{METHOD}.rates": [0.784]},
+        [f"`{METHOD}.rates`", "[0.784]", "at most two decimals"],
+    ),
+    "a method without rates": ({f"{METHOD}.rates": []}, [f"`{METHOD}.rates`", "[]"]),
+    "a number for cumulative": (
+        {f"{METHOD}.cumulative": 1},
+        [f"`{METHOD}.cumulative`", "1", "'boolean'"],
+    ),
     "unknown criterion": (
         {f"{METHOD}.criterion": "l11"},
         [f"`{METHOD}.criterion`", "'l11'", "Did you mean `l1`?", "Allowed: l1, l2, random"],
@@ -452,6 +466,8 @@ def test_a_config_is_not_changed_by_its_check() -> None:
         {"datasets.clothes.folder": "my/files"},
         {"datasets.clothes.probe.images": 60_000},
         {"retraining.cumulative": {"start": "previous_rate", "mask": "released", "recipe": None}},
+        {f"{METHOD}.rates": [0.89]},
+        {f"{METHOD}.cumulative": True},
     ],
 )
 def test_a_good_config_is_taken(changes: dict) -> None:
@@ -490,6 +506,61 @@ def test_networks_of_a_config() -> None:
         Coordinates("unstructured", "one_shot", "0.50", 0),
         Coordinates("unstructured", "one_shot", "0.50", 7),
     ]
+
+
+def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
+    """One method with the rates of the study, and one with its own."""
+    methods = {
+        "plain": {"retraining": ["none"]},
+        "steps": {"retraining": ["none"], "rates": [0.2, 0.4, 0.6], "cumulative": cumulative},
+    }
+    return {
+        "seeds": [0],
+        "model": {"retraining": []},
+        "pruning": {"rates": [0.1, 0.5], "methods": methods},
+    }
+
+
+def test_a_method_may_have_rates_of_its_own() -> None:
+    config = with_own_rates()
+    assert study.rates_of(config, "plain") == ["0.10", "0.50"]
+    assert study.rates_of(config, "steps") == ["0.20", "0.40", "0.60"]
+    listed = [(network.method, network.rate) for network in study.networks(config)[1:]]
+    assert listed == [
+        ("plain", "0.10"),
+        ("plain", "0.50"),
+        ("steps", "0.20"),
+        ("steps", "0.40"),
+        ("steps", "0.60"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "rate", "before"),
+    [
+        ("plain", "0.10", None),
+        ("plain", "0.50", "0.10"),
+        ("steps", "0.20", None),
+        ("steps", "0.60", "0.40"),
+    ],
+)
+def test_a_chain_follows_the_rates_of_its_method(
+    method: str, rate: str, before: str | None
+) -> None:
+    assert study.rate_before(with_own_rates(), method, rate) == before
+
+
+def test_rates_are_fractions_of_the_original_network() -> None:
+    config = with_own_rates(cumulative=False)
+    assert [study.effective_rate(config, "steps", rate) for rate in ("0.20", "0.60")] == [0.2, 0.6]
+
+
+def test_cumulative_rates_take_their_share_of_what_is_left() -> None:
+    config = with_own_rates(cumulative=True)
+    # 0.8, 0.8 * 0.6 = 0.48 and 0.48 * 0.4 = 0.192 are left. Exactly: int(0.52 * 100) is 52.
+    reached = [study.effective_rate(config, "steps", rate) for rate in ("0.20", "0.40", "0.60")]
+    assert reached == [0.2, 0.52, 0.808]
+    assert study.effective_rate(config, "plain", "0.50") == 0.5
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

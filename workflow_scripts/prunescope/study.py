@@ -1,9 +1,11 @@
 """The config: what may stand in it, and the networks that it asks for."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,6 @@ class Coordinates:
 
 def networks(config: Mapping[str, Any]) -> list[Coordinates]:
     """List the networks of a study: the dense one, its retrained controls, all pruned ones."""
-    rates = [format_rate(rate) for rate in config["pruning"]["rates"]]
     dense = [
         Coordinates(DENSE, retraining, format_rate(0), seed)
         for retraining in [UNTOUCHED, *config["model"]["retraining"]]
@@ -57,10 +58,37 @@ def networks(config: Mapping[str, Any]) -> list[Coordinates]:
         Coordinates(name, retraining, rate, seed)
         for name, method in config["pruning"]["methods"].items()
         for retraining in method["retraining"]
-        for rate in rates
+        for rate in rates_of(config, name)
         for seed in config["seeds"]
     ]
     return dense + pruned
+
+
+def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
+    """The rates of a method as they stand in paths: its own, or those of the study."""
+    pruning_settings = config["pruning"]
+    own = pruning_settings["methods"][method].get("rates", pruning_settings["rates"])
+    return [format_rate(rate) for rate in own]
+
+
+def rate_before(config: Mapping[str, Any], method: str, rate: str) -> str | None:
+    """The next lower rate of a method as it stands in paths; None for its lowest."""
+    lower = [other for other in rates_of(config, method) if float(other) < float(rate)]
+    return lower[-1] if lower else None
+
+
+def effective_rate(config: Mapping[str, Any], method: str, rate: str) -> float:
+    """Fraction of the original network's pieces that a method prunes at a rate.
+
+    This is the rate itself. For a method that is `cumulative`, every rate up to this one is
+    applied in turn to what the one before left, as where a network is not reset between rates
+    (von Rad & Seuffert, arXiv 2409.19727): 1 - (1 - r_1) ... (1 - r_k).
+    """
+    if not config["pruning"]["methods"][method].get("cumulative", False):
+        return float(rate)
+    applied = [other for other in rates_of(config, method) if float(other) < float(rate)]
+    # Exact, because counts are rounded: 0.52 times 100 channels must not become 51.
+    return float(1 - math.prod(1 - Fraction(step) for step in [*applied, rate]))
 
 
 def format_rate(rate: float) -> str:
@@ -212,13 +240,14 @@ def _normalisation_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _pruning_problems(config: Mapping[str, Any]) -> Iterator[str]:
     settings = config["pruning"]
-    yield from _rate_problems(settings["rates"])
+    yield from _rate_problems("pruning.rates", settings["rates"])
     for name in settings["exclude"]:
         yield from _known("pruning.exclude", name, LAYER_NAMES[config["model"]["architecture"]])
     for name, method in settings["methods"].items():
         path = f"pruning.methods.{name}"
         if name == DENSE:
             yield f"`{path}`: `{DENSE}` is the unpruned network; choose another name"
+        yield from _rate_problems(f"{path}.rates", method.get("rates", []))
         yield from _known(f"{path}.criterion", method["criterion"], pruning.CRITERIA)
         if method["biases"] and method["granularity"] != "weight":
             yield f"`{path}.biases`: true needs granularity `weight`, not {method['granularity']!r}"
@@ -226,13 +255,13 @@ def _pruning_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield from _known(f"{path}.retraining", kind, config["retraining"])
 
 
-def _rate_problems(rates: Sequence[float]) -> Iterator[str]:
+def _rate_problems(path: str, rates: Sequence[float]) -> Iterator[str]:
     if any(round(rate, 2) != rate for rate in rates):
-        yield f"`pruning.rates`: {rates}: rates have at most two decimals, as folder names do"
+        yield f"`{path}`: {rates}: rates have at most two decimals, as folder names do"
     if len(set(rates)) < len(rates):
-        yield f"`pruning.rates`: {rates} names a rate twice"
+        yield f"`{path}`: {rates} names a rate twice"
     elif list(rates) != sorted(rates):
-        yield f"`pruning.rates`: {rates} must rise: {sorted(rates)}"
+        yield f"`{path}`: {rates} must rise: {sorted(rates)}"
 
 
 def _retraining_problems(config: Mapping[str, Any]) -> Iterator[str]:
