@@ -39,13 +39,22 @@ def one_of(names):
 
 METHODS = list(config["pruning"]["methods"])
 TRAINED = [name for name, kind in config["retraining"].items() if kind["recipe"]]
+RECALIBRATED = [
+    name for name, kind in config["retraining"].items() if "recalibration" in kind
+]
 TRAINED_NETWORKS = [
     network
     for network in NETWORKS
     if network.retraining in TRAINED
-    or (network.method == "dense" and CHECKPOINT is None)
+    or (
+        network.method == "dense"
+        and network.retraining == "none"
+        and CHECKPOINT is None
+    )
 ]
-UNTRAINED = [name for name, kind in config["retraining"].items() if not kind["recipe"]]
+UNTRAINED = [
+    name for name in config["retraining"] if name not in [*TRAINED, *RECALIBRATED]
+]
 CHECKPOINT_FILES = [] if CHECKPOINT is None else [re.escape(CHECKPOINT.file)]
 ANY_SEED = r"\d+"
 SEEDS_TRAINED = [ANY_SEED] if CHECKPOINT is None else []
@@ -112,7 +121,7 @@ def rate_to_prune(wildcards):
 
 
 def network_to_retrain(wildcards):
-    """The pruned network; for the control, the dense one."""
+    """The pruned network; for a control, the dense one."""
     folder = DENSE if wildcards.method == "dense" else NETWORK
     name = "network" if wildcards.method == "dense" else "pruned"
     return f"{folder}/{name}.safetensors".format(**wildcards)

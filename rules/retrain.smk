@@ -58,3 +58,29 @@ rule retrain_network:
         seed="{seed}",
     script:
         "../workflow_scripts/retrain_network.py"
+
+
+rule recalibrate_network:
+    input:
+        network=network_to_retrain,
+        images=split_file("train", "images.npy"),
+        labels=split_file("train", "labels.npy"),
+    output:
+        network=f"{NETWORK}/network.safetensors",
+    log:
+        f"{NETWORK_LOG}/recalibrate_network.log",
+    wildcard_constraints:
+        retraining=one_of(RECALIBRATED),
+    priority: 10
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_digest("recalibrate_network.py"),
+        recalibration=lookup("retraining/{retraining}/recalibration", within=config),
+        seed="{seed}",
+    script:
+        "../workflow_scripts/recalibrate_network.py"

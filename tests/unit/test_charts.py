@@ -262,6 +262,18 @@ def test_colours_follow_the_order_of_appearance_and_repeat():
     assert scale["range"][6:9] == list(charts.PALETTE[:3])
 
 
+def test_kinds_of_retraining_have_styles_of_their_own():
+    kinds = ["recalibrated", "one_shot", "iterative", "one_shot_adam", "none"]
+    of = study([*DENSE, *(("structured", kind, 0.5, 0, 0.5, 0.7) for kind in kinds)])
+    styles = {row["series"]: row["style"] for row in lines(draw("accuracy_by_method", of))}
+    assert styles["structured, recalibrated"] == "dash-dotted"
+    assert styles["structured, one-shot"] == "solid"
+    assert styles["structured, not retrained"] == "dashed"
+    assert len({*styles.values(), charts.FIXED_STYLES["chance"]}) == len(kinds) + 1
+    shapes = draw("mis_vs_accuracy", of)["encoding"]["shape"]["scale"]
+    assert len(set(shapes["range"])) == len(kinds)
+
+
 def test_a_method_has_the_same_colour_in_every_chart():
     of = study()
     lines_of = draw("accuracy_without_retraining", of)["layer"][1]["encoding"]["color"]

@@ -121,6 +121,12 @@ METHOD = "pruning.methods.structured"
 RECIPE = "recipes.short"
 MIS = "interpretability.mis"
 PER_SIDE = "interpretability.exemplars.per_side"
+RECALIBRATED = {
+    "start": "dense",
+    "mask": "enforced",
+    "recipe": None,
+    "recalibration": {"images": 512, "batch": 128},
+}
 METRIC = "interpretability.similarity.metric"
 
 CLOTHES = "datasets.clothes"
@@ -256,6 +262,22 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "another start for `none`": (
         {"retraining.none.start": "previous_rate"},
         ["`retraining.none`", "must", "start from `dense`"],
+    ),
+    "a recalibration for `none`": (
+        {"retraining.none": RECALIBRATED},
+        ["`retraining.none.recalibration`", "left as they are", "another name"],
+    ),
+    "a recipe and a recalibration": (
+        {"retraining.one_shot": RECALIBRATED | {"recipe": "short"}},
+        ["`retraining.one_shot.recalibration`", "needs `recipe: null`, not 'short'"],
+    ),
+    "a recalibration with a last batch of another size": (
+        {"retraining.fresh": RECALIBRATED | {"recalibration": {"images": 500, "batch": 128}}},
+        ["`retraining.fresh.recalibration.images`", "500 is not a multiple", "`batch`, 128"],
+    ),
+    "a recalibration without a batch": (
+        {"retraining.fresh": RECALIBRATED | {"recalibration": {"images": 500}}},
+        ["`retraining.fresh.recalibration.batch` is missing"],
     ),
     "unknown start": (
         {"retraining.one_shot.start": "scratch"},
@@ -468,6 +490,7 @@ def test_a_config_is_not_changed_by_its_check() -> None:
         {"retraining.cumulative": {"start": "previous_rate", "mask": "released", "recipe": None}},
         {f"{METHOD}.rates": [0.89]},
         {f"{METHOD}.cumulative": True},
+        {"retraining.fresh": RECALIBRATED, "model.retraining": ["one_shot", "fresh"]},
     ],
 )
 def test_a_good_config_is_taken(changes: dict) -> None:

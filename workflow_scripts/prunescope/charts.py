@@ -19,20 +19,25 @@ DENSE = "dense"
 UNTRAINED = "none"
 ONE_SHOT = "one_shot"
 ITERATIVE = "iterative"
+RECALIBRATED = "recalibrated"
+CHANCE = "chance"
 EMPHASISED = "global_unstructured"
 
 # Okabe & Ito (2008), without the yellow and the black: one is too pale for a line on white,
 # the other is kept for the dense network.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-INKS = {"dense": "#222222", "not retrained": "#777777", "chance": "#AAAAAA"}
+INKS = {"dense": "#222222", "not retrained": "#777777", CHANCE: "#AAAAAA"}
 DASHES = {
     "dashed": [5, 3],
-    "solid": [1, 0],
-    "long dashes": [12, 3],
     "dotted": [2, 3],
     "dash-dotted": [9, 3, 2, 3],
+    "solid": [1, 0],
+    "long dashes": [12, 3],
+    "dash-dot-dotted": [9, 3, 2, 3, 2, 3],
 }
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
+# Kept for what trains nothing, and for chance; other kinds of retraining take the rest in turn.
+FIXED_STYLES = {UNTRAINED: "dashed", RECALIBRATED: "dash-dotted", CHANCE: "dotted"}
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 RETRAINING_NAMES = {UNTRAINED: "not retrained", ONE_SHOT: "one-shot"}
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -413,7 +418,7 @@ def _references(
 
 
 def _chance(classes: int | None) -> pl.DataFrame:
-    rows = [] if classes is None else [(1 / classes, "chance", "chance", "dotted")]
+    rows = [] if classes is None else [(1 / classes, CHANCE, CHANCE, FIXED_STYLES[CHANCE])]
     columns = {"y": pl.Float64, "series": pl.String, "ink": pl.String, "style": pl.String}
     return pl.DataFrame(rows, schema=columns, orient="row")
 
@@ -599,10 +604,10 @@ def _retraining_names(study: Study) -> dict[str, str]:
 
 
 def _styles(study: Study) -> dict[str, str]:
-    """Style of line of every kind of retraining; dashed is kept for none."""
-    dashed, *others = DASHES
-    kinds = [kind for kind in _retraining_names(study) if kind != UNTRAINED]
-    return {UNTRAINED: dashed, **dict(zip(kinds, cycle(others), strict=False))}
+    """Style of line of every kind of retraining."""
+    free = [style for style in DASHES if style not in FIXED_STYLES.values()]
+    kinds = [kind for kind in _retraining_names(study) if kind not in FIXED_STYLES]
+    return {**FIXED_STYLES, **dict(zip(kinds, cycle(free), strict=False))}
 
 
 def _colour(study: Study, field: str, legend: alt.Legend | None) -> alt.Color:

@@ -199,10 +199,11 @@ def _model_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for kind in model["retraining"]:
         yield from _known("model.retraining", kind, config["retraining"])
         settings = config["retraining"].get(kind, {"start": "dense", "recipe": "any"})
-        if settings["start"] != "dense" or settings["recipe"] is None:
+        changes = settings["recipe"] is not None or "recalibration" in settings
+        if settings["start"] != "dense" or not changes:
             yield (
                 f"`model.retraining`: {kind!r} is no control for the dense network: it must start "
-                "from `dense` and have a recipe"
+                "from `dense` and have a recipe or a recalibration"
             )
 
 
@@ -271,9 +272,31 @@ def _retraining_problems(config: Mapping[str, Any]) -> Iterator[str]:
             f"`retraining.{UNTOUCHED}`: must be there, start from `dense` and have recipe null: "
             "the dense network is measured under this name"
         )
+    elif "recalibration" in untouched:
+        yield (
+            f"`retraining.{UNTOUCHED}.recalibration`: networks under this name are left as they "
+            "are; recalibrate under another name"
+        )
     for name, settings in config["retraining"].items():
         if settings["recipe"] is not None:
             yield from _known(f"retraining.{name}.recipe", settings["recipe"], config["recipes"])
+        yield from _recalibration_problems(f"retraining.{name}", settings)
+
+
+def _recalibration_problems(path: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    if "recalibration" not in settings:
+        return
+    if settings["recipe"] is not None:
+        yield (
+            f"`{path}.recalibration`: needs `recipe: null`, not {settings['recipe']!r}: training "
+            "measures the statistics anew by itself"
+        )
+    images, batch = settings["recalibration"]["images"], settings["recalibration"]["batch"]
+    if images % batch:
+        yield (
+            f"`{path}.recalibration.images`: {images} is not a multiple of `batch`, {batch}: "
+            "batches count alike, so they must be of one size"
+        )
 
 
 def _recipe_problems(path: str, recipe: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,70 @@
+"""Measure the batch-norm statistics of a network anew; its weights stay as they are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import update_bn
+
+from prunescope.checkpoints import Description
+from prunescope.datasets import PackedImages
+from prunescope.errors import InputError
+from prunescope.preprocessing import to_input
+
+
+@dataclass(frozen=True)
+class Settings:
+    """On what the statistics are measured.
+
+    Attributes
+    ----------
+    images
+        Images that are drawn from the train split, a multiple of `batch`.
+    batch
+        Images in one forward pass. The variance is that within a batch.
+    """
+
+    images: int
+    batch: int
+
+
+def recalibrate(
+    module: nn.Module,
+    description: Description,
+    images: PackedImages,
+    settings: Settings,
+    *,
+    seed: int,
+) -> None:
+    """Replace the running mean and variance of every batch norm of `module`, in place.
+
+    Pruning shifts what a batch norm receives, while its statistics still describe the dense
+    network. Here they are forgotten, and become plain averages over batches: of the means, and
+    of the unbiased variances. Nothing is learned, no weight changes, no image is augmented.
+    As in training, a layer receives what the layers before make of the batch with the batch's
+    own statistics. The images depend on the seed only: all networks of a seed see the same.
+
+    Raises
+    ------
+    InputError
+        The split has fewer images than asked for.
+
+    Source: Li et al., "EagleEye", ECCV 2020 ("adaptive batch normalization").
+    """
+    if settings.images > len(images):
+        raise InputError(
+            f"`retraining.<name>.recalibration.images`: {settings.images}, but the train split "
+            f"has {len(images)} images. Lower it."
+        )
+    drawn = np.random.default_rng(seed).permutation(len(images))[: settings.images]
+    update_bn(_inputs(images, drawn, settings.batch, description), module)
+    module.eval()
+
+
+def _inputs(
+    images: PackedImages, indices: np.ndarray, size: int, description: Description
+) -> Iterator[torch.Tensor]:
+    for batch in images.batches(size, indices):
+        yield to_input(batch.images, description)
