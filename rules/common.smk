@@ -19,6 +19,8 @@ NETWORKS = studies.networks(config)
 CHECKPOINT = weights.from_config(config["model"]["checkpoint"])
 CHART_NAMES = list(CHART_FUNCTIONS)
 TABLE_NAMES = ["networks", "units", "classes", "history", "statistics"]
+PUBLISHED = config.get("published") or []
+TABLE_NAMES += ["published"] if PUBLISHED else []
 
 COORDINATES = "{method}/{retraining}/rate{rate}/seed{seed}"
 NETWORK = f"results/{{study}}/networks/{COORDINATES}"

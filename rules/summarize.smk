@@ -55,11 +55,41 @@ rule estimate_statistics:
         "../workflow_scripts/estimate_statistics.py"
 
 
+rule compare_published:
+    input:
+        published=PUBLISHED,
+        networks=f"{TABLES}/networks.parquet",
+        history=f"{TABLES}/history.parquet",
+    output:
+        published=report(
+            f"{TABLES}/published.parquet",
+            caption="report/published.rst",
+            category="Tables",
+            labels={"table": "published"},
+        ),
+    log:
+        "results/logs/{study}/compare_published.log",
+    wildcard_constraints:
+        study=one_of([STUDY] if PUBLISHED else []),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("compare_published.py"),
+        study=STUDY,
+    script:
+        "../workflow_scripts/compare_published.py"
+
+
 rule draw_chart:
     input:
         networks=f"{TABLES}/networks.parquet",
         history=f"{TABLES}/history.parquet",
         classes=f"{TABLES}/classes.parquet",
+        published=PUBLISHED,
     output:
         html=report(
             f"{CHARTS}/{{chart}}.html",

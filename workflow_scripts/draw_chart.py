@@ -1,6 +1,6 @@
 """Draw one chart of the study as a page, two pictures and a specification."""
 
-from prunescope import charts, job, tables
+from prunescope import charts, job, published, tables
 
 
 def main(smk) -> None:
@@ -10,6 +10,7 @@ def main(smk) -> None:
         dataset=smk.params.dataset,
         probe_images=smk.params.probe_images,
         classes=tables.CLASSES.read(smk.input.classes)["class"].n_unique(),
+        published=published.read(smk.input.published) if smk.input.published else None,
     )
     settings = charts.Settings(**smk.params.charts)
     chart = charts.CHARTS[smk.params.chart](study, settings)

@@ -62,8 +62,13 @@ def _conform(table: tables.Table, rows: list[dict]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, strict=False)
 
 
-def study(rows=(*DENSE, *PRUNED), epochs=tuple(EPOCHS), classes: int | None = 10) -> charts.Study:
-    return charts.Study(networks(rows), history(epochs), "pictures", 2000, classes)
+def study(
+    rows=(*DENSE, *PRUNED),
+    epochs=tuple(EPOCHS),
+    classes: int | None = 10,
+    published: pl.DataFrame | None = None,
+) -> charts.Study:
+    return charts.Study(networks(rows), history(epochs), "pictures", 2000, classes, published)
 
 
 def draw(name: str, of: charts.Study) -> dict:
@@ -263,7 +268,7 @@ def test_colours_follow_the_order_of_appearance_and_repeat():
 
 
 def test_kinds_of_retraining_have_styles_of_their_own():
-    kinds = ["recalibrated", "one_shot", "iterative", "one_shot_adam", "none"]
+    kinds = ["recalibrated", "one_shot", "iterative", "one_shot_adam", "one_shot_60", "none"]
     of = study([*DENSE, *(("structured", kind, 0.5, 0, 0.5, 0.7) for kind in kinds)])
     styles = {row["series"]: row["style"] for row in lines(draw("accuracy_by_method", of))}
     assert styles["structured, recalibrated"] == "dash-dotted"
@@ -289,6 +294,125 @@ def test_labels_do_not_overlap():
     pixels = [(b - a) * SETTINGS.height for a, b in pairwise(heights)]
     assert min(pixels) >= charts.LABEL_SPACING - 1e-9
     assert heights[0] >= 0
+
+
+# Quantity, counterpart, epoch, value.
+PUBLISHED = [
+    ("top1", "structured", "none", 0.2, None, 0.25),
+    ("top1", "structured", "none", 0.9, None, 0.05),
+    ("top1", "structured", "one_shot", 0.8, None, 0.55),
+    ("top1", "structured", "iterative", 0.8, None, 0.65),
+    ("top1", "structured", "one_shot_adam", 0.8, None, 0.51),
+    ("top1", "elsewhere", "none", 0.2, None, 0.99),
+    ("top1", "dense", "none", 0.0, None, 0.69),
+    ("mis_soft", "structured", "one_shot", 0.8, None, 0.75),
+    ("mis_soft", "structured", "none", 0.4, None, 0.72),
+    ("mis_soft", None, None, None, None, 0.70),
+    ("top1_after_epoch", "structured", "one_shot", 0.8, 1, 0.58),
+    ("top1_after_epoch", "structured", "one_shot", 0.8, 2, 0.59),
+    ("top1_before_retraining", "structured", "iterative", 0.8, None, 0.11),
+]  # fmt: skip
+
+
+def published_rows(rows=tuple(PUBLISHED)) -> pl.DataFrame:
+    keys = ("quantity", "our_method", "our_retraining", "our_rate", "epoch", "value")
+    frame = pl.DataFrame(rows, schema=keys, orient="row", infer_schema_length=None)
+    return frame.select(
+        pl.all().exclude("epoch"),
+        pl.col("epoch").cast(pl.Int32),
+        method=pl.lit("theirs"),
+        retraining=pl.lit("theirs"),
+        rate=pl.lit(0.123),
+        note=pl.lit("read off a plot"),
+    )
+
+
+@cache
+def beside(name: str) -> dict:
+    return draw(name, study(published=published_rows()))
+
+
+def theirs(spec: dict) -> dict[str, list[tuple[float, float]]]:
+    """The published points by series."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for data in marks(spec, "point"):
+        for row in data:
+            if "source" in row and "series" in row:
+                found.setdefault(row["series"], []).append((row["x"], row["y"]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "curves"),
+    [
+        ("accuracy_without_retraining", {"structured, published": [(0.2, 0.25), (0.9, 0.05)]}),
+        ("accuracy_during_retraining", {"structured, published": [(1, 0.58), (2, 0.59)]}),
+        (
+            "iterative_vs_one_shot",
+            {"one-shot, published": [(0.8, 0.55)], "iterative, published": [(0.8, 0.65)]},
+        ),
+        (
+            "accuracy_by_method",
+            {
+                "not retrained, published": [(0.2, 0.25), (0.9, 0.05)],
+                "one-shot, published": [(0.8, 0.55)],
+                "iterative, published": [(0.8, 0.65)],
+            },
+        ),
+        (
+            "mis_by_rate",
+            {"one-shot, published": [(0.8, 0.75)], "not retrained, published": [(0.4, 0.72)]},
+        ),
+    ],
+)
+def test_published_curves_stand_beside_ours(name, curves):
+    spec = beside(name)
+    assert theirs(spec) == curves
+    assert "published by von Rad & Seuffert, arXiv 2409.19727" in text(spec)
+    labels = {row["series"] for data in marks(spec, "text") for row in data}
+    assert curves.keys() <= labels
+    noted = [row for data in marks(spec, "point") for row in data if "source" in row]
+    assert {row["note"] for row in noted} == {"read off a plot"}
+
+
+def test_the_published_networks_with_both_values_are_points():
+    ours, found = marks(beside("mis_vs_accuracy"), "point")
+    assert len(ours) == len([*DENSE, *PRUNED])
+    assert [(row["top1"], row["mis_soft_live"], row["rate"]) for row in found] == [
+        (0.55, 0.75, 0.8)
+    ]
+    assert found[0]["method"] == "structured"
+
+
+def test_axes_make_room_for_published_values():
+    low = study(published=published_rows([("mis_soft", "structured", "none", 0.9, None, 0.4)]))
+    encoding = draw("mis_by_rate", low)["concat"][0]["layer"][1]["encoding"]
+    assert encoding["y"]["scale"]["domain"] == [0, 1]
+    assert encoding["x"]["scale"]["domain"] == [0, 0.9]
+
+
+def test_the_published_kind_of_retraining_is_the_one_shown():
+    epochs = [*EPOCHS, ("global_unstructured", "one_shot_60", 0.9, 0, 1, 0.5)]
+    rows = [("top1_after_epoch", "global_unstructured", "one_shot_60", 0.9, 1, 0.45)]
+    spec = draw("accuracy_during_retraining", study(epochs=epochs, published=published_rows(rows)))
+    assert {row["series"] for row in lines(spec)} == {"global unstructured"}
+    assert theirs(spec) == {"global unstructured, published": [(1, 0.45)]}
+    assert "90%" in spec["title"]["text"]
+
+
+def test_an_iterative_curve_is_compared_with_the_published_one_alone():
+    rows = [*DENSE, ("structured", "iterative", 0.8, 0, 0.7, 0.8)]
+    spec = draw("iterative_vs_one_shot", study(rows, published=published_rows()))
+    assert [panel["title"]["text"] for panel in spec["concat"]] == ["structured"]
+
+
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_numbers_of_other_networks_change_nothing_but_the_colours(name):
+    others = published_rows([("top1", "elsewhere", "none", 0.2, None, 0.9)])
+    spec = draw(name, study(published=others))
+    assert "published by" not in text(spec)
+    assert marks(spec, "point") == marks(toy(name), "point")
+    assert marks(spec, "text") == marks(toy(name), "text")
 
 
 @pytest.mark.parametrize(

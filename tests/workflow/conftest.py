@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "config", "rules", "workflow_scripts", "profiles", "envs")
+PARTS = (
+    "Snakefile", "config.yaml", "config", "resources", "rules", "workflow_scripts", "profiles",
+    "envs",
+)  # fmt: skip
 TINY = "config/tiny.yaml"
 MINUTES = 10
 

@@ -41,6 +41,11 @@ CONFIG_EDITS = {
             "retrain_network": 5, **MEASURING,
         },
     ),
+    "published numbers": (
+        "published: null",
+        "published: resources/published_results.csv",
+        {"compare_published": 1, "draw_chart": 6},
+    ),
     "metric's image size": (
         "image_size: 64", "image_size: 48", {"embed_probe": 1, "compare_probe": 1, **SCORING},
     ),

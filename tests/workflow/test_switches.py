@@ -1,11 +1,12 @@
-"""Settings that the tiny study does without: own and cumulative rates, recalibration."""
+"""Settings that the tiny study does without: own rates, recalibration, published numbers."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
-from prunescope import checkpoints
+from prunescope import checkpoints, tables
 
 from .conftest import TINY, Workspace
 
@@ -70,3 +71,33 @@ def test_a_cumulative_network_is_pruned_and_recalibrated(switched: Workspace) ->
     assert changed == {"running_mean", "running_var", "num_batches_tracked"}
     assert network.masks.keys() == pruned.masks.keys()
     assert not (switched.path(folder) / "history.parquet").exists()
+
+
+def test_published_numbers_stand_beside_ours(finished: Workspace, blank: Workspace) -> None:
+    shutil.copytree(finished.path("results/tiny/tables"), blank.path("results/tiny/tables"))
+    text = blank.path(TINY).read_text()
+    assert "published: null" in text
+    named = text.replace("published: null", "published: resources/published_results.csv")
+    blank.path(OTHER).write_text(named)
+    table, chart = "results/tiny/tables/published.parquet", "results/tiny/charts/mis_by_rate.json"
+    done = blank.snakemake(table, chart, config=OTHER)
+    assert done.returncode == 0, done.stderr
+    compared = tables.PUBLISHED.read(blank.path(table)).drop_nulls("ours")
+    # Of the rates 0.3 and 0.6, figure 4 has the second one for both methods, figure 5 likewise.
+    found = compared.select("figure", "our_method", "our_retraining", "our_rate").rows()
+    assert sorted(set(found)) == [
+        (4, "dense", "none", 0.0),
+        (4, "global_unstructured", "one_shot", 0.6),
+        (4, "structured", "none", 0.6),
+        (5, "global_unstructured", "one_shot", 0.6),
+        (5, "structured", "none", 0.6),
+    ]
+    assert "published by von Rad" in json.dumps(json.loads(blank.path(chart).read_text())["title"])
+
+
+def test_published_numbers_that_are_not_there_are_named(blank: Workspace) -> None:
+    text = blank.path(TINY).read_text()
+    blank.path(OTHER).write_text(text.replace("published: null", "published: nothing.csv"))
+    done = blank.snakemake("--dry-run", config=OTHER)
+    assert done.returncode != 0
+    assert "nothing.csv" in done.stdout + done.stderr

@@ -1,7 +1,8 @@
 """Tables to charts: one theme, one palette, one function per figure.
 
 A chart is aggregated in polars first, so that its specification holds the few rows that are
-drawn. The figures are those of von Rad & Seuffert, arXiv 2409.19727, from our own results.
+drawn. The figures are those of von Rad & Seuffert, arXiv 2409.19727, from our own results; a
+study that has published numbers shows these beside its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +35,20 @@ DASHES = {
     "solid": [1, 0],
     "long dashes": [12, 3],
     "dash-dot-dotted": [9, 3, 2, 3, 2, 3],
+    "uneven dashes": [14, 3, 5, 3],
 }
 # Kept for what trains nothing, and for chance; other kinds of retraining take the rest in turn.
 FIXED_STYLES = {UNTRAINED: "dashed", RECALIBRATED: "dash-dotted", CHANCE: "dotted"}
+PUBLISHED = "published"
+PUBLISHED_INK = "#8A8A8A"
+SOURCE = "von Rad & Seuffert, arXiv 2409.19727"
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-RETRAINING_NAMES = {UNTRAINED: "not retrained", ONE_SHOT: "one-shot"}
+RETRAINING_NAMES = {
+    UNTRAINED: "not retrained",
+    ONE_SHOT: "one-shot",
+    "one_shot_adam": "one-shot, Adam",
+    "one_shot_60": "one-shot, 60 epochs",
+}
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 LABEL_SIZE = 11
@@ -83,6 +93,9 @@ class Study:
         Images among which the exemplars of the units were looked for.
     classes
         Classes of the dataset, equally frequent: gives the level of chance. Not drawn if None.
+    published
+        Published numbers as from `published.read`, drawn beside those of the study. None if
+        there is nothing to compare with.
     """
 
     networks: pl.DataFrame
@@ -90,6 +103,7 @@ class Study:
     dataset: str
     probe_images: int
     classes: int | None = None
+    published: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,11 @@ class _Axis:
             type="quantitative",
             title=self.title,
             scale=alt.Scale(domain=[self.low, self.high], nice=False, zero=False),
-            axis=alt.Axis(format=self.format, values=list(self.ticks) or alt.Undefined),
+            axis=alt.Axis(
+                format=self.format,
+                values=list(self.ticks) or alt.Undefined,
+                labelOverlap="greedy",
+            ),
         )
 
 
@@ -120,16 +138,21 @@ def accuracy_without_retraining(study: Study, settings: Settings) -> alt.TopLeve
     is a line of reference.
     """
     networks = _scored(study, "top1").filter(retraining=UNTRAINED)
-    title = _title("Accuracy after pruning, without retraining", study, networks)
+    published = _published(study, "top1").filter(retraining=UNTRAINED)
+    title = _title(
+        "Accuracy after pruning, without retraining", study, networks, *_source(published)
+    )
     points = _lines(study, networks, "rate", "top1", by_retraining=False)
     if points.is_empty():
         return _nothing(title, settings, "no network was pruned and left without retraining")
+    theirs = _published_lines(study, published, "rate", by_retraining=False)
     panel = _panel(
         points,
         _references(study, networks, "top1", study.classes),
-        (_rate_axis(points), ACCURACY),
+        (_rate_axis(points, theirs), ACCURACY),
         settings,
         study,
+        theirs,
         emphasised=_human(EMPHASISED),
     )
     return _finish(panel, title)
@@ -139,9 +162,14 @@ def accuracy_during_retraining(study: Study, settings: Settings) -> alt.TopLevel
     """Validation accuracy over the epochs of one-shot retraining (figure 2 of the source).
 
     Shown for the highest rate that was retrained in one shot; epoch 0 is before retraining.
-    The dense network retrained with the same recipe is the control.
+    The dense network retrained with the same recipe is the control. Where there is a published
+    curve of one of the study's networks, its kind of retraining is shown.
     """
-    history = study.history.filter(retraining=ONE_SHOT)
+    published = _published(study, "top1_after_epoch").join(
+        study.history, on=("method", "retraining", "rate"), how="semi", maintain_order="left"
+    )
+    kind = ONE_SHOT if published.is_empty() else published["retraining"][0]
+    history = study.history.filter(retraining=kind)
     rates = history.filter(pl.col("method") != DENSE)["rate"].to_list()
     highest = max(rates, default=None)
     heading = "Validation accuracy while retraining in one shot"
@@ -149,50 +177,71 @@ def accuracy_during_retraining(study: Study, settings: Settings) -> alt.TopLevel
         nothing = _title(heading, study, history)
         return _nothing(nothing, settings, "no pruned network was retrained in one shot")
     shown = history.filter((pl.col("method") == DENSE) | (pl.col("rate") == highest))
+    beside = published.filter(retraining=kind, rate=highest)
     title = _title(
         f"{heading}, after pruning at rate {highest:.0%}",
         study,
         shown,
+        *_source(beside),
         images="measured on the first of {} validation images",
     )
     points = _lines(study, shown, "epoch", "validation_top1", by_retraining=False, dense=True)
-    last = max(1, *points["x"].to_list())
+    theirs = _published_lines(study, beside, "epoch", by_retraining=False)
+    last = max(1, *points["x"].to_list(), *theirs["x"].to_list())
     epochs = _Axis("Epochs of retraining (0: before)", 0, last, format="d", ticks=_whole(last))
-    panel = _panel(points, _chance(study.classes), (epochs, ACCURACY), settings, study)
+    panel = _panel(points, _chance(study.classes), (epochs, ACCURACY), settings, study, theirs)
     return _finish(panel, title)
 
 
 def iterative_vs_one_shot(study: Study, settings: Settings) -> alt.TopLevelMixin:
     """Top-1 accuracy over the pruning rate, iterative against one-shot (figure 3).
 
-    One panel per method that was retrained in both ways.
+    One panel per method that was retrained in both ways, or iteratively both in the study and
+    in the source of its published numbers.
     """
-    networks = _scored(study, "top1").filter(pl.col("retraining").is_in([ONE_SHOT, ITERATIVE]))
-    kinds = networks.group_by("method").agg(pl.col("retraining").n_unique())
-    both = kinds.filter(pl.col("retraining") == 2)["method"].to_list()
-    shown = networks.filter(pl.col("method").is_in([*both, DENSE]))
-    title = _title("Accuracy after iterative and after one-shot retraining", study, shown)
+    ways = pl.col("retraining").is_in([ONE_SHOT, ITERATIVE])
+    networks, published = _scored(study, "top1").filter(ways), _published(study, "top1")
+    kinds = networks.group_by("method").agg("retraining")
+    source = published.filter(retraining=ITERATIVE)["method"].to_list()
+    compared = kinds.filter(
+        pl.col("retraining").list.contains(ITERATIVE),
+        pl.col("retraining").list.contains(ONE_SHOT) | pl.col("method").is_in(source),
+    )["method"].to_list()
+    shown = networks.filter(pl.col("method").is_in([*compared, DENSE]))
+    beside = published.filter(ways, pl.col("method").is_in(compared))
+    title = _title(
+        "Accuracy after iterative and after one-shot retraining", study, shown, *_source(beside)
+    )
     points = _lines(study, shown, "rate", "top1", by_retraining=True)
     if points.is_empty():
         return _nothing(title, settings, "no method was retrained both iteratively and in one shot")
     references = _references(study, shown, "top1", study.classes)
-    return _finish(_small_multiples(points, references, ACCURACY, settings, study), title)
+    theirs = _published_lines(study, beside, "rate", by_retraining=True)
+    return _finish(_small_multiples(points, references, ACCURACY, settings, study, theirs), title)
 
 
 def accuracy_by_method(study: Study, settings: Settings) -> alt.TopLevelMixin:
     """Top-1 accuracy of every method and kind of retraining over the pruning rate (figure 4).
 
     Colour tells the method, the style of the line the retraining; networks that were not
-    retrained are grey.
+    retrained are grey. Beside published curves, every method has a panel of its own.
     """
-    networks = _scored(study, "top1")
-    title = _title("Accuracy of every pruning method, by rate and retraining", study, networks)
+    networks, published = _scored(study, "top1"), _published(study, "top1")
+    title = _title(
+        "Accuracy of every pruning method, by rate and retraining",
+        study,
+        networks,
+        *_source(published),
+    )
     points = _lines(study, networks, "rate", "top1", by_retraining=True)
     if points.is_empty():
         return _nothing(title, settings, "no network was pruned")
     references = _references(study, networks, "top1", study.classes)
-    panel = _panel(points, references, (_rate_axis(points), ACCURACY), settings, study)
-    return _finish(panel, title)
+    theirs = _published_lines(study, published, "rate", by_retraining=True)
+    if theirs.is_empty():
+        panel = _panel(points, references, (_rate_axis(points), ACCURACY), settings, study)
+        return _finish(panel, title)
+    return _finish(_small_multiples(points, references, ACCURACY, settings, study, theirs), title)
 
 
 def mis_by_rate(study: Study, settings: Settings) -> alt.TopLevelMixin:
@@ -200,23 +249,28 @@ def mis_by_rate(study: Study, settings: Settings) -> alt.TopLevelMixin:
 
     One panel per method; the style of the line tells the retraining.
     """
-    networks = _scored(study, "mis_soft_live")
+    networks, published = _scored(study, "mis_soft_live"), _published(study, "mis_soft")
     title = _title(
-        "Interpretability (mean soft MIS) by pruning rate", study, networks, *_mis_facts(study)
+        "Interpretability (mean soft MIS) by pruning rate",
+        study,
+        networks,
+        *_mis_facts(study),
+        *_source(published),
     )
     points = _lines(study, networks, "rate", "mis_soft_live", by_retraining=True)
     if points.is_empty():
         return _nothing(title, settings, "no pruned network has a score")
-    axis = _mis_axis(networks)
+    axis = _mis_axis([*networks["mis_soft_live"], *published["value"]])
     # The score asks which of two images is which. Chance needs a line where it is no edge.
     references = _references(study, networks, "mis_soft_live", None if axis.low else 2)
-    return _finish(_small_multiples(points, references, axis, settings, study), title)
+    theirs = _published_lines(study, published, "rate", by_retraining=True)
+    return _finish(_small_multiples(points, references, axis, settings, study, theirs), title)
 
 
 def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
     """Mean soft MIS of the live units against top-1 accuracy, a point per network (figure 6)."""
-    networks = _scored(study, "mis_soft_live")
-    facts = _mis_facts(study)
+    networks, published = _scored(study, "mis_soft_live"), _published_pairs(study)
+    facts = [*_mis_facts(study), *_source(published, "small, grey, filled")]
     title = _title(
         "Interpretability (mean soft MIS) against accuracy", study, networks, *facts, means=False
     )
@@ -233,32 +287,47 @@ def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
     )
     kinds = list(_retraining_names(study).values())
     shapes = _take(SHAPES, len(kinds))
+    axis = _mis_axis([*networks["mis_soft_live"], *published["mis_soft_live"]])
+    known = [*_present(points["method"]), *([] if published.is_empty() else [PUBLISHED])]
+    encoding = {
+        "x": ACCURACY.encode(alt.X, "top1"),
+        "y": axis.encode(alt.Y, "mis_soft_live"),
+        "shape": alt.Shape(
+            "retraining:N",
+            scale=alt.Scale(domain=kinds, range=shapes),
+            legend=alt.Legend(title="Retraining", values=_present(points["retraining"])),
+        ),
+    }
+    legend = alt.Legend(title="Method", values=known)
+    tooltip = [
+        alt.Tooltip("method:N"),
+        alt.Tooltip("retraining:N"),
+        alt.Tooltip("rate:Q", format=".0%"),
+        alt.Tooltip("top1:Q", title="top-1 accuracy", format=".1%"),
+        alt.Tooltip("mis_soft_live:Q", title="mean soft MIS", format=".3f"),
+    ]
     chart = (
         _chart(points)
         .mark_point(size=70, strokeWidth=1.8)
         .encode(
-            x=ACCURACY.encode(alt.X, "top1"),
-            y=_mis_axis(networks).encode(alt.Y, "mis_soft_live"),
-            color=_colour(
-                study, "method", alt.Legend(title="Method", values=_present(points["method"]))
-            ),
-            shape=alt.Shape(
-                "retraining:N",
-                scale=alt.Scale(domain=kinds, range=shapes),
-                legend=alt.Legend(title="Retraining", values=_present(points["retraining"])),
-            ),
-            tooltip=[
-                alt.Tooltip("method:N"),
-                alt.Tooltip("retraining:N"),
-                alt.Tooltip("rate:Q", format=".0%"),
-                alt.Tooltip("seed:Q"),
-                alt.Tooltip("top1:Q", title="top-1 accuracy", format=".1%"),
-                alt.Tooltip("mis_soft_live:Q", title="mean soft MIS", format=".3f"),
-            ],
+            **encoding,
+            color=_colour(study, "method", legend),
+            tooltip=[*tooltip, alt.Tooltip("seed:Q")],
         )
         .properties(width=settings.width, height=settings.height)
     )
-    return _finish(chart, title)
+    if published.is_empty():
+        return _finish(chart, title)
+    beside = (
+        _chart(published)
+        .mark_point(size=22, filled=True, opacity=1)
+        .encode(
+            **encoding,
+            color=_colour(study, "ink", legend),
+            tooltip=[*tooltip, alt.Tooltip("source:N")],
+        )
+    )
+    return _finish(alt.layer(chart, beside), title)
 
 
 CHARTS: Mapping[str, Callable[[Study, Settings], alt.TopLevelMixin]] = {
@@ -396,6 +465,64 @@ def _lines(
     )
 
 
+def _published(study: Study, quantity: str) -> pl.DataFrame:
+    """Published values of a quantity for pruned methods and retraining that the study has."""
+    known = {
+        "our_method": [key for key in _names(study) if key != DENSE],
+        "our_retraining": list(_retraining_names(study)),
+    }
+    if study.published is None:
+        return pl.DataFrame(schema=_PUBLISHED)
+    rows = study.published.filter(pl.col(name).is_in(keys) for name, keys in known.items())
+    return (
+        rows.filter(quantity=quantity)
+        .select(pl.exclude("method", "retraining", "rate"))
+        .rename({"our_method": "method", "our_retraining": "retraining", "our_rate": "rate"})
+        .select(list(_PUBLISHED))
+    )
+
+
+_PUBLISHED = {
+    "method": pl.String,
+    "retraining": pl.String,
+    "rate": pl.Float64,
+    "epoch": pl.Int32,
+    "value": pl.Float64,
+    "note": pl.String,
+}
+
+
+def _published_lines(
+    study: Study, published: pl.DataFrame, x: str, *, by_retraining: bool
+) -> pl.DataFrame:
+    """Rows as of `_lines` for published values, with their source and what is noted on them."""
+    numbered = published.with_columns(seed=pl.lit(0))
+    lines = _lines(study, numbered, x, "value", by_retraining=by_retraining)
+    return lines.with_columns(
+        published["note"],
+        series=pl.concat_str("series", pl.lit(PUBLISHED), separator=", "),
+        source=pl.lit(SOURCE),
+    )
+
+
+def _published_pairs(study: Study) -> pl.DataFrame:
+    """Published networks of which both accuracy and score are known."""
+    key = ("method", "retraining", "rate")
+    scores = _published(study, "mis_soft").select(*key, mis_soft_live="value")
+    pairs = _published(study, "top1").join(scores, on=key, maintain_order="left")
+    return pairs.select(
+        method=pl.col("method").replace_strict(_names(study), return_dtype=pl.String),
+        retraining=pl.col("retraining").replace_strict(
+            _retraining_names(study), return_dtype=pl.String
+        ),
+        rate="rate",
+        top1="value",
+        mis_soft_live="mis_soft_live",
+        ink=pl.lit(PUBLISHED),
+        source=pl.lit(SOURCE),
+    )
+
+
 def _references(
     study: Study, networks: pl.DataFrame, column: str, classes: int | None
 ) -> pl.DataFrame:
@@ -427,22 +554,29 @@ def _chance(classes: int | None) -> pl.DataFrame:
 
 
 def _small_multiples(
-    points: pl.DataFrame, references: pl.DataFrame, axis: _Axis, settings: Settings, study: Study
+    points: pl.DataFrame,
+    references: pl.DataFrame,
+    axis: _Axis,
+    settings: Settings,
+    study: Study,
+    published: pl.DataFrame,
 ) -> alt.ConcatChart:
     """One panel per method, over the rate, one line per kind of retraining."""
     methods = points["method"].unique(maintain_order=True).to_list()
     columns = 2 if len(methods) == 4 else min(3, len(methods))
     size = _share(settings, columns, -(-len(methods) // columns))
-    rates = _rate_axis(points)
+    rates = _rate_axis(points, published)
     panels = []
     for position, method in enumerate(methods):
         # Within a panel the method is known: the label need only say the retraining.
-        rows = points.filter(method=method).with_columns(
-            series=pl.col("retraining").replace_strict(_retraining_names(study))
+        name = pl.col("retraining").replace_strict(_retraining_names(study), return_dtype=pl.String)
+        rows = points.filter(method=method).with_columns(series=name)
+        theirs = published.filter(method=method).with_columns(
+            series=pl.concat_str(name, pl.lit(PUBLISHED), separator=", ")
         )
         first = position % columns == 0
         own = axis if first else _Axis("", axis.low, axis.high, axis.format, axis.ticks)
-        panel = _panel(rows, references, (rates, own), size, study)
+        panel = _panel(rows, references, (rates, own), size, study, theirs)
         heading = alt.TitleParams(_human(method), anchor="start", fontSize=12, offset=8)
         panels.append(panel.properties(title=heading))
     return alt.concat(*panels, columns=columns, spacing=24)
@@ -454,9 +588,13 @@ def _panel(
     axes: tuple[_Axis, _Axis],
     size: Settings,
     study: Study,
+    published: pl.DataFrame | None = None,
     emphasised: str = "",
 ) -> alt.LayerChart:
-    """Mean lines over points of single seeds, levels of reference, labels in the margin."""
+    """Mean lines over points of single seeds, levels of reference, labels in the margin.
+
+    Published values have thin lines and hollow points.
+    """
     across, up = axes
     x, y = across.encode(alt.X, "x"), up.encode(alt.Y, "y")
     colour = _colour(study, "ink", None)
@@ -472,7 +610,10 @@ def _panel(
     weight = pl.lit(2.0)
     if thick:
         weight = pl.when(pl.col("series") == emphasised).then(4.0).otherwise(1.5)
-    labels = _labels(means, references, axes, size)
+    theirs = points.clear() if published is None else published
+    curve = ("series", "ink", "x", "y")
+    curves = pl.concat([means.select(curve), theirs.select(curve)], how="vertical_relaxed")
+    labels = _labels(curves, references, axes, size)
     tooltip = [
         alt.Tooltip("series:N"),
         alt.Tooltip("x:Q", title=_one_line(across.title), format=across.format),
@@ -493,8 +634,9 @@ def _panel(
             detail="series:N",
         ),
         _chart(points.select("x", "y", "series", "ink", "seed"))
-        .mark_point(filled=True, size=34 if means["x"].n_unique() <= 20 else 8, opacity=0.75)
+        .mark_point(filled=True, size=_point_size(means), opacity=0.75)
         .encode(x=x, y=y, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
+        *_published_layers(theirs, (x, y, colour), tooltip),
         _chart(_leaders(labels, across))
         # Dotted, so that no one takes the way to a label for a measurement.
         .mark_line(strokeWidth=1, opacity=0.8, strokeDash=[1, 2])
@@ -504,6 +646,30 @@ def _panel(
         .encode(x=x, y=y, text="series:N", color=alt.value("#222222")),
     ]
     return alt.LayerChart(layer=layers, width=size.width, height=size.height)
+
+
+def _published_layers(
+    published: pl.DataFrame,
+    encoding: tuple[alt.X | alt.Y, alt.X | alt.Y, alt.Color],
+    tooltip: list[alt.Tooltip],
+) -> list[alt.Chart]:
+    if published.is_empty():
+        return []
+    x, y, colour = encoding
+    base = _chart(published)
+    more = [alt.Tooltip("source:N"), alt.Tooltip("note:N")]
+    return [
+        base.mark_line(strokeWidth=1, strokeDash=[3, 2]).encode(
+            x=x, y=y, color=colour, detail="series:N"
+        ),
+        base.mark_point(
+            filled=False, fill="white", size=_point_size(published), strokeWidth=1.2, opacity=1
+        ).encode(x=x, y=y, color=colour, tooltip=[*tooltip, *more]),
+    ]
+
+
+def _point_size(curves: pl.DataFrame) -> int:
+    return 34 if curves["x"].n_unique() <= 20 else 8
 
 
 def _labels(
@@ -614,6 +780,8 @@ def _colour(study: Study, field: str, legend: alt.Legend | None) -> alt.Color:
     """The one scale of colours: methods in order of appearance, then the fixed inks."""
     methods = [name for key, name in _names(study).items() if key != DENSE]
     colours = dict(zip(methods, cycle(PALETTE), strict=False)) | INKS
+    if study.published is not None:
+        colours |= {PUBLISHED: PUBLISHED_INK}
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return alt.Color(field, type="nominal", scale=scale, legend=legend)
 
@@ -626,18 +794,17 @@ def _take(values: Sequence[str], count: int) -> list[str]:
     return [values[index % len(values)] for index in range(count)]
 
 
-def _rate_axis(points: pl.DataFrame) -> _Axis:
+def _rate_axis(*lines: pl.DataFrame) -> _Axis:
     """From 0, where every network is the dense one, to the highest rate."""
-    rates = sorted({0.0, *points["x"].to_list()})
+    rates = sorted({0.0, *(rate for frame in lines for rate in frame["x"].to_list())})
     ticks = tuple(rates) if len(rates) <= 8 else ()
     return _Axis("Pruning rate (%)", 0, rates[-1] or 1, ticks=ticks)
 
 
-def _mis_axis(networks: pl.DataFrame) -> _Axis:
+def _mis_axis(scores: Sequence[float]) -> _Axis:
     """From chance, or from 0 if a network scores below it; the title says which."""
     title = "Mean soft MIS of live units"
-    lowest = networks["mis_soft_live"].min()
-    if isinstance(lowest, float) and lowest < 0.5:
+    if min(scores, default=1.0) < 0.5:
         return _Axis([title, "(0 to 1, chance 0.5)"], 0, 1, ".1f", (0, 0.2, 0.4, 0.6, 0.8, 1))
     return _Axis(
         [title, "(axis starts at chance, 0.5)"], 0.5, 1, ".1f", (0.5, 0.6, 0.7, 0.8, 0.9, 1)
@@ -687,6 +854,10 @@ def _title(
     more = [*facts, *(["lines: mean over seeds, points: single seeds"] if means else [])]
     lines = [subtitle, more] if seeds > 1 else [subtitle, facts]
     return alt.TitleParams(text, subtitle=[" · ".join(line) for line in lines if line])
+
+
+def _source(published: pl.DataFrame, looks: str = "hollow, thin") -> list[str]:
+    return [] if published.is_empty() else [f"{looks}: published by {SOURCE}"]
 
 
 def _span(counts: pl.Series) -> str:

@@ -248,6 +248,41 @@ STATISTICS = Table(
         "method": Column(pl.String, "statistical method"),
     },
 )
+PUBLISHED = Table(
+    "results/{study}/tables/published.parquet",
+    "A published number beside that of the study. Only made if the config names `published`.",
+    {
+        "study": _COORDINATES["study"],
+        "figure": Column(pl.Int32, "figure of the source"),
+        "method": Column(pl.String, "method as in the source"),
+        "retraining": Column(pl.String, "retraining as in the source"),
+        "optimizer": Column(pl.String, "optimizer of retraining in the source", nullable=True),
+        "rate": Column(
+            pl.Float64,
+            "pruning rate that the source asked for, or else the sparsity that it reached",
+            "fraction",
+        ),
+        "epoch": Column(pl.Int32, "epochs of retraining, for `top1_after_epoch`", nullable=True),
+        "quantity": Column(
+            pl.String,
+            "`top1`; `mis_soft`, `mis_hard` (ours: over live units); `top1_after_epoch` and "
+            "`top1_before_retraining` (ours: from the history)",
+        ),
+        "published": Column(pl.Float64, "the published value", "fraction"),
+        "our_method": Column(pl.String, "method of the counterpart", nullable=True),
+        "our_retraining": Column(pl.String, "retraining of the counterpart", nullable=True),
+        "our_rate": Column(pl.Float64, "rate of the counterpart", "fraction", nullable=True),
+        "ours": Column(
+            pl.Float64,
+            "mean over seeds of the counterpart; null if the study has none",
+            "fraction",
+            nullable=True,
+        ),
+        "difference": Column(pl.Float64, "`ours` minus `published`", "fraction", nullable=True),
+        "seeds": Column(pl.Int64, "networks behind `ours`"),
+        "note": Column(pl.String, "how exact the published value is, and what it is of"),
+    },
+)
 
 ALL: Mapping[str, Table] = {
     "index": INDEX,
@@ -261,6 +296,7 @@ ALL: Mapping[str, Table] = {
     "classes": CLASSES,
     "histories": HISTORIES,
     "statistics": STATISTICS,
+    "published": PUBLISHED,
 }
 
 
