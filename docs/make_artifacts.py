@@ -33,6 +33,8 @@ A network is one folder, `results/{study}/networks/{method}/{retraining}/rate{ra
 `dense/none/rate0.00` is the dense network. `dense/one_shot/rate0.00` is the dense network
 retrained like the pruned ones, the control for the extra training.
 
+Of a dataset of image files, the splits `train` and `test` have only `index.parquet`.
+
 Accuracies, sparsities and scores are fractions between 0 and 1, never percent. Tables, arrays,
 network files and charts are written under another name first and moved into place when they are
 complete; what a failed job leaves behind is removed or made again.
@@ -59,9 +61,15 @@ are in `workflow_scripts/prunescope/sources.py`; a file with another checksum is
 ### `results/datasets/{dataset}/{split}/images.npy`
 
 The images of a split: NumPy array, `uint8`, shape `(images, 3, side, side)`, values 0 to 255.
-`side` is `datasets.<name>.image_size`; smaller images are centred on black, grey ones are
-repeated in three channels. Open it with `np.load(path, mmap_mode="r")` to read only what you
-index. `index.parquet` beside it says where each image comes from.
+`side` is `datasets.<name>.image_size`. The images of Fashion-MNIST are centred on black and
+repeated in three channels; image files are resized, and their centre is cut out. Open it with
+`np.load(path, mmap_mode="r")` to read only what you index. `index.parquet` beside it says where
+each image comes from.
+
+### `results/datasets/{dataset}/{split}/images.unfinished`, `images.unfinished.json`
+
+The images that a job packs, and how far it got. Gone when it is done; if it was killed, the next
+run goes on with them.
 
 ### `results/datasets/{dataset}/{split}/labels.npy`
 

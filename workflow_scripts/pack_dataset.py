@@ -19,6 +19,7 @@ def pack(images_path: str, labels_path: str, size: int, split: str) -> tuple:
             "class": [datasets.FASHION_MNIST_CLASSES[label] for label in labels],
             "source_split": split,
             "source_index": np.arange(len(labels)),
+            "file": None,
         }
     )
     return datasets.pad_to_rgb(images, size), labels, tables.INDEX.conform(index)

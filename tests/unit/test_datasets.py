@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
+from torchvision.transforms import RandomResizedCrop
 
 from prunescope import artifacts, datasets
 from prunescope.datasets import PackedImages
@@ -193,6 +196,26 @@ def test_augmentation_keeps_shape_type_and_original(
     assert (augmented.shape, augmented.dtype) == (images.shape, np.uint8)
     np.testing.assert_array_equal(images, before)
     np.testing.assert_array_equal(augment(images, np.random.default_rng(seed)), augmented)
+
+
+def test_a_batch_is_read_and_augmented_in_order() -> None:
+    packed = PackedImages(pictures(6, 8), np.arange(6) + 100)
+    names = ("random_shift", "horizontal_flip")
+    batch = packed.read(np.array([5, 0, 5]), names, np.random.default_rng(4))
+    rng = np.random.default_rng(4)
+    expected = datasets.random_shift(packed.images[[5, 0, 5]], rng)
+    np.testing.assert_array_equal(batch.images, datasets.horizontal_flip(expected, rng))
+    assert batch.labels.tolist() == [105, 100, 105]
+
+
+def test_crops_of_packed_images_are_torchvisions() -> None:
+    images = pictures(4, 24)
+    cropped = datasets.random_resized_crop(images, np.random.default_rng(2))
+    seeds = datasets.draw_seeds(4, np.random.default_rng(2))
+    for image, got, seed in zip(images, cropped, seeds, strict=True):
+        torch.manual_seed(seed)
+        expected = RandomResizedCrop(24)(Image.fromarray(image.transpose(1, 2, 0)))
+        np.testing.assert_array_equal(got, np.asarray(expected).transpose(2, 0, 1))
 
 
 def test_flips_are_flips() -> None:

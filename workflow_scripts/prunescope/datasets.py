@@ -48,15 +48,6 @@ class PackedImages:
             )
         return packed
 
-    def read(
-        self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
-    ) -> "PackedImages":
-        """The images at `indices`, changed by the named `AUGMENTATIONS` in order."""
-        images = self.images[indices]
-        for name in augmentation:
-            images = AUGMENTATIONS[name](images, rng)
-        return PackedImages(images, self.labels[indices])
-
     def __reduce__(self) -> tuple:
         """Another process maps the same file: a pickled memory map would hold all its content."""
         if isinstance(self.images, np.memmap):
@@ -69,6 +60,12 @@ class PackedImages:
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             yield PackedImages(self.images[chosen], self.labels[chosen])
+
+    def read(
+        self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
+    ) -> "PackedImages":
+        """Read and augment a batch: the images at `indices`, changed by keys of `AUGMENTATIONS`."""
+        return PackedImages(augment(self.images[indices], augmentation, rng), self.labels[indices])
 
 
 def _reopen(images: str, labels: np.ndarray) -> PackedImages:
@@ -125,7 +122,8 @@ def sample_balanced(labels: np.ndarray, number: int, rng: np.random.Generator) -
     """
     if number > len(labels):
         raise InputError(
-            f"datasets: a sample of {number} images was asked for, but there are {len(labels)}."
+            f"datasets: a sample of {number} images was asked for, but there are {len(labels)}. "
+            "Lower `datasets.<name>.validation.images` or `datasets.<name>.probe.images`."
         )
     shuffled = rng.permutation(len(labels))
     by_class = np.argsort(labels[shuffled], kind="stable")
@@ -156,8 +154,42 @@ def random_shift(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     )
 
 
+def draw_seeds(number: int, rng: np.random.Generator) -> list[int]:
+    """One seed for each image of a batch, so that each is cropped whatever the others are."""
+    return rng.integers(2**63, size=number).tolist()
+
+
+def random_resized_crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Cut a random piece of each image and resize it to the whole, as torchvision does.
+
+    Image files are cut before they are resized: see `image_files.ImageFiles.read`.
+    """
+    # Slow to import, and not always needed.
+    from PIL import Image
+
+    from prunescope.cropping import crop_at_random
+
+    size = images.shape[-1]
+    cropped = np.empty_like(images)
+    for place, seed in enumerate(draw_seeds(len(images), rng)):
+        image = Image.fromarray(np.ascontiguousarray(images[place].transpose(1, 2, 0)))
+        cropped[place] = crop_at_random(image, size, seed)
+    return cropped
+
+
+RANDOM_RESIZED_CROP = "random_resized_crop"
 Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 AUGMENTATIONS: Mapping[str, Augmentation] = {
     "horizontal_flip": horizontal_flip,
     "random_shift": random_shift,
+    RANDOM_RESIZED_CROP: random_resized_crop,
 }
+
+
+def augment(
+    images: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
+) -> np.ndarray:
+    """Change a batch by the entries of `AUGMENTATIONS` that are named, in this order."""
+    for name in augmentation:
+        images = AUGMENTATIONS[name](images, rng)
+    return images

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 PACKAGE = Path(__file__).resolve().parent
 SCRIPTS = PACKAGE.parent
 KEY = "prunescope"
-LIBRARIES = ("numpy", "polars", "torch", "torchvision", "timm", "altair", "snakemake")
+LIBRARIES = ("numpy", "polars", "torch", "torchvision", "timm", "pillow", "altair", "snakemake")
 
 _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _current: ContextVar[dict[str, Any] | None] = ContextVar("provenance", default=None)

@@ -150,13 +150,30 @@ NETWORK_FOLDER = "results/{study}/networks/{method}/{retraining}/rate{rate}/seed
 
 INDEX = Table(
     "results/datasets/{dataset}/{split}/index.parquet",
-    "An image of a split, in the order of `images.npy`.",
+    "An image of a split, in the order of `images.npy` (where there is one).",
     {
-        "image": Column(pl.Int32, "index in `images.npy`"),
+        "image": Column(pl.Int32, "index in the split, and in `images.npy`"),
         "label": Column(pl.Int16, "class index"),
         "class": Column(pl.String, "class name"),
         "source_split": Column(pl.String, "split of the dataset that it was taken from"),
         "source_index": Column(pl.Int32, "index in that split"),
+        "file": Column(
+            pl.String, "file below the dataset's `folder`; none for Fashion-MNIST", nullable=True
+        ),
+    },
+)
+REPORT = Table(
+    "results/datasets/{dataset}/{split}/report.parquet",
+    "A peculiarity of an image file of the split `validation` or `probe`.",
+    {
+        "file": Column(pl.String, "file below the dataset's `folder`"),
+        "kind": Column(
+            pl.String,
+            "`corrupt`, `truncated`, `greyscale`, `cmyk`, `palette`, `alpha`, `exif_rotated`, "
+            "`tiny`",
+        ),
+        "action": Column(pl.String, "`skipped`, `converted`, `rotated`, `enlarged`"),
+        "message": Column(pl.String, "what exactly"),
     },
 )
 HISTORY = Table(f"{NETWORK_FOLDER}/history.parquet", "An epoch of training or retraining.", _EPOCH)
@@ -286,6 +303,7 @@ PUBLISHED = Table(
 
 ALL: Mapping[str, Table] = {
     "index": INDEX,
+    "report": REPORT,
     "history": HISTORY,
     "accounting": ACCOUNTING,
     "predictions": PREDICTIONS,
