@@ -32,6 +32,15 @@ include: "rules/interpret.smk"
 include: "rules/summarize.smk"
 
 
+# A plan needs no images, a run does. (Jobs that Snakemake starts do not come by here.)
+if MISSING_FILES and workflow.output_settings.dryrun:
+    logger.warning(f"This is only a plan: {MISSING_FILES}")
+
+
+onstart:
+    stop_without_files(workflow.dag.needrun_jobs())
+
+
 rule all:
     default_target: True
     input:

@@ -39,6 +39,21 @@ def one_of(names):
     return "|".join(names) if names else "(?!)"
 
 
+def datasets_from(*sources):
+    """The datasets of the config that come from one of `sources`."""
+    return [
+        name for name, kind in config["datasets"].items() if kind["source"] in sources
+    ]
+
+
+# Their splits are drawn from packed images; the others' are decoded from files.
+PACKED_DATASETS = datasets_from(*studies.SOURCE_IMAGES)
+IMAGE_DATASETS = datasets_from(*studies.IMAGE_SOURCES)
+MISSING_FILES = studies.missing_files(config)
+# Rules that read the image files themselves.
+FILE_READERS = ("index_images", "pack_sample", "train_dense", "retrain_network")
+
+
 METHODS = list(config["pruning"]["methods"])
 TRAINED = [name for name, kind in config["retraining"].items() if kind["recipe"]]
 RECALIBRATED = [
@@ -97,6 +112,12 @@ def metric_file(kind):
     return split_file("probe", f"{kind}_{metric}.npy")
 
 
+def index_of_sample(wildcards):
+    """The index of the image files from which a sample is drawn."""
+    indexed = {"validation": "test", "probe": "train"}[wildcards.split]
+    return f"{DATASET}/{indexed}/index.parquet"
+
+
 def source_of_sample(name):
     """Input function: the file `name` of the packed split from which a sample is drawn."""
 
@@ -146,3 +167,9 @@ def every_network(name, networks=None):
 def every_trained_network(name):
     """The file `name` of every network that was trained or retrained."""
     return every_network(name, TRAINED_NETWORKS)
+
+
+def stop_without_files(jobs):
+    """Stop before the first job if one of `jobs` needs image files that are not there."""
+    if MISSING_FILES and any(job.rule.name in FILE_READERS for job in jobs):
+        raise WorkflowError(MISSING_FILES)

@@ -25,6 +25,8 @@ rule fetch_fashion_mnist:
         ),
     log:
         "results/logs/datasets/{dataset}/fetch_fashion_mnist.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_from("fashion_mnist")),
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -54,6 +56,8 @@ rule pack_dataset:
         test_index=f"{DATASET}/test/index.parquet",
     log:
         "results/logs/datasets/{dataset}/pack_dataset.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_from("fashion_mnist")),
     cache: True
     conda:
         "../envs/prunescope.yaml"
@@ -80,6 +84,7 @@ rule sample_split:
     log:
         "results/logs/datasets/{dataset}/sample_{split}.log",
     wildcard_constraints:
+        dataset=one_of(PACKED_DATASETS),
         split="validation|probe",
     conda:
         "../envs/prunescope.yaml"
@@ -92,3 +97,60 @@ rule sample_split:
         sample=lookup("datasets/{dataset}/{split}", within=config),
     script:
         "../workflow_scripts/sample_split.py"
+
+
+rule index_images:
+    output:
+        train=f"{DATASET}/train/index.parquet",
+        test=f"{DATASET}/test/index.parquet",
+    log:
+        "results/logs/datasets/{dataset}/index_images.log",
+    wildcard_constraints:
+        dataset=one_of(IMAGE_DATASETS),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code_digest("index_images.py"),
+        source=lookup("datasets/{dataset}/source", within=config),
+        folder=lookup("datasets/{dataset}/folder", within=config),
+        validation_labels=lookup(
+            "datasets/{dataset}/validation_labels", within=config, default=None
+        ),
+    script:
+        "../workflow_scripts/index_images.py"
+
+
+rule pack_sample:
+    input:
+        index=index_of_sample,
+    output:
+        images=f"{DATASET}/{{split}}/images.npy",
+        labels=f"{DATASET}/{{split}}/labels.npy",
+        index=f"{DATASET}/{{split}}/index.parquet",
+        report=f"{DATASET}/{{split}}/report.parquet",
+    log:
+        "results/logs/datasets/{dataset}/pack_{split}.log",
+    wildcard_constraints:
+        dataset=one_of(IMAGE_DATASETS),
+        split="validation|probe",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        code=code_digest("pack_sample.py"),
+        folder=lookup("datasets/{dataset}/folder", within=config),
+        image_size=lookup("datasets/{dataset}/image_size", within=config),
+        resize=lookup("datasets/{dataset}/resize", within=config),
+        on_error=lookup("datasets/{dataset}/on_error", within=config),
+        sample=lookup("datasets/{dataset}/{split}", within=config),
+        # No output, so that a job that was killed can go on.
+        unfinished=f"{DATASET}/{{split}}/images.unfinished",
+    script:
+        "../workflow_scripts/pack_sample.py"

@@ -133,6 +133,10 @@ CLOTHES = "datasets.clothes"
 ADDRESS = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
+FOLDER = {
+    **good()["datasets"]["clothes"], "source": "image_folder", "folder": "data/clothes",
+    "image_size": 224, "resize": 256, "on_error": "fail",
+}  # fmt: skip
 
 # What is changed, and what the message must say about it.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -321,7 +325,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown augmentation": (
         {f"{RECIPE}.augmentation": ["flip"]},
-        [f"`{RECIPE}.augmentation`", "'flip'", "Allowed: horizontal_flip, random_shift"],
+        [f"`{RECIPE}.augmentation`", "'flip'", "Allowed: horizontal_flip, random_shift, "],
     ),
     "tasks that need more images": (
         {f"{MIS}.tasks": 21},
@@ -418,8 +422,44 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["`dataset`", "'mnist'", "Allowed: clothes"],
     ),
     "unknown source": (
-        {"datasets.clothes.source": "imagenet"},
-        ["`datasets.clothes.source`", "'imagenet'", "'fashion_mnist'"],
+        {"datasets.clothes.source": "imagnet"},
+        ["`datasets.clothes.source`", "'imagnet'", "'fashion_mnist'"],
+    ),
+    "a crop that is not the first": (
+        {f"{RECIPE}.augmentation": ["horizontal_flip", "random_resized_crop"]},
+        [f"`{RECIPE}.augmentation`", "'random_resized_crop' must stand first"],
+    ),
+    "all images of a packed source": (
+        {"datasets.clothes.validation.images": None},
+        ["`datasets.clothes.validation.images`", "null", "['image_folder', 'imagenet']"],
+    ),
+    "all images for the probe": (
+        {"datasets.clothes.probe.images": None},
+        ["`datasets.clothes.probe.images`", "None is not of type 'integer'"],
+    ),
+    "keys of folders of images": (
+        {"datasets.clothes.resize": 36},
+        ["`datasets.clothes.resize`", "'fashion_mnist' does not use it"],
+    ),
+    "folder without a way to treat damage": (
+        {"datasets.clothes": {key: value for key, value in FOLDER.items() if key != "on_error"}},
+        ["`datasets.clothes.on_error` is missing", "'image_folder' needs it"],
+    ),
+    "unknown way to treat damage": (
+        {"datasets.clothes": {**FOLDER, "on_error": "ignore"}},
+        ["`datasets.clothes.on_error`", "'ignore'", "'fail', 'skip'"],
+    ),
+    "source without its folder": (
+        {"datasets.clothes": {**FOLDER, "folder": None}},
+        ["`datasets.clothes.folder`", "train/ and val/"],
+    ),
+    "resize below the size": (
+        {"datasets.clothes": {**FOLDER, "resize": 223}},
+        ["`datasets.clothes.resize`", "223", "`datasets.clothes.image_size`, 224"],
+    ),
+    "labels for a folder of classes": (
+        {"datasets.clothes": {**FOLDER, "validation_labels": None}},
+        ["`datasets.clothes.validation_labels`", "'image_folder' does not use it"],
     ),
 }  # fmt: skip
 
@@ -487,6 +527,12 @@ def test_a_config_is_not_changed_by_its_check() -> None:
         {f"{RECIPE}.schedule": "exponential", f"{RECIPE}.gamma": 0.9},
         {"datasets.clothes.folder": "my/files"},
         {"datasets.clothes.probe.images": 60_000},
+        {"datasets.clothes": FOLDER},
+        {"datasets.clothes": {**FOLDER, "validation": {"images": None, "seed": 0}}},
+        {"datasets.clothes": {**FOLDER, "probe": {"images": 10**6, "seed": 0}}},
+        {"datasets.clothes": {**FOLDER, "source": "imagenet", "on_error": "skip"}},
+        {"datasets.clothes": {**FOLDER, "source": "imagenet", "validation_labels": "a.csv"}},
+        {f"{RECIPE}.augmentation": ["random_resized_crop", "horizontal_flip"]},
         {"retraining.cumulative": {"start": "previous_rate", "mask": "released", "recipe": None}},
         {f"{METHOD}.rates": [0.89]},
         {f"{METHOD}.cumulative": True},
@@ -495,6 +541,28 @@ def test_a_config_is_not_changed_by_its_check() -> None:
 )
 def test_a_good_config_is_taken(changes: dict) -> None:
     study.check(changed(changes))
+
+
+def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert study.missing_files(good()) is None
+    labels = {"source": "imagenet", "validation_labels": "kit"}
+    config = changed({"datasets.clothes": {**FOLDER, **labels}})
+
+    def said() -> str:
+        message = study.missing_files(config)
+        assert message is not None
+        assert "docs/imagenet.md" in message
+        return message
+
+    assert "data/clothes (`datasets.clothes.folder`)" in said()
+    assert f"seen from {tmp_path}" in said()
+    (tmp_path / "data/clothes/train").mkdir(parents=True)
+    assert "not there: data/clothes/val (`datasets.clothes.folder`), kit (`" in said()
+    (tmp_path / "data/clothes/val").mkdir()
+    assert "not there: kit (`datasets.clothes.validation_labels`) not found" in said()
+    (tmp_path / "kit").mkdir()
+    assert study.missing_files(config) is None
 
 
 def test_networks_of_a_config() -> None:

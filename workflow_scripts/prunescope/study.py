@@ -13,7 +13,7 @@ import jsonschema
 import yaml
 
 from prunescope import mis, pruning, recipes, similarity, weights
-from prunescope.datasets import AUGMENTATIONS
+from prunescope.datasets import AUGMENTATIONS, RANDOM_RESIZED_CROP
 from prunescope.errors import InputError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "rules" / "schemas" / "config.schema.yaml"
@@ -23,6 +23,11 @@ CHECKPOINT_FORMS = ({"torchvision"}, {"url", "sha256"}, {"url", "sha256", "trans
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Images in the train and the test split of each source.
 SOURCE_IMAGES = {"fashion_mnist": (60_000, 10_000)}
+# Sources that are folders of image files, and what each needs and may have beside the other keys.
+IMAGE_SOURCES = {
+    "image_folder": (("resize", "on_error"), ()),
+    "imagenet": (("resize", "on_error"), ("validation_labels",)),
+}
 
 _BLOCKS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 _BRANCHES = ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1")
@@ -174,15 +179,78 @@ def _known(path: str, value: str, allowed: Sequence[str] | Mapping[str, Any]) ->
 def _dataset_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _known("dataset", config["dataset"], config["datasets"])
     for name, dataset in config["datasets"].items():
-        train, test = SOURCE_IMAGES[dataset["source"]]
-        for split, available in (("probe", train), ("validation", test)):
-            if dataset[split]["images"] > available:
-                yield (
-                    f"`datasets.{name}.{split}.images`: {dataset[split]['images']}, "
-                    f"but {dataset['source']} has {available} images to draw from"
-                )
+        yield from _source_problems(f"datasets.{name}", dataset)
+        if dataset["source"] in IMAGE_SOURCES:
+            yield from _image_source_problems(f"datasets.{name}", dataset)
+        else:
+            yield from _packed_source_problems(f"datasets.{name}", dataset)
         if min(dataset["std"]) <= 0:
             yield f"`datasets.{name}.std`: {dataset['std']} must be above 0"
+
+
+def _source_problems(path: str, dataset: Mapping[str, Any]) -> Iterator[str]:
+    required, optional = IMAGE_SOURCES.get(dataset["source"], ((), ()))
+    for key in required:
+        if key not in dataset:
+            yield f"`{path}.{key}` is missing: source {dataset['source']!r} needs it"
+    for key in ("resize", "on_error", "validation_labels"):
+        if key in dataset and key not in (*required, *optional):
+            yield f"`{path}.{key}`: source {dataset['source']!r} does not use it. Remove it"
+
+
+def _packed_source_problems(path: str, dataset: Mapping[str, Any]) -> Iterator[str]:
+    train, test = SOURCE_IMAGES[dataset["source"]]
+    for split, available in (("probe", train), ("validation", test)):
+        number = dataset[split]["images"]
+        if number is None:
+            yield f"`{path}.{split}.images`: null needs one of the sources {list(IMAGE_SOURCES)}"
+        elif number > available:
+            yield (
+                f"`{path}.{split}.images`: {number}, "
+                f"but {dataset['source']} has {available} images to draw from"
+            )
+
+
+def _image_source_problems(path: str, dataset: Mapping[str, Any]) -> Iterator[str]:
+    if dataset["folder"] is None:
+        yield (
+            f"`{path}.folder`: null, but source {dataset['source']!r} needs the folder that holds "
+            "train/ and val/"
+        )
+    if dataset.get("resize", dataset["image_size"]) < dataset["image_size"]:
+        yield (
+            f"`{path}.resize`: {dataset['resize']} is less than `{path}.image_size`, "
+            f"{dataset['image_size']}"
+        )
+
+
+def missing_files(config: Mapping[str, Any]) -> str | None:
+    """Tell which files of the study's dataset are not there, or None.
+
+    Only folders of images are looked for: other datasets are fetched by the workflow. The
+    config must have passed `check`.
+    """
+    name = config["dataset"]
+    dataset = config["datasets"][name]
+    if dataset["source"] not in IMAGE_SOURCES:
+        return None
+    folder = Path(dataset["folder"])
+    wanted = {"folder": [folder / "train", folder / "val"] if folder.is_dir() else [folder]}
+    if dataset.get("validation_labels") is not None:
+        wanted["validation_labels"] = [Path(dataset["validation_labels"])]
+    missing = [
+        f"{path} (`datasets.{name}.{key}`)"
+        for key, paths in wanted.items()
+        for path in paths
+        if not path.exists()
+    ]
+    if not missing:
+        return None
+    return (
+        f"the images of dataset {name!r} are not there: {', '.join(missing)} not found, seen from "
+        f"{Path.cwd()}. Put or link them there (ln -s /where/they/are {folder}), or change the "
+        "config. docs/imagenet.md tells what the folder must hold."
+    )
 
 
 def _model_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -304,6 +372,11 @@ def _recipe_problems(path: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     yield from _known(f"{path}.schedule", recipe["schedule"], recipes.SCHEDULES)
     for name in recipe["augmentation"]:
         yield from _known(f"{path}.augmentation", name, AUGMENTATIONS)
+    if RANDOM_RESIZED_CROP in recipe["augmentation"][1:]:
+        yield (
+            f"`{path}.augmentation`: {RANDOM_RESIZED_CROP!r} must stand first (and once): it cuts "
+            "from the original image"
+        )
     if ("epochs" in recipe) == ("steps" in recipe):
         yield f"`{path}`: give its length as `epochs` or as `steps`, exactly one of them"
     if recipe["schedule"] == "exponential" and "gamma" not in recipe:

@@ -1,0 +1,114 @@
+"""Datasets of image files: from a folder to packed splits; missing folders and damaged files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from imagefolders import add_oddities, make_image_folder, make_imagenet
+
+from prunescope import datasets, decoding, tables
+
+from .conftest import TINY, Workspace
+
+pytestmark = pytest.mark.slow
+
+CONFIG = "config/images.yaml"
+RESULTS = "results/datasets/pictures"
+TARGETS = [f"{RESULTS}/{split}/images.npy" for split in ("validation", "probe")]
+PICTURES = {
+    "source": "image_folder", "folder": "data/pictures", "image_size": 32, "resize": 40,
+    "on_error": "fail", "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2],
+    "validation": {"images": None, "seed": 0}, "probe": {"images": 40, "seed": 0},
+}  # fmt: skip
+
+
+def configure(workspace: Workspace, **changes: object) -> None:
+    config = yaml.safe_load(workspace.path(TINY).read_text())
+    config["dataset"] = "pictures"
+    config["datasets"]["pictures"] = PICTURES | changes
+    workspace.path(CONFIG).write_text(yaml.safe_dump(config))
+
+
+def packed(workspace: Workspace, split: str) -> datasets.PackedImages:
+    folder = workspace.path(RESULTS) / split
+    return datasets.PackedImages.open(folder / "images.npy", folder / "labels.npy")
+
+
+def check(workspace: Workspace, split: str, number: int) -> None:
+    """Every packed image is that of its file, with the label of its folder."""
+    images = packed(workspace, split)
+    index = tables.INDEX.read(workspace.path(f"{RESULTS}/{split}/index.parquet"))
+    assert len(images) == len(index) == number
+    assert index["image"].to_list() == list(range(number))
+    assert index["label"].to_list() == images.labels.tolist()
+    for image, file in zip(images.images, index["file"], strict=True):
+        path = workspace.path(f"data/pictures/{file}")
+        np.testing.assert_array_equal(image, decoding.prepare(path, 40, 32)[0])
+
+
+def test_a_folder_of_images_is_packed_and_damaged_files_are_treated_as_said(
+    blank: Workspace,
+) -> None:
+    folder = make_image_folder(blank.path("data/pictures"), train_per_class=20)
+    configure(blank)
+    done = blank.snakemake(*TARGETS, config=CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(blank, "validation", 12)
+    check(blank, "probe", 40)
+    assert sorted(np.bincount(packed(blank, "probe").labels).tolist()) == [13, 13, 14]
+    assert not list(blank.path("results").rglob("*unfinished*"))
+    again = blank.snakemake(*TARGETS, config=CONFIG)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+    odd = add_oddities(folder / "val" / "ant")
+    done = blank.snakemake(*TARGETS, "--forcerun", "index_images", config=CONFIG)
+    assert done.returncode != 0
+    assert "odd_corrupt.jpg: not a JPEG or PNG file (corrupt). Replace the file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not blank.path(TARGETS[0]).exists()
+
+    configure(blank, on_error="skip")
+    done = blank.snakemake(*TARGETS, config=CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(blank, "validation", 12 + len(odd) - 2)
+    report = tables.REPORT.read(blank.path(f"{RESULTS}/validation/report.parquet"))
+    assert set(report["kind"]) == set(odd)
+
+
+def test_flat_imagenet_gets_its_labels_from_the_devkit(blank: Workspace) -> None:
+    make_imagenet(blank.path("data/pictures"), 5, 8, 4, flat_validation=True)
+    kit = "data/pictures/devkit"
+    configure(blank, source="imagenet", validation_labels=kit, validation={"images": 10, "seed": 1})
+    done = blank.snakemake(*TARGETS, config=CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(blank, "validation", 10)
+    assert np.bincount(packed(blank, "validation").labels).tolist() == [2] * 5
+
+
+def test_a_plan_needs_no_folder_and_a_run_names_it(blank: Workspace) -> None:
+    configure(blank)
+    plan = blank.snakemake("--dry-run", *TARGETS, config=CONFIG)
+    assert plan.returncode == 0
+    assert "This is only a plan" in plan.stdout + plan.stderr
+    assert "data/pictures (`datasets.pictures.folder`)" in plan.stdout + plan.stderr
+    assert "pack_sample" in plan.stdout
+    done = blank.snakemake(*TARGETS, config=CONFIG)
+    assert done.returncode != 0
+    assert done.stderr.count("the images of dataset 'pictures' are not there") == 1
+    assert f"seen from {blank.folder}" in done.stderr
+    assert "docs/imagenet.md" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not blank.path("results").exists()
+
+
+def test_what_needs_no_image_runs_without_the_folder(blank: Workspace) -> None:
+    folder = make_image_folder(blank.path("data/pictures"), train_per_class=20)
+    configure(blank)
+    assert blank.snakemake(*TARGETS, config=CONFIG).returncode == 0
+    folder.rename(Path(f"{folder}-gone"))
+    done = blank.snakemake(*TARGETS, config=CONFIG)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+    lint = blank.snakemake("--lint", config=CONFIG)
+    assert "are not there" not in lint.stdout + lint.stderr
