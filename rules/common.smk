@@ -51,7 +51,13 @@ PACKED_DATASETS = datasets_from(*studies.SOURCE_IMAGES)
 IMAGE_DATASETS = datasets_from(*studies.IMAGE_SOURCES)
 MISSING_FILES = studies.missing_files(config)
 # Rules that read the image files themselves.
-FILE_READERS = ("index_images", "pack_sample", "train_dense", "retrain_network")
+FILE_READERS = (
+    "index_images",
+    "pack_sample",
+    "train_dense",
+    "retrain_network",
+    "recalibrate_network",
+)
 
 
 METHODS = list(config["pruning"]["methods"])
@@ -91,6 +97,23 @@ wildcard_constraints:
 def split_file(split, name):
     """Path of a file of a split of the study's dataset."""
     return f"{DATASETS}/{config['dataset']}/{split}/{name}"
+
+
+def train_images(wildcards):
+    """Input function: what training reads, the packed split or the list of image files."""
+    packed = config["dataset"] in PACKED_DATASETS
+    names = {"index": "index.parquet"} | (
+        {"images": "images.npy", "labels": "labels.npy"} if packed else {}
+    )
+    return {key: split_file("train", name) for key, name in names.items()}
+
+
+def decoding_of(dataset):
+    """How training decodes the image files of a dataset; None if its images are packed."""
+    if dataset in PACKED_DATASETS:
+        return None
+    keys = ("folder", "image_size", "resize", "on_error")
+    return {key: config["datasets"][dataset][key] for key in keys}
 
 
 def checkpoint_file(wildcards):

@@ -7,9 +7,7 @@ localrules:
 
 rule train_dense:
     input:
-        images=split_file("train", "images.npy"),
-        labels=split_file("train", "labels.npy"),
-        index=split_file("train", "index.parquet"),
+        unpack(train_images),
         validation_images=split_file("validation", "images.npy"),
         validation_labels=split_file("validation", "labels.npy"),
     output:

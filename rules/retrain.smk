@@ -24,9 +24,8 @@ rule keep_pruned:
 
 rule retrain_network:
     input:
+        unpack(train_images),
         network=network_to_retrain,
-        images=split_file("train", "images.npy"),
-        labels=split_file("train", "labels.npy"),
         validation_images=split_file("validation", "images.npy"),
         validation_labels=split_file("validation", "labels.npy"),
     output:
@@ -48,6 +47,7 @@ rule retrain_network:
         checkpoint_seconds=300,
     params:
         code=code_digest("retrain_network.py"),
+        decoding=decoding_of(config["dataset"]),
         mask=lookup("retraining/{retraining}/mask", within=config),
         recipe=lookup(
             "recipes/{recipe}",
@@ -62,9 +62,8 @@ rule retrain_network:
 
 rule recalibrate_network:
     input:
+        unpack(train_images),
         network=network_to_retrain,
-        images=split_file("train", "images.npy"),
-        labels=split_file("train", "labels.npy"),
     output:
         network=f"{NETWORK}/network.safetensors",
     log:
@@ -80,6 +79,7 @@ rule recalibrate_network:
         runtime=30,
     params:
         code=code_digest("recalibrate_network.py"),
+        decoding=decoding_of(config["dataset"]),
         recalibration=lookup("retraining/{retraining}/recalibration", within=config),
         seed="{seed}",
     script:

@@ -1,15 +1,15 @@
 """Measure the batch-norm statistics of a pruned network anew; its weights stay as they are."""
 
-from prunescope import checkpoints, datasets, job, networks, recalibration
+from prunescope import checkpoints, devices, job, loading, networks, recalibration
 
 
 def main(smk) -> None:
     network = checkpoints.load(smk.input.network)
-    module = networks.to_module(network)
+    module = networks.to_module(network).to(devices.choose())
     recalibration.recalibrate(
         module,
         network.description,
-        datasets.PackedImages.open(smk.input.images, smk.input.labels),
+        loading.open_source(smk.input, smk.params.decoding),
         recalibration.Settings(**smk.params.recalibration),
         seed=int(smk.params.seed),
     )

@@ -1,6 +1,6 @@
 """Retrain a pruned network while its masks are held (or the dense one, as a control)."""
 
-from prunescope import checkpoints, datasets, devices, job, recipes, tables, training_jobs
+from prunescope import checkpoints, datasets, devices, job, loading, recipes, tables, training_jobs
 
 
 def main(smk) -> None:
@@ -9,7 +9,7 @@ def main(smk) -> None:
     task = training_jobs.Task(
         network=network,
         masks=network.masks,
-        training=datasets.PackedImages.open(smk.input.images, smk.input.labels),
+        training=loading.open_source(smk.input, smk.params.decoding),
         validation=datasets.PackedImages.open(
             smk.input.validation_images, smk.input.validation_labels
         ),
@@ -19,6 +19,7 @@ def main(smk) -> None:
         side=training_jobs.make_side(
             smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
         ),
+        workers=loading.workers(smk.params.decoding, smk.threads, device),
         enforce_masks=smk.params.mask == "enforced",
     )
     processes = training_jobs.count_processes(device, smk.resources.gpu)

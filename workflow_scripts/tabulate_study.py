@@ -10,7 +10,10 @@ def coordinates(networks: list[dict], study: str) -> list[dict]:
 def main(smk) -> None:
     networks = coordinates(smk.params.networks, smk.params.study)
     trained = coordinates(smk.params.trained, smk.params.study)
-    history = summary.gather(map(tables.HISTORY.read, smk.input.history), trained)
+    # A study of downloaded weights may train nothing.
+    history = tables.HISTORIES.empty()
+    if trained:
+        history = summary.gather(map(tables.HISTORY.read, smk.input.history), trained)
     units = summary.gather(map(tables.MIS.read, smk.input.mis), networks)
     predictions = [tables.PREDICTIONS.read(path) for path in smk.input.predictions]
     classes = summary.gather(map(evaluation.by_class, predictions), networks)

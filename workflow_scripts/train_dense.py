@@ -1,6 +1,16 @@
 """Train the dense network from scratch."""
 
-from prunescope import checkpoints, datasets, devices, job, networks, recipes, tables, training_jobs
+from prunescope import (
+    checkpoints,
+    datasets,
+    devices,
+    job,
+    loading,
+    networks,
+    recipes,
+    tables,
+    training_jobs,
+)
 
 
 def main(smk) -> None:
@@ -16,7 +26,7 @@ def main(smk) -> None:
     task = training_jobs.Task(
         network=networks.to_network(*networks.create(blank, seed=int(smk.params.seed))),
         masks={},
-        training=datasets.PackedImages.open(smk.input.images, smk.input.labels),
+        training=loading.open_source(smk.input, smk.params.decoding),
         validation=datasets.PackedImages.open(
             smk.input.validation_images, smk.input.validation_labels
         ),
@@ -25,6 +35,7 @@ def main(smk) -> None:
         side=training_jobs.make_side(
             smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
         ),
+        workers=loading.workers(smk.params.decoding, smk.threads, device),
     )
     processes = training_jobs.count_processes(device, smk.resources.gpu)
     trained, history = training_jobs.run(task, device, processes, job.catch_signals(), job.follow)

@@ -5,14 +5,14 @@ reads it. So neither the number of workers nor a restart in the middle of an epo
 result.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from prunescope.datasets import PackedImages
+from prunescope.datasets import RANDOM_RESIZED_CROP, PackedImages
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -27,6 +27,30 @@ class Source(Protocol):
     ) -> PackedImages:
         """The images at `indices`, augmented."""
         ...
+
+
+def open_source(files: Mapping[str, str], decoding: Mapping[str, Any] | None) -> Source:
+    """Open the train images of a job.
+
+    Parameters
+    ----------
+    files
+        The job's inputs: `images` and `labels` of packed images, or the `index` of image files.
+    decoding
+        Of image files: what `ImageFiles.open` takes besides the index. None for packed images.
+    """
+    if decoding is None:
+        return PackedImages.open(files["images"], files["labels"])
+    from prunescope.image_files import ImageFiles  # packed images need no decoder
+
+    return ImageFiles.open(files["index"], **decoding)
+
+
+def workers(decoding: Mapping[str, Any] | None, threads: int, device: torch.device) -> int:
+    """Processes that decode image files ahead; on the CPU one thread is left to the training."""
+    if decoding is None:
+        return 0
+    return threads if device.type == "cuda" else threads - 1
 
 
 @dataclass(frozen=True)
@@ -92,6 +116,9 @@ def read_all(reader: Reader, workers: int, pin_memory: bool) -> Iterator[Batch]:
 
     `pin_memory` puts them into memory from which a GPU copies while it computes.
     """
+    if RANDOM_RESIZED_CROP in reader.augmentation:
+        # Slow to import: once here instead of in every worker.
+        import prunescope.cropping  # noqa: F401
     if workers == 0 and not pin_memory:
         yield from (reader[position] for position in range(len(reader)))
         return

@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from prunescope.checkpoints import Description
-from prunescope.datasets import PackedImages
 from prunescope.errors import InputError
+from prunescope.loading import Source
 from prunescope.preprocessing import to_input
 
 
@@ -33,7 +33,7 @@ class Settings:
 def recalibrate(
     module: nn.Module,
     description: Description,
-    images: PackedImages,
+    images: Source,
     settings: Settings,
     *,
     seed: int,
@@ -59,12 +59,19 @@ def recalibrate(
             f"has {len(images)} images. Lower it."
         )
     drawn = np.random.default_rng(seed).permutation(len(images))[: settings.images]
-    update_bn(_inputs(images, drawn, settings.batch, description), module)
+    device = next(module.parameters()).device
+    update_bn(_inputs(images, drawn, settings.batch, description, device), module)
     module.eval()
 
 
 def _inputs(
-    images: PackedImages, indices: np.ndarray, size: int, description: Description
+    images: Source,
+    indices: np.ndarray,
+    size: int,
+    description: Description,
+    device: torch.device,
 ) -> Iterator[torch.Tensor]:
-    for batch in images.batches(size, indices):
-        yield to_input(batch.images, description)
+    rng = np.random.default_rng()  # asked for, not used: nothing is augmented
+    for start in range(0, len(indices), size):
+        batch = images.read(indices[start : start + size], (), rng)
+        yield to_input(batch.images, description, device)

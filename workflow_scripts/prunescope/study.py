@@ -168,6 +168,11 @@ def _cross_field_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _retraining_problems(config)
     for name, recipe in config["recipes"].items():
         yield from _recipe_problems(f"recipes.{name}", recipe)
+        if recipe.get("auxiliary_weight") and not config["model"]["auxiliary_heads"]:
+            yield (
+                f"`recipes.{name}.auxiliary_weight`: {recipe['auxiliary_weight']}, but the network "
+                "has no auxiliary heads. Set `model.auxiliary_heads` to true, or remove it"
+            )
     yield from _interpretability_problems(config)
 
 

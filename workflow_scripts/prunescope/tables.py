@@ -77,6 +77,10 @@ class Table:
             ) from error
         return frame
 
+    def empty(self) -> pl.DataFrame:
+        """A table without rows."""
+        return pl.DataFrame(schema={name: column.dtype for name, column in self.columns.items()})
+
     def _check(self, frame: pl.DataFrame, name: str) -> None:
         declared = {key: column.dtype for key, column in self.columns.items()}
         if dict(frame.schema) != declared:
