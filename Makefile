@@ -1,23 +1,25 @@
-# Targets: results, test, lint, report, lock, docs, clean. Each sets up what it needs.
+# Targets: results, perceptual, test, lint, report, lock, docs, clean. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PERCEPTUAL := $(VENV)/.perceptual
 SNAKEMAKE := $(BIN)/snakemake
 CONFIG ?= config.yaml
 CORES ?= all
 
-.PHONY: help setup results report test test-fast lint format docs lock clean
+.PHONY: help setup perceptual results report test test-fast lint format docs lock clean
 
 help:
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
+	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts as one HTML report"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make docs      write docs/artifacts.md anew from the schemas"
-	@echo "make lock      resolve envs/requirements.in into the lock file"
+	@echo "make lock      resolve envs/*.in into the lock files"
 	@echo "make clean     remove results, keep the environment"
 
 setup: $(READY)
@@ -26,6 +28,13 @@ $(READY): envs/requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
+	@touch $@
+
+perceptual: $(PERCEPTUAL)
+
+# One of the packages comes as source: the pinned setuptools of the lock file builds it.
+$(PERCEPTUAL): $(READY) envs/perceptual.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r envs/perceptual.txt
 	@touch $@
 
 results: $(READY)
@@ -58,6 +67,8 @@ docs: $(READY)
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --upgrade -o envs/requirements.txt envs/requirements.in
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --upgrade -c envs/requirements.txt -o envs/perceptual.txt envs/perceptual.in
 	$(BIN)/python envs/make_conda.py
 
 clean:

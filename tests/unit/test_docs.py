@@ -349,11 +349,15 @@ def test_every_module_is_in_the_readme(module: str) -> None:
     assert f"`{module}`" in read("README.md")
 
 
-PACKAGES = re.findall(r"^([A-Za-z][\w.-]*)", read("envs/requirements.in"), flags=re.M)
+PACKAGES = [
+    package
+    for name in ("requirements", "perceptual")
+    for package in re.findall(r"^([A-Za-z][\w.-]*)", read(f"envs/{name}.in"), flags=re.M)
+]
 
 
 def test_packages_are_found() -> None:
-    assert {"torch", "pytest"} <= set(PACKAGES)
+    assert {"torch", "pytest", "dreamsim"} <= set(PACKAGES)
 
 
 def test_every_package_has_a_reason_and_no_other() -> None:
