@@ -32,13 +32,15 @@ include: "rules/interpret.smk"
 include: "rules/summarize.smk"
 
 
-# A plan needs no images, a run does. (Jobs that Snakemake starts do not come by here.)
-if MISSING_FILES and workflow.output_settings.dryrun:
-    logger.warning(f"This is only a plan: {MISSING_FILES}")
+# A plan needs neither images nor optional packages, a run does: it stops before its first job,
+# not after days. (Jobs that Snakemake starts do not come by here.)
+if workflow.output_settings.dryrun:
+    for reason in MISSING:
+        logger.warning(f"This is only a plan: {reason}")
 
 
 onstart:
-    stop_without_files(workflow.dag.needrun_jobs())
+    stop_if_missing(workflow.dag.needrun_jobs())
 
 
 rule all:

@@ -78,12 +78,13 @@ The class of each image in the same order: NumPy array, `int64`, shape `(images,
 ### `results/datasets/{dataset}/probe/embeddings_{metric}.npy`
 
 What the similarity metric makes of each probe image: NumPy array, `float32`, shape
-`(images, features)`, every row of length 1. Row i belongs to image i of the probe split.
+`(images, features)`. Row i belongs to image i of the probe split. Every row has length 1, except
+those of LPIPS, whose squared distances are what counts.
 
 ### `results/datasets/{dataset}/probe/similarity_{metric}.npy`
 
-The cosine similarity of all pairs of probe images: NumPy array, `float32`, shape
-`(images, images)`, symmetric. One matrix serves every unit of every network.
+The similarity of all pairs of probe images (the cosine, or 1 - LPIPS): NumPy array, `float32`,
+shape `(images, images)`, symmetric. One matrix serves every unit of every network.
 
 ### `results/datasets/{dataset}/probe/embeddings_{metric}.json`, `similarity_{metric}.json`
 

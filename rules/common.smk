@@ -1,6 +1,10 @@
 # Coordinates, wildcard constraints and named input functions; nothing else.
 import re
+from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
+from prunescope import similarity
 from prunescope import study as studies
 from prunescope import weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
@@ -17,6 +21,11 @@ STUDY = config["study"]
 NETWORKS = studies.networks(config)
 # None where the dense network is trained here.
 CHECKPOINT = weights.from_config(config["model"]["checkpoint"])
+METRIC = similarity.find(config["interpretability"]["similarity"]["metric"])
+METRIC_WEIGHTS = [str(file.path) for file in METRIC.weights]
+# The networks of metrics that need packages of their own are several times as large.
+LARGE_METRIC = bool(METRIC.packages)
+METRIC_ENVIRONMENT = f"../envs/{'perceptual' if METRIC.packages else 'prunescope'}.yaml"
 CHART_NAMES = list(CHART_FUNCTIONS)
 TABLE_NAMES = ["networks", "units", "classes", "history", "statistics"]
 PUBLISHED = config.get("published") or []
@@ -49,7 +58,6 @@ def datasets_from(*sources):
 # Their splits are drawn from packed images; the others' are decoded from files.
 PACKED_DATASETS = datasets_from(*studies.SOURCE_IMAGES)
 IMAGE_DATASETS = datasets_from(*studies.IMAGE_SOURCES)
-MISSING_FILES = studies.missing_files(config)
 # Rules that read the image files themselves.
 FILE_READERS = (
     "index_images",
@@ -58,6 +66,7 @@ FILE_READERS = (
     "retrain_network",
     "recalibrate_network",
 )
+METRIC_READERS = ("fetch_metric_weights", "embed_probe")
 
 
 METHODS = list(config["pruning"]["methods"])
@@ -192,7 +201,25 @@ def every_trained_network(name):
     return every_network(name, TRAINED_NETWORKS)
 
 
-def stop_without_files(jobs):
-    """Stop before the first job if one of `jobs` needs image files that are not there."""
-    if MISSING_FILES and any(job.rule.name in FILE_READERS for job in jobs):
-        raise WorkflowError(MISSING_FILES)
+def missing_for_metric():
+    """What the study's metric lacks on this machine: packages, checksums."""
+    with_conda = (
+        DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    )
+    return similarity.missing(
+        config["interpretability"]["similarity"], packages=not with_conda
+    )
+
+
+# What this machine lacks, and the rules that need it.
+MISSING = {reason: METRIC_READERS for reason in missing_for_metric()}
+if files := studies.missing_files(config):
+    MISSING[files] = FILE_READERS
+
+
+def stop_if_missing(jobs):
+    """Stop before the first job if one of `jobs` needs something that is not there."""
+    needed = {job.rule.name for job in jobs}
+    reasons = [reason for reason, rules in MISSING.items() if needed & set(rules)]
+    if reasons:
+        raise WorkflowError("\n".join(reasons))

@@ -1,21 +1,53 @@
 # What excites each unit, and how well a perceptual metric can tell.
 
 
+localrules:
+    fetch_metric_weights,
+
+
+rule fetch_metric_weights:
+    output:
+        # Kept while the job runs, which leaves the right file alone: somebody without network
+        # may have put it there by hand.
+        weights=update("downloads/{family}/{file}"),
+    log:
+        "results/logs/downloads/{family}/{file}.log",
+    wildcard_constraints:
+        family="|".join(similarity.FAMILIES),
+        file=one_of([re.escape(weights.name) for weights in METRIC.weights]),
+    priority: 30
+    retries: 2
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    params:
+        code=code_digest("fetch_metric_weights.py"),
+        metric=lookup("interpretability/similarity/metric", within=config),
+        sha256=lookup("interpretability/similarity/sha256", within=config, default={}),
+    script:
+        "../workflow_scripts/fetch_metric_weights.py"
+
+
 rule embed_probe:
     input:
         images=f"{DATASET}/probe/images.npy",
         labels=f"{DATASET}/probe/labels.npy",
+        # Their content is fixed by checksums: a new date changes nothing.
+        weights=ancient(METRIC_WEIGHTS),
     output:
         embeddings=f"{DATASET}/probe/embeddings_{{metric}}.npy",
         provenance=f"{DATASET}/probe/embeddings_{{metric}}.json",
     log:
         "results/logs/datasets/{dataset}/embed_probe_{metric}.log",
     conda:
-        "../envs/prunescope.yaml"
-    threads: 1
+        METRIC_ENVIRONMENT
+    threads: 4 if LARGE_METRIC else 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=8000 if LARGE_METRIC else 4000,
+        runtime=600 if LARGE_METRIC else 60,
     params:
         code=code_digest("embed_probe.py"),
         similarity=lookup("interpretability/similarity", within=config),
@@ -40,6 +72,7 @@ rule compare_probe:
         runtime=30,
     params:
         code=code_digest("compare_probe.py"),
+        metric=lookup("interpretability/similarity/metric", within=config),
     script:
         "../workflow_scripts/compare_probe.py"
 

@@ -4,8 +4,8 @@ from prunescope import artifacts, job, similarity
 
 
 def main(smk) -> None:
-    matrix = similarity.compare(artifacts.load_array(smk.input.embeddings))
-    artifacts.save_array(matrix, smk.output.similarity)
+    embeddings = artifacts.load_array(smk.input.embeddings, memory_map=True)
+    artifacts.save_array(similarity.compare(embeddings, smk.params.metric), smk.output.similarity)
     artifacts.save_provenance(smk.output.provenance)
 
 

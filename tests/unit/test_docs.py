@@ -181,15 +181,16 @@ def test_an_augmentation() -> None:
 
 
 def test_a_similarity_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    families = extension("def pixel_embedder")["FAMILIES"]
+    families = extension("def load_pixels")["FAMILIES"]
     monkeypatch.setattr(similarity, "FAMILIES", families)
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
     packed = datasets.PackedImages(images, np.zeros(4, dtype=np.int64))
-    embeddings = similarity.embed(packed, "pixels:grey", 8)
+    (embeddings,) = similarity.embed(packed, "pixels:grey", 8, {})
     assert embeddings.shape == (4, 64)
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1)
-    with pytest.raises(InputError, match="known: pixels:grey"):
-        families["pixels"]("red")
+    assert {"timm", "dreamsim", "lpips", "pixels"} == set(families)
+    with pytest.raises(InputError, match="pixels:grey"):
+        similarity.find("pixels:red")
 
 
 def test_a_dataset(tmp_path: Path) -> None:

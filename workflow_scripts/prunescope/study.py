@@ -411,6 +411,22 @@ def _interpretability_problems(config: Mapping[str, Any]) -> Iterator[str]:
             f"images need a probe set of {2 * per_side}, but "
             f"`datasets.{config['dataset']}.probe.images` is {probe}"
         )
-    family, _, model = settings["similarity"]["metric"].partition(":")
-    known = [f"timm:{name}" for name in similarity.TIMM_WEIGHTS]
-    yield from _known("interpretability.similarity.metric", f"{family}:{model}", known)
+    yield from _similarity_problems(settings["similarity"])
+
+
+def _similarity_problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    path = "interpretability.similarity"
+    name = settings["metric"]
+    yield from _known(f"{path}.metric", name, similarity.known())
+    if name not in similarity.known():
+        return
+    metric = similarity.find(name)
+    if metric.only_size not in (None, settings["image_size"]):
+        yield (
+            f"`{path}.image_size`: {settings['image_size']}, but {name} is defined for images of "
+            f"{metric.only_size} pixels only"
+        )
+    # Nobody can make a known checksum another one by mistake.
+    open_files = [file.name for file in metric.weights if file.sha256 is None]
+    for file in settings.get("sha256", {}):
+        yield from _known(f"{path}.sha256", file, open_files)
