@@ -1,6 +1,5 @@
 # Coordinates, wildcard constraints and named input functions; nothing else.
 import re
-from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
@@ -173,6 +172,12 @@ def network_to_prune(wildcards):
 def rate_to_prune(wildcards):
     """The fraction that goes at a rate: more than the rate if the method is cumulative."""
     return studies.effective_rate(config, wildcards.method, wildcards.rate)
+
+
+def mask_of(wildcards):
+    """Whether retraining holds a network's masks: as its method says, else the retraining."""
+    method = config["pruning"]["methods"].get(wildcards.method, {})
+    return method.get("mask", config["retraining"][wildcards.retraining]["mask"])
 
 
 def network_to_retrain(wildcards):

@@ -48,7 +48,7 @@ rule retrain_network:
     params:
         code=code_digest("retrain_network.py"),
         decoding=decoding_of(config["dataset"]),
-        mask=lookup("retraining/{retraining}/mask", within=config),
+        mask=mask_of,
         recipe=lookup(
             "recipes/{recipe}",
             within=config,

@@ -389,6 +389,16 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {f"{SIMILARITY}.sha256": {"net.pth": "0" * 32}},
         [f"`{SIMILARITY}.sha256.net.pth`", "64 hexadecimal digits"],
     ),
+    "parts that do not divide the batch": (
+        {f"{RECIPE}.accumulate": 5},
+        [f"`{RECIPE}.accumulate`: 5 does not divide the batch of 64"],
+    ),
+    "a loss of heads that are not there": (
+        {f"{RECIPE}.auxiliary_weight": 0.3},
+        [f"`{RECIPE}.auxiliary_weight`: 0.3", "`model.auxiliary_heads` to true"],
+    ),
+    "unknown precision": ({f"{RECIPE}.precision": "int8"}, [f"`{RECIPE}.precision`", "'bf16'"]),
+    "unknown mask of a method": ({f"{METHOD}.mask": "held"}, [f"`{METHOD}.mask`", "'released'"]),
     "a metric without a model": ({METRIC: "timm"}, [f"`{METRIC}`", "'timm'"]),
     "misspelt checkpoint": (
         {"model.checkpoint": "trian"},
@@ -573,6 +583,9 @@ def test_a_config_is_not_changed_by_its_check() -> None:
         {"retraining.cumulative": {"start": "previous_rate", "mask": "released", "recipe": None}},
         {f"{METHOD}.rates": [0.89]},
         {f"{METHOD}.cumulative": True},
+        {f"{METHOD}.mask": "released"},
+        {f"{RECIPE}.accumulate": 4, f"{RECIPE}.precision": "fp16", f"{RECIPE}.compile": True},
+        {f"{RECIPE}.auxiliary_weight": 0.3, "model.auxiliary_heads": True},
         {"retraining.fresh": RECALIBRATED, "model.retraining": ["one_shot", "fresh"]},
     ],
 )

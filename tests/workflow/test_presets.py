@@ -1,0 +1,174 @@
+"""The presets: planned without ImageNet; the paper's run from end to end on a small folder."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from imagefolders import make_imagenet
+from servers import serving
+from torchvision.models import googlenet
+
+from prunescope import checkpoints, study, tables
+from prunescope.charts import CHARTS
+
+from .conftest import PROJECT, Workspace, copy_project
+
+pytestmark = pytest.mark.slow
+
+SYNSETS = 10
+SMALL = "config/paper_small.yaml"
+
+
+def preset(name: str) -> dict[str, Any]:
+    return yaml.safe_load((PROJECT / "config" / f"{name}.yaml").read_text())
+
+
+@pytest.mark.parametrize(("name", "networks"), [("paper", 48), ("corrected", 324)])
+def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, networks: int) -> None:
+    done = blank.snakemake("--dry-run", "--quiet", "rules", config=f"config/{name}.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "data/imagenet" in done.stderr
+    assert "docs/imagenet.md" in done.stderr
+    assert len(study.networks(preset(name))) == networks
+    assert blank.stale(config=f"config/{name}.yaml")["evaluate_network"] == networks
+    assert not blank.path("results").exists()
+
+
+def test_a_preset_does_not_start_without_imagenet(blank: Workspace) -> None:
+    done = blank.snakemake(config="config/paper.yaml")
+    assert done.returncode != 0
+    assert "data/imagenet" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not blank.path("results/datasets").exists()
+
+
+def small(url: str, sha256: str) -> dict[str, Any]:
+    """The paper's preset with what ten synsets and a minute allow."""
+    config = preset("paper")
+    config["model"]["checkpoint"] = {"url": url, "sha256": sha256, "transform_input": True}
+    dataset = config["datasets"]["imagenet"]
+    dataset |= {"image_size": 48, "resize": 56, "probe": {"images": 60, "seed": 0}}
+    config["pruning"]["rates"] = [0.4, 0.8]
+    for method in config["pruning"]["methods"].values():
+        if "rates" in method:
+            method["rates"] = method["rates"][-2:]
+    for recipe in config["recipes"].values():
+        recipe |= {"epochs": 1, "batch": 16, "history_images": 40}
+    config["interpretability"] |= {
+        "exemplars": {"per_side": 20, "ties": "dataset_order", "seed": 0},
+        "similarity": {"metric": "timm:tf_efficientnet_lite0", "image_size": 64},
+        "mis": {"explanations": 3, "tasks": 5, "tau": 0.16, "draw": "imi", "seed": 0},
+    }
+    config["statistics"]["resamples"] = 50
+    return config
+
+
+def weights() -> bytes:
+    torch.manual_seed(0)
+    module = googlenet(weights=None, num_classes=SYNSETS, aux_logits=True, init_weights=False)
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small version of the paper's preset, run to its end."""
+    workspace = copy_project(tmp_path_factory.mktemp("paper"))
+    make_imagenet(workspace.path("data/imagenet"), SYNSETS, train_per_class=8)
+    body = weights()
+    with pytest.MonkeyPatch.context() as patch, serving(body) as server:
+        patch.setenv("no_proxy", "*")
+        config = small(server.url, hashlib.sha256(body).hexdigest())
+        workspace.path(SMALL).write_text(yaml.safe_dump(config))
+        done = workspace.snakemake(config=SMALL)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return workspace
+
+
+def table(workspace: Workspace, name: str) -> pl.DataFrame:
+    return tables.ALL[name].read(workspace.path(f"results/paper/tables/{name}.parquet"))
+
+
+def network(workspace: Workspace, coordinates: str) -> checkpoints.Network:
+    folder = workspace.path(f"results/paper/networks/{coordinates}/seed0")
+    return checkpoints.load(folder / "network.safetensors")
+
+
+def test_every_table_and_every_figure_is_there(paper: Workspace) -> None:
+    networks = table(paper, "networks")
+    assert len(networks) == 22
+    assert networks["images"].unique().to_list() == [40]
+    assert set(table(paper, "units")["unit"].unique()) >= set(range(SYNSETS))
+    assert not table(paper, "classes").is_empty()
+    assert not table(paper, "statistics").is_empty()
+    charts = paper.path("results/paper/charts")
+    made = {f"{chart}.{kind}" for chart in CHARTS for kind in ("html", "svg", "png", "json")}
+    assert {path.name for path in charts.iterdir()} == made
+
+
+def test_published_numbers_have_their_counterparts(paper: Workspace) -> None:
+    published = table(paper, "published")
+    ours = published.filter(pl.col("ours").is_not_null())
+    assert set(ours["figure"]) >= {1, 2, 3, 4, 5}
+    networks = table(paper, "networks")
+    row = ours.filter(figure=4, our_method="structured", our_retraining="one_shot_adam", rate=0.8)
+    assert len(row) == 1
+    expected = networks.filter(method="structured", retraining="one_shot_adam", rate=0.8)["top1"]
+    assert row["ours"].item() == expected.item()
+    assert row["difference"].item() == pytest.approx(expected.item() - row["published"].item())
+
+
+def test_the_dense_network_is_the_one_that_was_served(paper: Workspace) -> None:
+    dense = network(paper, "dense/none/rate0.00")
+    assert dense.description.transform_input
+    assert dense.description.auxiliary_heads
+    state = torch.load(io.BytesIO(weights()), weights_only=True)
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(dense.tensors[name], tensor.numpy(), err_msg=name)
+
+
+def test_auxiliary_heads_are_trained_and_not_measured(paper: Workspace) -> None:
+    dense = network(paper, "dense/none/rate0.00")
+    retrained = network(paper, "structured/one_shot/rate0.40")
+    assert (retrained.tensors["aux1.fc1.weight"] != dense.tensors["aux1.fc1.weight"]).any()
+    assert not table(paper, "units")["layer"].str.starts_with("aux").any()
+
+
+def sparsity(workspace: Workspace, **coordinates: object) -> pl.DataFrame:
+    return table(workspace, "networks").filter(**coordinates)
+
+
+def test_sparsity_is_the_published_one_where_layer_shapes_decide_it(paper: Workspace) -> None:
+    """All convolutions, heads included: arXiv 2409.19727, from its logs."""
+    structured = sparsity(paper, method="structured", retraining="one_shot").sort("rate")
+    assert structured["sparsity_conv"].round(4).to_list() == [0.3822, 0.7637]
+    pruned = sparsity(paper, method="connection_sparsity", retraining="none").sort("rate")
+    assert pruned["sparsity_conv"].round(4).to_list() == [0.3795, 0.7617]
+
+
+def test_connection_sparsity_regrows_and_the_others_do_not(paper: Workspace) -> None:
+    regrown = sparsity(paper, method="connection_sparsity", retraining="one_shot")
+    assert (regrown["sparsity_conv"] < 0.05).all()
+    held = sparsity(paper, method="local_unstructured", retraining="one_shot").sort("rate")
+    assert held["sparsity_prunable"].round(2).to_list() == pytest.approx([0.4, 0.8], abs=0.05)
+
+
+def test_global_rates_are_cumulative(paper: Workspace) -> None:
+    found = sparsity(paper, method="global_unstructured", retraining="one_shot").sort("rate")
+    masks = network(paper, "global_unstructured/one_shot/rate0.80").masks
+    size = sum(mask.size for mask in masks.values())
+    kept = sum(int(mask.sum()) for mask in masks.values())
+    assert 1 - kept / size == pytest.approx(1 - 0.6 * 0.2, abs=1e-6)
+    assert found["sparsity_all"].is_sorted()
+
+
+def test_nothing_is_left_to_do(paper: Workspace) -> None:
+    assert paper.stale(config=SMALL) == {}
+    assert not list(Path(paper.path("results")).rglob("training.*"))
