@@ -1,6 +1,10 @@
 """The exemplar pass against plain hooks, one image at a time."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope import probing, tables
+from prunescope import artifacts, probing, tables
 from prunescope.checkpoints import Network
 from prunescope.datasets import PackedImages
 from prunescope.exemplars import Settings
@@ -135,3 +139,47 @@ def test_the_network_is_left_as_it_was(toy: tuple[nn.Module, Network]) -> None:
     probing.find_exemplars(module, pictures(), network.description, SETTINGS)
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
     assert not any(child._forward_hooks for child in module.modules())
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from prunescope import datasets, exemplars, networks, probing
+from prunescope.checkpoints import Description
+
+module = nn.Sequential(nn.Conv2d(3, 2, 1, stride=16), nn.Flatten(), nn.Linear(392, 2)).eval()
+layers = networks.find_layers(module, 224)
+description = Description("small", 2, 224, (0.5,) * 3, (0.5,) * 3, layers)
+images = datasets.PackedImages.open(sys.argv[1], sys.argv[2])
+torch.set_num_threads(1)
+found = probing.find_exemplars(module, images, description, exemplars.Settings(10, "random", 0))
+assert len(found) == 4
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+"""
+
+
+def peak_memory(folder: Path, images: int) -> int:
+    """Peak memory of a process that finds exemplars in so many ImageNet-sized images, in KiB."""
+    # Black, and never written: the file takes no room, but its pages count once they are read.
+    np.lib.format.open_memmap(
+        folder / "images.npy", mode="w+", dtype=np.uint8, shape=(images, 3, 224, 224)
+    )
+    artifacts.save_array(np.zeros(images, dtype=np.int64), folder / "labels.npy")
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, folder / "images.npy", folder / "labels.npy"],
+        env={**os.environ, "PYTHONPATH": str(Path(probing.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+def test_memory_of_the_exemplar_pass_does_not_grow_with_the_images(tmp_path: Path) -> None:
+    few, many = peak_memory(tmp_path, 500), peak_memory(tmp_path, 5000)
+    assert many < 1.1 * few, f"{few} KiB for 500 images, {many} KiB for 5,000"

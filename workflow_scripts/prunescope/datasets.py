@@ -1,5 +1,6 @@
 """Images: packed stores, batches, augmentation, and the sources they come from."""
 
+import mmap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,13 @@ class PackedImages:
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             yield PackedImages(self.images[chosen], self.labels[chosen])
+            self._forget()
+
+    def _forget(self) -> None:
+        """Count what was read no longer as this process's memory; the system may keep it."""
+        mapped = getattr(self.images, "_mmap", None)
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
