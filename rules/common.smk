@@ -116,12 +116,12 @@ def train_images(wildcards):
     return {key: split_file("train", name) for key, name in names.items()}
 
 
-def decoding_of(dataset):
-    """How training decodes the image files of a dataset; None if its images are packed."""
-    if dataset in PACKED_DATASETS:
+def decoding_of_train(wildcards):
+    """How training decodes the dataset's image files; None if its images are packed."""
+    if config["dataset"] in PACKED_DATASETS:
         return None
     keys = ("folder", "image_size", "resize", "on_error")
-    return {key: config["datasets"][dataset][key] for key in keys}
+    return {key: config["datasets"][config["dataset"]][key] for key in keys}
 
 
 def checkpoint_file(wildcards):

@@ -33,6 +33,7 @@ rule train_dense:
         architecture=lookup("model/architecture", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         dataset=preprocessing_of(config["dataset"]),
+        decoding=decoding_of_train,
         recipe=lookup(
             f"recipes/{config['model']['recipe']}", within=config, default=None
         ),

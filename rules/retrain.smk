@@ -47,7 +47,7 @@ rule retrain_network:
         checkpoint_seconds=300,
     params:
         code=code_digest("retrain_network.py"),
-        decoding=decoding_of(config["dataset"]),
+        decoding=decoding_of_train,
         mask=mask_of,
         recipe=lookup(
             "recipes/{recipe}",
@@ -79,7 +79,7 @@ rule recalibrate_network:
         runtime=30,
     params:
         code=code_digest("recalibrate_network.py"),
-        decoding=decoding_of(config["dataset"]),
+        decoding=decoding_of_train,
         recalibration=lookup("retraining/{retraining}/recalibration", within=config),
         seed="{seed}",
     script:
