@@ -35,7 +35,7 @@ def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, netwo
     assert done.returncode == 0, done.stderr
     assert "This is only a plan: the images of dataset 'imagenet' are not there" in done.stdout
     assert "data/imagenet" in done.stdout
-    assert "make perceptual" in done.stdout
+    assert "sha256sum downloads/dreamsim/dreamsim_ensemble_checkpoint.zip" in done.stdout
     assert len(study.networks(preset(name))) == networks
     assert blank.stale(config=f"config/{name}.yaml")["evaluate_network"] == networks
     assert not blank.path("results").exists()
