@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trained
+from safetensors.numpy import load_file
 
 from prunescope import retraining
-from prunescope.errors import StoppedError
+from prunescope.errors import InputError, StoppedError
+from prunescope.recipes import Recipe
 from prunescope.resume import SideCheckpoint
 from prunescope.retraining import Surroundings
 
@@ -135,3 +139,48 @@ def test_without_a_place_nothing_is_saved() -> None:
     )  # fmt: skip
     with pytest.raises(StoppedError, match="nothing is saved"):
         list(rows)
+
+
+def around(folder: Path, stop: Callable[[], bool], every_seconds: float = 1000) -> Surroundings:
+    return Surroundings(side=SideCheckpoint(folder, {}, (), every_seconds), stop=stop)
+
+
+def rows_of(surroundings: Surroundings, recipe: Recipe = trained.RECIPE) -> Iterator[dict]:
+    module, masks = trained.build()
+    return retraining.train(
+        module, masks, trained.DESCRIPTION, trained.pictures(), trained.pictures(),
+        recipe, seed=3, surroundings=surroundings,
+    )  # fmt: skip
+
+
+def test_a_late_owner_stops_and_leaves_the_state_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retraining, "LOOK_SECONDS", 0.0)
+    early = rows_of(around(tmp_path, stop=retraining.never, every_seconds=0))
+    next(early)
+    next(early)
+    late = rows_of(around(tmp_path, stop=retraining.never))
+    assert [next(late)["epoch"], next(late)["epoch"]] == [0, 1]
+    before = saved_at(tmp_path)
+    with pytest.raises(StoppedError, match=r"another job trains this network: .* process \d+"):
+        next(early)
+    assert saved_at(tmp_path) == before
+    assert len(list(late)) == trained.RECIPE.epochs - 1
+
+
+def test_a_diverged_training_keeps_the_last_good_state(tmp_path: Path) -> None:
+    good = rows_of(around(tmp_path, stop=retraining.never, every_seconds=0))
+    next(good)
+    next(good)
+    kept = {path: path.read_bytes() for path in tmp_path.glob("training.*.safetensors")}
+    assert kept
+    spoil = replace(trained.RECIPE, lr=1e30, optimizer="sgd")
+    with pytest.raises(InputError, match=r"loss is (nan|inf) in epoch 2 .*good state is kept: "):
+        list(rows_of(around(tmp_path, stop=retraining.never, every_seconds=0), spoil))
+    assert all(
+        np.isfinite(tensor).all()
+        for path in kept
+        for name, tensor in load_file(path).items()
+        if name.startswith("module.")
+    )

@@ -157,3 +157,14 @@ def test_large_files_are_told_apart_by_size_and_ends(
         (tmp_path / "file").write_bytes(content)
         digests.add(fingerprint_of(tmp_path / "file"))
     assert len(digests) == 4
+
+
+def test_the_job_that_came_last_holds_the_lease(side: Callable) -> None:
+    early, late = side(), side()
+    early.claim()
+    assert early.taken_over_by() is None
+    late.claim()
+    assert early.taken_over_by() == late.owner
+    assert late.taken_over_by() is None
+    late.remove()
+    assert early.taken_over_by() == "a job that has finished"

@@ -5,11 +5,17 @@ failed job. A file holds tensors and values, no code. It is named after a finger
 the training depends on, so that the state of another recipe is never mistaken for this one's
 and is still there when that recipe comes back. The file before the last one is kept too: a
 write that was cut off, or a damaged disk, costs a few minutes, not the training.
+
+A lease beside it names the job that trains. Where a scheduler or a lost connection left an older
+job of the same network running, the older one finds that it lost the lease and stops.
 """
 
 import hashlib
 import json
 import logging
+import os
+import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,9 +92,36 @@ class SideCheckpoint:
         )
 
     @property
+    def saved(self) -> bool:
+        """Whether there is a state of this training."""
+        return self.path.exists()
+
+    @property
     def previous(self) -> Path:
         """The file before the last one."""
         return self.path.with_suffix(".previous.safetensors")
+
+    @cached_property
+    def owner(self) -> str:
+        """This job among all that may train the network: host, process and a random number."""
+        return f"{socket.gethostname()} process {os.getpid()} ({secrets.token_hex(8)})"
+
+    @property
+    def lease(self) -> Path:
+        return self.folder / "training.lease"
+
+    def claim(self) -> None:
+        """Take the lease: from now on any other job of this network is a late one."""
+        with artifacts.atomic(self.lease) as temporary:
+            temporary.write_text(self.owner)
+
+    def taken_over_by(self) -> str | None:
+        """The job that has taken the lease from this one, if one has."""
+        try:
+            holder = self.lease.read_text()
+        except FileNotFoundError:
+            return "a job that has finished"
+        return None if holder == self.owner else holder
 
     def save(self, tensors: Tensors, values: Values) -> None:
         """Write the state, whole or not at all; the last one becomes the one before."""
@@ -119,7 +152,8 @@ class SideCheckpoint:
         return None
 
     def remove(self) -> None:
-        """Delete the states of this network's trainings: it is finished."""
+        """Delete the states of this network's trainings and the lease: it is finished."""
+        self.lease.unlink(missing_ok=True)
         for path in self.folder.glob("training.*.safetensors"):
             path.unlink()
 

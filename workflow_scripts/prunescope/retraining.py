@@ -25,7 +25,9 @@ from prunescope.resume import SideCheckpoint
 
 Row = dict[str, float | int | None]
 
-GO_ON, SAVE, STOP = range(3)
+GO_ON, SAVE, STOP, LEAVE = range(4)
+# How often a training looks whether another job has taken over.
+LOOK_SECONDS = 10.0
 CPU = torch.device("cpu")
 
 
@@ -177,7 +179,7 @@ class _Session:
         self.rows: list[Row] = []
         self.step = self.step_in_epoch = 0
         self._clear_sums()
-        self._saved_at = time.monotonic()
+        self._saved_at = self._looked_at = time.monotonic()
 
     @property
     def epoch(self) -> int:
@@ -270,14 +272,19 @@ class _Session:
             loss = loss + self.recipe.auxiliary_weight * extra
         return logits, loss
 
-    def _check(self, loss: float, epoch: int, lr: float) -> None:
+    def _check_finite(self, loss: float, epoch: int, lr: float) -> None:
         # The last step of an epoch may spoil the weights after its loss was still finite.
         sound = all(bool(torch.isfinite(value).all()) for value in self.module.parameters())
         if not (sound and math.isfinite(loss)):
+            side = self.around.side
+            kept = f" The last good state is kept: {side.path}." if side and side.saved else ""
             raise InputError(
                 f"training: the loss is {loss} in epoch {epoch} at learning rate {lr:.3g}. "
-                "Lower `lr` of the recipe."
+                f"Lower `lr` of the recipe.{kept}"
             )
+
+    def _check(self, loss: float, epoch: int, lr: float) -> None:
+        self._check_finite(loss, epoch, lr)
         if self.enforce_masks and (regrown := self.masked.regrown()):
             raise RegrowthError(f"epoch {epoch}: {regrown} pruned weights are not zero")
 
@@ -294,22 +301,39 @@ class _Session:
     # --- state -------------------------------------------------------------------------------
 
     def _save_or_stop(self) -> None:
-        side = self.around.side
-        order = GO_ON
-        if self.around.stop():
-            order = STOP
-        elif side is not None and time.monotonic() - self._saved_at >= side.every_seconds:
-            order = SAVE
-        order = self.world.decide(order)
+        order = self.world.decide(self._order())
         if order == GO_ON:
             return
+        side = self.around.side
+        if order == LEAVE:
+            assert side is not None
+            raise StoppedError(
+                f"another job trains this network: {side.taken_over_by()}. This one stops."
+            )
         if side is not None:
+            self._check_finite(float(self.loss), self.epoch + 1, self._lr(self.step - 1))
             self._save(side)
         if order == STOP:
             raise StoppedError(
                 f"asked to stop after step {self.step}; "
                 + (f"the state is saved in {side.path}" if side else "nothing is saved")
             )
+
+    def _order(self) -> int:
+        """What the first process wants to be done after a step; the others follow it."""
+        side, now = self.around.side, time.monotonic()
+        if self.around.stop():
+            wanted = STOP
+        elif side is not None and now - self._saved_at >= side.every_seconds:
+            wanted = SAVE
+        else:
+            wanted = GO_ON
+        if side is None or not self.world.leads:
+            return wanted
+        if wanted != GO_ON or now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            return LEAVE if side.taken_over_by() else wanted
+        return wanted
 
     def _save(self, side: SideCheckpoint) -> None:
         mine = {
@@ -336,7 +360,12 @@ class _Session:
 
     def resume(self) -> None:
         """Go on from the saved state of this training, if there is one."""
-        found = self.around.side.load() if self.around.side else None
+        side = self.around.side
+        if side is None:
+            return
+        if self.world.leads:
+            side.claim()
+        found = side.load()
         if found is None:
             return
         tensors, values = found
