@@ -10,12 +10,13 @@ SNAKEMAKE := $(BIN)/snakemake
 CONFIG ?= config.yaml
 CORES ?= all
 
-.PHONY: help setup perceptual results report test test-fast lint format docs lock clean
+.PHONY: help setup perceptual results report verify test test-fast lint format docs lock clean
 
 help:
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts as one HTML report"
+	@echo "make verify    check every file of the study, and list what is stale"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make docs      write docs/artifacts.md anew from the schemas"
@@ -42,6 +43,10 @@ results: $(READY)
 
 report: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.html
+
+verify: $(READY)
+	$(SNAKEMAKE) --cores 1 --configfile $(CONFIG) --quiet all verify_study
+	$(SNAKEMAKE) --configfile $(CONFIG) --dry-run --quiet rules host
 
 test: $(READY)
 	$(BIN)/python -m pytest

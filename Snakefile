@@ -30,6 +30,7 @@ include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
 include: "rules/interpret.smk"
 include: "rules/summarize.smk"
+include: "rules/verify.smk"
 
 
 # A plan needs neither images nor optional packages, a run does: it stops before its first job,

@@ -19,7 +19,8 @@ rule keep_pruned:
         "../envs/prunescope.yaml"
     threads: 1
     shell:
-        "cp {input.network} {output.network} 2> {log}"
+        "cp {input.network} {output.network} 2> {log} && "
+        "sha256sum {output.network} > {log}.sha256"
 
 
 rule retrain_network:

@@ -427,7 +427,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "checkpoint from a local path": (
         {"model.checkpoint": {**ADDRESS, "url": "file:///a.pth"}},
-        ["`model.checkpoint.url`", "'file:///a.pth'", "an http or https address"],
+        ["`model.checkpoint.url`", "'file:///a.pth'", "an https address"],
+    ),
+    "checkpoint over a line that anyone can change": (
+        {"model.checkpoint": {**ADDRESS, "url": "http://example.org/a.pth"}},
+        ["`model.checkpoint.url`", "'http://example.org/a.pth'", "an https address"],
     ),
     "unknown key of a checkpoint": (
         {"model.checkpoint": {**ADDRESS, "transform": True}},

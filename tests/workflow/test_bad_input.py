@@ -137,3 +137,32 @@ def test_a_full_disk_leaves_no_half_file_and_is_mended_by_a_rerun(finished: Work
         again = finished.snakemake(target)
         assert again.returncode == 0
         assert path.read_bytes() == path.with_name(f"{path.name}.aside").read_bytes()
+
+
+def verify(workspace: Workspace) -> tuple[int, str]:
+    done = workspace.snakemake("verify_study")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_finished_study_verifies(finished: Workspace) -> None:
+    code, output = verify(finished)
+    assert code == 0, output
+    assert "files are as their jobs wrote them" in output
+
+
+def test_a_damaged_result_is_named_and_mended_by_the_command_that_is_given(
+    finished: Workspace,
+) -> None:
+    path = finished.path(f"{NETWORK}/pruned.safetensors")
+    original = path.read_bytes()
+    path.write_bytes(original[:-100] + b"?" + original[-99:])
+    code, output = verify(finished)
+    assert code != 0
+    assert f"{NETWORK}/pruned.safetensors: was changed after its job wrote it" in output
+    assert f"--force {NETWORK}/pruned.safetensors" in output
+    assert "Traceback" not in output
+    done = finished.snakemake("--force", f"{NETWORK}/pruned.safetensors")
+    assert done.returncode == 0
+    assert path.read_bytes() == original
+    assert finished.snakemake().returncode == 0
+    assert verify(finished)[0] == 0

@@ -1,16 +1,17 @@
 """Files that are either whole or absent, and that say where they come from."""
 
+import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from prunescope import provenance
-from prunescope.errors import InputError
+from prunescope.errors import InputError, how_to_rebuild
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def load_array(path: str | Path, *, memory_map: bool = False) -> np.ndarray:
         return np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(
-            f"{path}: not a whole .npy array ({error}). Delete the file and run snakemake again."
+            f"{path}: not a whole .npy array ({error}). {how_to_rebuild(path)}"
         ) from error
 
 
@@ -60,3 +61,22 @@ def save_provenance(path: str | Path) -> None:
     """Write the running job's provenance as JSON, for an array that cannot carry it."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(provenance.current(), indent=2, sort_keys=True) + "\n")
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_checksums(paths: Iterable[str | Path], manifest: str | Path) -> None:
+    """Write the checksums of `paths` to `manifest`, as `sha256sum --check` reads them."""
+    lines = [f"{checksum(path)}  {path}\n" for path in paths]
+    with atomic(manifest) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def load_checksums(manifest: str | Path) -> dict[str, str]:
+    """The checksums in a manifest, by path."""
+    lines = Path(manifest).read_text(encoding="utf-8").splitlines()
+    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from prunescope import artifacts, provenance
-from prunescope.errors import InputError
+from prunescope.errors import InputError, how_to_rebuild
 
 MASK_PREFIX = "mask:"
 
@@ -132,7 +132,7 @@ def load(path: str | Path) -> Network:
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(
-            f"{path}: not a whole safetensors file ({error}). Delete it and run snakemake again."
+            f"{path}: not a whole safetensors file ({error}). {how_to_rebuild(path)}"
         ) from error
     if "network" not in header:
         raise InputError(
@@ -146,6 +146,13 @@ def load(path: str | Path) -> Network:
     }
     tensors = {name: tensor for name, tensor in content.items() if not name.startswith(MASK_PREFIX)}
     return Network(_description(header["network"]), tensors, masks)
+
+
+def read_provenance(path: str | Path) -> dict:
+    """Where a network file comes from; empty if it does not say."""
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads((file.metadata() or {}).get(provenance.KEY, "{}"))
+    return header.get("provenance", {})
 
 
 def _description(fields: dict) -> Description:

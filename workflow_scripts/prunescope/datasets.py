@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from prunescope import artifacts
-from prunescope.errors import InputError
+from prunescope.errors import InputError, how_to_rebuild
 
 FASHION_MNIST_CLASSES = (
     "t-shirt/top", "trouser", "pullover", "dress", "coat",
@@ -45,7 +45,7 @@ class PackedImages:
         if packed.images.ndim != 4 or len(packed.images) != len(packed.labels):
             raise InputError(
                 f"{images}: shape {packed.images.shape} does not fit the {len(packed.labels)} "
-                f"labels of {labels}. Delete both and run snakemake again."
+                f"labels of {labels}. {how_to_rebuild(images)}"
             )
         return packed
 

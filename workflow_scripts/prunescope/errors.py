@@ -15,3 +15,8 @@ class StoppedError(RuntimeError):
     Scripts print the message without a traceback and exit with status 75 (`EX_TEMPFAIL`), a
     failure that Snakemake's `retries` repeats.
     """
+
+
+def how_to_rebuild(path: object) -> str:
+    """The command that makes a damaged result anew, and then whatever depends on it."""
+    return f"Make it again: .venv/bin/snakemake --cores all --force {path}"

@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from prunescope import provenance
+from prunescope import artifacts, provenance
 from prunescope.errors import InputError, StoppedError
 
 log = logging.getLogger("prunescope")
@@ -37,6 +38,8 @@ def running(smk: Any) -> Iterator[None]:
     log.info("%s %s", smk.rule, dict(smk.wildcards.items()))
     try:
         yield
+        made = [path for path in smk.output if Path(path).exists()]
+        artifacts.save_checksums(made, f"{smk.log[0]}.sha256")
     except InputError as error:
         _fail(smk, str(error))
     except StoppedError as error:

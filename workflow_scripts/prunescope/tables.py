@@ -1,6 +1,7 @@
 """The schema of every Parquet file, declared once: checked on write and on read, and documented."""
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from prunescope import artifacts, provenance
-from prunescope.errors import InputError
+from prunescope.errors import InputError, how_to_rebuild
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,7 @@ class Table:
             if isinstance(error, FileNotFoundError):
                 raise
             raise InputError(
-                f"{path}: not a whole file of this schema ({error}). "
-                "Delete it and run snakemake again."
+                f"{path}: not a whole file of this schema ({error}). {how_to_rebuild(path)}"
             ) from error
         return frame
 
@@ -320,6 +320,15 @@ ALL: Mapping[str, Table] = {
     "statistics": STATISTICS,
     "published": PUBLISHED,
 }
+
+
+def table_of(path: str | Path) -> Table | None:
+    """The table whose files lie at paths like `path`, if there is one."""
+    for table in ALL.values():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(table.path))
+        if re.fullmatch(pattern, Path(path).as_posix()):
+            return table
+    return None
 
 
 def matrix(lists: pl.Series) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""Nothing that is read may run code, and nothing that is named may leave its place."""
+
+import ast
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prunescope import study
+from prunescope.errors import InputError
+from prunescope.metric_dreamsim import _unpacked
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = sorted((ROOT / "workflow_scripts").rglob("*.py"))
+
+
+def calls(path: Path) -> list[tuple[str, ast.Call]]:
+    """Every call in a file, by its dotted name."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
+
+
+def keyword(call: ast.Call, name: str) -> Any:
+    found = [word.value for word in call.keywords if word.arg == name]
+    return ast.literal_eval(found[0]) if found else None
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
+def test_no_code_is_loaded_from_data(path: Path) -> None:
+    for name, call in calls(path):
+        if name == "torch.load":
+            assert keyword(call, "weights_only") is True
+        if name in ("np.load", "np.save"):
+            assert keyword(call, "allow_pickle") is False
+        assert name not in ("eval", "exec", "os.system", "os.popen", "yaml.load"), name
+        assert not name.startswith(("pickle.load", "joblib.", "marshal.", "shelve.")), name
+        assert keyword(call, "shell") is not True if name.startswith("subprocess.") else True
+
+
+def test_calls_are_found() -> None:
+    names = {name for path in CODE for name, _ in calls(path)}
+    assert {"torch.load", "np.load", "subprocess.run"} <= names
+
+
+NASTY = ["a b", "a;rm", "a'b", 'a"b', "../a", "a/b", "$(a)", "a\nb", "", "A", "{a}", "-a"]
+
+
+def renamed(section: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in section.items()}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_that_could_mean_something_to_a_shell_or_a_path_are_refused(name: str) -> None:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    methods = config["pruning"]["methods"]
+    changes = [
+        {"study": name},
+        {"datasets": renamed(config["datasets"], "fashion_mnist", name)},
+        {"pruning": config["pruning"] | {"methods": renamed(methods, "structured", name)}},
+        {"retraining": renamed(config["retraining"], "one_shot", name)},
+        {"recipes": renamed(config["recipes"], "short", name)},
+    ]
+    for change in changes:
+        with pytest.raises(InputError):
+            study.check(config | change)
+
+
+def test_rules_build_no_shell_from_the_config() -> None:
+    """The one shell command copies files whose names hold coordinates only."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    assert text.count("    shell:\n") == 1
+    command = text.partition("    shell:\n")[2].partition("\n\n")[0]
+    assert "params" not in command
+    assert "config" not in command
+
+
+def test_an_archive_cannot_write_beside_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("../escaped.txt", "out")
+        file.writestr("/tmp/escaped_absolute.txt", "out")
+        file.writestr("member", "in")
+    with _unpacked(path, ("member",)) as folder:
+        parent = Path(folder).parent
+        assert not (parent / "escaped.txt").exists()
+    assert not Path("/tmp/escaped_absolute.txt").exists()

@@ -1,0 +1,134 @@
+"""Every kind of damage is found and named, and a sound study is left in peace."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prunescope import artifacts, checkpoints, provenance, tables, verification
+from prunescope.checkpoints import Description, Network
+
+FOLDER = "results/small/networks/dense/none/rate0.00/seed0"
+NETWORK = f"{FOLDER}/network.safetensors"
+TABLE = f"{FOLDER}/accounting.parquet"
+ARRAY = "results/datasets/clothes/test/images.npy"
+FOLDERS = ["results/small", "results/datasets/clothes"]
+LOGS = ["results/logs/small", "results/logs/datasets/clothes"]
+COORDINATES = {
+    "study": "small", "method": "dense", "retraining": "none", "rate": "0.00", "seed": "0"
+}  # fmt: skip
+
+
+def small_network() -> Network:
+    description = Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+    return Network(description, {"fc.weight": np.arange(6000, dtype=np.float32)})
+
+
+def write_table(path: str) -> None:
+    row = {key: [0] for key in tables.ACCOUNTING.columns}
+    tables.ACCOUNTING.write(tables.ACCOUNTING.conform(pl.DataFrame(row)), path)
+
+
+def write_as(wildcards: dict[str, str], write: Callable[[str], None], path: str) -> None:
+    before = provenance.current()
+    provenance.set_current({"wildcards": wildcards})
+    write(path)
+    provenance.set_current(before)
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A network, a table and an array, as jobs leave them, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    write_as(COORDINATES, lambda path: checkpoints.save(small_network(), path), NETWORK)
+    write_as(COORDINATES, write_table, TABLE)
+    artifacts.save_array(np.arange(1000), ARRAY)
+    artifacts.save_checksums([NETWORK, TABLE], f"{LOGS[0]}/train_dense.log.sha256")
+    artifacts.save_checksums([ARRAY], f"{LOGS[1]}/pack.log.sha256")
+    return tmp_path
+
+
+def findings() -> list[verification.Finding]:
+    return verification.verify(FOLDERS, LOGS)[1]
+
+
+def test_a_sound_study(study: Path) -> None:
+    Path(f"{FOLDER}/training.abc.safetensors").write_bytes(b"under way")
+    assert verification.verify(FOLDERS, LOGS) == (3, [])
+
+
+def test_manifests_are_those_of_sha256sum(study: Path) -> None:
+    manifest = f"{LOGS[0]}/train_dense.log.sha256"
+    done = subprocess.run(["sha256sum", "--check", manifest], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert f"{NETWORK}: OK" in done.stdout
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 4
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty])
+@pytest.mark.parametrize("path", [NETWORK, TABLE, ARRAY])
+def test_damage_is_named_with_the_command_that_mends_it(
+    study: Path, path: str, damage: Callable[[Path], None]
+) -> None:
+    damage(Path(path))
+    (found,) = findings()
+    assert found.path == path
+    assert f"snakemake --cores all --force {path}" in str(found)
+    assert str(found).count("--force") == 1
+
+
+def test_a_file_of_another_network_is_foreign(study: Path) -> None:
+    write_as(
+        COORDINATES | {"study": "other", "seed": "3"},
+        lambda path: checkpoints.save(small_network(), path),
+        NETWORK,
+    )
+    (found,) = findings()
+    assert "belongs elsewhere: its provenance says seed 3, study other" in str(found)
+
+
+def test_a_network_that_was_changed_by_hand(study: Path) -> None:
+    changed = replace(small_network(), tensors={"fc.weight": np.zeros(6000, np.float32)})
+    write_as(COORDINATES, lambda path: checkpoints.save(changed, path), NETWORK)
+    (found,) = findings()
+    assert "was changed after its job wrote it" in str(found)
+
+
+def test_missing_and_additional_files(study: Path) -> None:
+    Path(TABLE).unlink()
+    Path("results/small/notes.txt").write_text("mine")
+    missing, additional = findings()
+    assert missing.path == TABLE
+    assert "is not there, though a job wrote it" in str(missing)
+    assert additional.path == "results/small/notes.txt"
+    assert "no job of this study wrote it" in str(additional)
+
+
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [
+        (TABLE, tables.ACCOUNTING),
+        ("results/small/tables/units.parquet", tables.UNITS),
+        ("results/datasets/clothes/probe/index.parquet", tables.INDEX),
+        ("results/small/tables/other.parquet", None),
+    ],
+)
+def test_tables_by_path(path: str, table: tables.Table | None) -> None:
+    assert tables.table_of(path) is table

@@ -1,0 +1,17 @@
+"""Check every file of a study: whole, unchanged, and its own."""
+
+from prunescope import job, verification
+from prunescope.errors import InputError
+
+
+def main(smk) -> None:
+    checked, findings = verification.verify(smk.params.folders, smk.params.logs)
+    if findings:
+        lines = "\n".join(f"  - {finding}" for finding in findings)
+        raise InputError(f"{len(findings)} of {checked} files are not as they should be:\n{lines}")
+    print(f"{checked} files are as their jobs wrote them.")
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821 (injected by Snakemake)
+        main(snakemake)  # noqa: F821
