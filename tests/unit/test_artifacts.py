@@ -176,3 +176,16 @@ def test_provenance_is_written_in_one_order(tmp_path: Path) -> None:
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     stored = json.loads((tmp_path / "one.json").read_text())
     assert stored == {"rule": "embed", "params": {"a": [2], "b": 1}}
+
+
+def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    names = [".a.npy.0123456789abcdef.npy", ".b.npy.0123456789abcdef.npy", ".a.npy", "a.npy"]
+    for name in names:
+        (tmp_path / name).touch()
+    artifacts.remove_leftovers(tmp_path / "a.npy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_a_temporary_file_is_one_of_those_that_are_removed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), artifacts.atomic(tmp_path / "a.npy") as temporary:
+        artifacts.remove_leftovers(temporary.with_name("a.npy"))

@@ -91,6 +91,26 @@ def test_sigkill_at_random_moments_changes_no_bit(
 
 
 @pytest.mark.slow
+def test_two_jobs_that_race_for_a_network_leave_a_whole_one(
+    tmp_path: Path, undisturbed: dict[str, np.ndarray]
+) -> None:
+    """As when Snakemake was killed, its job was not, and it is started again."""
+    chance = random.Random(1)
+    stopped = 0
+    for _ in range(10):
+        orphan = start(tmp_path, 0, 0.01)
+        time.sleep(chance.uniform(0, 3))
+        late = start(tmp_path, 0, 0.01)
+        codes = [process.wait() for process in (orphan, late)]
+        assert 0 in codes
+        assert set(codes) <= {0, os.EX_TEMPFAIL}
+        stopped += os.EX_TEMPFAIL in codes
+        assert_same(tmp_path, undisturbed)
+        (tmp_path / "network.npz").unlink()
+    assert stopped, "they never met: nothing was tested"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_the_state_and_asks_for_another_try(
     tmp_path: Path, undisturbed: dict[str, np.ndarray], number: signal.Signals

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunescope import job, retraining
+from prunescope import artifacts, job, retraining
 from prunescope.checkpoints import Description
 from prunescope.datasets import PackedImages
 from prunescope.distributed import World
@@ -95,7 +95,10 @@ def train(folder: Path, every_seconds: float, pause: float, recipe: Recipe = REC
         )
     )
     state = {name: value.numpy() for name, value in module.state_dict().items()}
-    np.savez(folder / "network.npz", history=np.array(json.dumps(rows, sort_keys=True)), **state)
+    if holder := side.taken_over_by():
+        raise StoppedError(f"another job trains this network: {holder}")
+    with artifacts.atomic(folder / "network.npz") as temporary, temporary.open("wb") as file:
+        np.savez(file, history=np.array(json.dumps(rows, sort_keys=True)), **state)
     side.remove()
 
 

@@ -59,6 +59,7 @@ def workspace(tmp_path: Path) -> Workspace:
             "class": [f"class {label}" for label in labels],
             "source_split": "train",
             "source_index": np.arange(20),
+            "file": [None] * 20,
         }
     )
     tables.INDEX.write(tables.INDEX.conform(index), made.path(INDEX))

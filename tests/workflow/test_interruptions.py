@@ -112,3 +112,23 @@ def test_a_run_that_was_killed_goes_on_when_started_again(
     log = workspace.path(f"{FOLDER.replace('results', 'results/logs')}/retrain_network.log")
     assert "going on from" in log.read_text()
     assert contents(workspace) == undisturbed
+
+
+def test_an_orphan_of_a_killed_snakemake_does_no_harm(
+    run: tuple[Workspace, subprocess.Popen], undisturbed: dict[str, bytes]
+) -> None:
+    workspace, process = run
+    wait_for(lambda: list(workspace.path(FOLDER).glob("training.*.safetensors")), process)
+    orphan = job_of(workspace)
+    process.kill()  # Snakemake alone
+    process.wait()
+    assert Path(f"/proc/{orphan}").exists()
+    for command in (["--unlock"], [NETWORK]):
+        done = workspace.snakemake(*command)
+        assert done.returncode == 0, done.stderr
+    assert contents(workspace) == undisturbed
+    end = time.monotonic() + SECONDS
+    while Path(f"/proc/{orphan}").exists():
+        assert time.monotonic() < end, "the orphan is still there"
+        time.sleep(0.1)
+    assert contents(workspace) == undisturbed

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Delete temporary files for `path` of writers that were killed."""
+    target = Path(path)
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}{re.escape(target.suffix)}")
+    for other in target.parent.glob(".*"):
+        if name.fullmatch(other.name):
+            other.unlink(missing_ok=True)
 
 
 def save_array(array: np.ndarray, path: str | Path) -> None:

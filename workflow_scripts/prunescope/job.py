@@ -35,6 +35,8 @@ def running(smk: Any) -> Iterator[None]:
         provenance.record(smk.rule, dict(smk.wildcards.items()), dict(smk.params.items()))
     )
     _limit_torch(smk.threads)
+    for path in smk.output:
+        artifacts.remove_leftovers(path)
     log.info("%s %s", smk.rule, dict(smk.wildcards.items()))
     try:
         yield
