@@ -10,9 +10,10 @@ SNAKEMAKE := $(BIN)/snakemake
 CONFIG ?= config.yaml
 CORES ?= all
 
-.PHONY: help setup perceptual results report verify test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch results report verify test test-fast lint format docs lock clean
 
 help:
+	@echo "make fetch     download all that the study needs, for machines without network"
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts as one HTML report"
@@ -37,6 +38,9 @@ perceptual: $(PERCEPTUAL)
 $(PERCEPTUAL): $(READY) envs/perceptual.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r envs/perceptual.txt
 	@touch $@
+
+fetch: $(READY)
+	$(SNAKEMAKE) --cores 1 --configfile $(CONFIG) fetch
 
 results: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)

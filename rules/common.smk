@@ -65,6 +65,8 @@ FILE_READERS = (
     "retrain_network",
     "recalibrate_network",
 )
+# What stands in the cluster's profile until it is filled in.
+PLACEHOLDER = "FILL_IN"
 METRIC_READERS = ("fetch_metric_weights", "embed_probe")
 
 
@@ -129,6 +131,14 @@ def checkpoint_file(wildcards):
     return f"{DOWNLOADS}/{CHECKPOINT.file}"
 
 
+def files_to_fetch():
+    """All that the study downloads: a run on machines without network needs it beforehand."""
+    source = f"{DATASETS}/{config['dataset']}/source"
+    images = FASHION_MNIST if config["dataset"] in PACKED_DATASETS else []
+    weight_files = [] if CHECKPOINT is None else [f"{DOWNLOADS}/{CHECKPOINT.file}"]
+    return [*(f"{source}/{name}" for name in images), *weight_files, *METRIC_WEIGHTS]
+
+
 def preprocessing_of(dataset):
     """How images of a dataset are made into the input of a network."""
     return {
@@ -190,6 +200,50 @@ def network_to_retrain(wildcards):
 def coordinates_of(networks):
     """Coordinates as plain values, for a script that reads one file of each network."""
     return [vars(network) for network in networks]
+
+
+# Minutes of training for one epoch: ImageNet on one RTX 2080 Ti took the paper's authors 20 to 22.
+EPOCH_MINUTES = 25
+
+
+def memory(megabytes, per_input=0):
+    """Resource function: memory, with a share of the size of the inputs; more at each attempt."""
+
+    def needed(wildcards, input, attempt):
+        return attempt * int(megabytes + per_input * input.size_mb)
+
+    def fixed(wildcards, attempt):
+        return attempt * megabytes
+
+    return needed if per_input else fixed
+
+
+def minutes(number):
+    """Resource function: time limit, longer at each attempt."""
+
+    def needed(wildcards, attempt):
+        return attempt * number
+
+    return needed
+
+
+def training_minutes(wildcards, attempt):
+    """Resource function: time limit of a training, by its epochs where images are decoded."""
+    kind = config["retraining"].get(getattr(wildcards, "retraining", None), {})
+    recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
+    epochs = 1 if config["dataset"] in PACKED_DATASETS else recipe.get("epochs", 1)
+    return attempt * (60 + EPOCH_MINUTES * epochs)
+
+
+def stop_at_placeholders(jobs):
+    """Stop before the first job if the profile was not filled in."""
+    for job in jobs:
+        for key, value in job.resources.items():
+            if value == PLACEHOLDER:
+                raise WorkflowError(
+                    f"profiles/slurm/profile.yaml: {key} is still {PLACEHOLDER} (seen for rule "
+                    f"{job.rule.name}). Write the name that your cluster uses (docs/slurm.md)."
+                )
 
 
 def every_network(name, networks=None):

@@ -2,7 +2,13 @@
 
 
 localrules:
+    fetch,
     fetch_fashion_mnist,
+
+
+rule fetch:
+    input:
+        files_to_fetch(),
 
 
 rule fetch_fashion_mnist:
@@ -31,8 +37,8 @@ rule fetch_fashion_mnist:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         code=code_digest("fetch_fashion_mnist.py"),
         folder=lookup("datasets/{dataset}/folder", within=config),
@@ -63,8 +69,8 @@ rule pack_dataset:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_digest("pack_dataset.py"),
         image_size=lookup("datasets/{dataset}/image_size", within=config),
@@ -90,8 +96,8 @@ rule sample_split:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_digest("sample_split.py"),
         sample=lookup("datasets/{dataset}/{split}", within=config),
@@ -111,8 +117,8 @@ rule index_images:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         code=code_digest("index_images.py"),
         source=lookup("datasets/{dataset}/source", within=config),
@@ -141,8 +147,8 @@ rule pack_sample:
         "../envs/prunescope.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     params:
         code=code_digest("pack_sample.py"),
         folder=lookup("datasets/{dataset}/folder", within=config),

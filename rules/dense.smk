@@ -24,8 +24,8 @@ rule train_dense:
         "../envs/prunescope.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=training_minutes,
         gpu=1,
         checkpoint_seconds=300,
     params:
@@ -56,8 +56,8 @@ rule fetch_checkpoint:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory(1000),
+        runtime=minutes(60),
     params:
         code=code_digest("fetch_checkpoint.py"),
         checkpoint=lookup("model/checkpoint", within=config),
@@ -81,8 +81,8 @@ rule import_checkpoint:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_digest("import_checkpoint.py"),
         architecture=lookup("model/architecture", within=config),

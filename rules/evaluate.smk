@@ -14,8 +14,9 @@ rule evaluate_network:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory(3000),
+        runtime=minutes(30),
+        gpu=1,
     params:
         code=code_digest("evaluate_network.py"),
     script:
@@ -33,8 +34,8 @@ rule account_network:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         code=code_digest("account_network.py"),
         exclude=lookup("pruning/exclude", within=config),

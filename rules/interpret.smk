@@ -21,8 +21,8 @@ rule fetch_metric_weights:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=memory(1000),
+        runtime=minutes(120),
     params:
         code=code_digest("fetch_metric_weights.py"),
         metric=lookup("interpretability/similarity/metric", within=config),
@@ -46,8 +46,9 @@ rule embed_probe:
         METRIC_ENVIRONMENT
     threads: 4 if LARGE_METRIC else 1
     resources:
-        mem_mb=8000 if LARGE_METRIC else 4000,
-        runtime=600 if LARGE_METRIC else 60,
+        mem_mb=memory(8000 if LARGE_METRIC else 4000),
+        runtime=minutes(600 if LARGE_METRIC else 60),
+        gpu=1 if LARGE_METRIC else 0,
     params:
         code=code_digest("embed_probe.py"),
         similarity=lookup("interpretability/similarity", within=config),
@@ -68,8 +69,8 @@ rule compare_probe:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000, per_input=10),
+        runtime=minutes(30),
     params:
         code=code_digest("compare_probe.py"),
         metric=lookup("interpretability/similarity/metric", within=config),
@@ -90,8 +91,9 @@ rule find_exemplars:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory(3000),
+        runtime=minutes(30),
+        gpu=1,
     params:
         code=code_digest("find_exemplars.py"),
         exemplars=lookup("interpretability/exemplars", within=config),
@@ -111,8 +113,8 @@ rule score_mis:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000, per_input=3),
+        runtime=minutes(10),
     params:
         code=code_digest("score_mis.py"),
         mis=lookup("interpretability/mis", within=config),

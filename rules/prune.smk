@@ -15,8 +15,8 @@ rule prune_network:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_digest("prune_network.py"),
         granularity=lookup("pruning/methods/{method}/granularity", within=config),

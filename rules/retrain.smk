@@ -42,8 +42,8 @@ rule retrain_network:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=training_minutes,
         gpu=1,
         checkpoint_seconds=300,
     params:
@@ -76,8 +76,9 @@ rule recalibrate_network:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+        gpu=1,
     params:
         code=code_digest("recalibrate_network.py"),
         decoding=decoding_of_train,

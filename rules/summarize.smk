@@ -23,8 +23,8 @@ rule tabulate_study:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=memory(4000),
+        runtime=minutes(10),
     params:
         code=code_digest("tabulate_study.py"),
         study=STUDY,
@@ -46,8 +46,8 @@ rule estimate_statistics:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_digest("estimate_statistics.py"),
         statistics=lookup("statistics", within=config),
@@ -75,8 +75,8 @@ rule compare_published:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         code=code_digest("compare_published.py"),
         study=STUDY,
@@ -111,8 +111,8 @@ rule draw_chart:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_digest("draw_chart.py"),
         chart="{chart}",

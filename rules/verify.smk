@@ -12,8 +12,8 @@ rule verify_study:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
     params:
         code=code_digest("verify_study.py"),
         folders=[f"results/{STUDY}", f"{DATASETS}/{config['dataset']}"],

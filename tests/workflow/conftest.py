@@ -1,81 +1,13 @@
-"""A copy of the project in an empty folder, on which real Snakemake runs the tiny study once."""
+"""Workspaces on which real Snakemake runs."""
 
 import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from workspaces import PROJECT, TINY, Workspace, copy_project
 
-PROJECT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "Snakefile", "config.yaml", "config", "resources", "rules", "workflow_scripts", "profiles",
-    "envs",
-)  # fmt: skip
-TINY = "config/tiny.yaml"
-MINUTES = 10
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """A folder with the project's files, in which snakemake is run."""
-
-    folder: Path
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
-
-    def snakemake(
-        self, *arguments: str, config: str = TINY, before: Callable[[], None] | None = None
-    ) -> subprocess.CompletedProcess:
-        """Run snakemake in a process of its own; `before` runs in it first."""
-        command = [
-            sys.executable, "-m", "snakemake", "--configfile", config, "--cores", "2", *arguments
-        ]  # fmt: skip
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60 * MINUTES,
-            check=False,
-            preexec_fn=before,
-            env={**os.environ, "PYTHONPATH": ""},
-        )
-
-    def stale(self, config: str = TINY) -> dict[str, int]:
-        """How many jobs of each rule a dry run would execute."""
-        done = self.snakemake("--dry-run", config=config)
-        assert done.returncode == 0, done.stdout + done.stderr
-        rows = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
-        return {rule: int(jobs) for rule, jobs in rows if rule not in ("all", "total")}
-
-
-def copy_project(folder: Path) -> Workspace:
-    """Copy what a clone holds of the workflow into `folder`."""
-    for name in PARTS:
-        source, target = PROJECT / name, folder / name
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-        else:
-            shutil.copy(source, target)
-    return Workspace(folder)
-
-
-def run_study(workspace: Workspace) -> Workspace:
-    done = workspace.snakemake()
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return workspace
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny study, run to its end. Tests that change it put everything back."""
-    return run_study(copy_project(tmp_path_factory.mktemp("study")))
+__all__ = ["PROJECT", "TINY", "Workspace", "copy_project"]
 
 
 @pytest.fixture

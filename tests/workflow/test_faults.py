@@ -42,7 +42,7 @@ def test_snakemake_killed_at_random_moments_makes_the_same_tables(
     for _ in range(KILLS):
         process = start(blank)
         # A start takes about two seconds, a job from one to ten.
-        time.sleep(chance.uniform(1, 9))
+        time.sleep(chance.uniform(1, 6))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

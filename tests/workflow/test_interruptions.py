@@ -87,7 +87,7 @@ def test_a_job_that_gets_sigterm_is_tried_again_and_goes_on(
     run: tuple[Workspace, subprocess.Popen], undisturbed: dict[str, bytes]
 ) -> None:
     workspace, process = run
-    wait_for(lambda: list(workspace.path(FOLDER).glob("training.*")), process)
+    wait_for(lambda: list(workspace.path(FOLDER).glob("training.*.safetensors")), process)
     os.kill(job_of(workspace), signal.SIGTERM)
     output, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, output
@@ -103,7 +103,7 @@ def test_a_run_that_was_killed_goes_on_when_started_again(
     run: tuple[Workspace, subprocess.Popen], undisturbed: dict[str, bytes]
 ) -> None:
     workspace, process = run
-    wait_for(lambda: list(workspace.path(FOLDER).glob("training.*")), process)
+    wait_for(lambda: list(workspace.path(FOLDER).glob("training.*.safetensors")), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for command in (["--unlock"], [NETWORK]):
