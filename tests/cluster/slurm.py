@@ -45,8 +45,8 @@ class Cluster:
     """A cluster under `folder`; `start` it, and `stop` it whatever happens."""
 
     folder: Path
-    cpus: int = 2
-    memory: int = 8000
+    cpus: int = 8
+    memory: int = 16000
     processes: list[subprocess.Popen] = field(default_factory=list)
 
     @property

@@ -22,7 +22,8 @@ def fill_in(workspace: Workspace) -> None:
     profile = yaml.safe_load(path.read_text())
     profile["default-resources"] = {"slurm_partition": "main"}
     profile["slurm-no-account"] = True
-    # Two nodes of two cores: small jobs, and few of them at a time.
+    # The nodes have more cores than this machine: few jobs at a time.
+    profile["jobs"] = 4
     del profile["set-resources"], profile["set-threads"]
     profile["group-components"] = dict.fromkeys(profile["group-components"], 2)
     profile["slurm-init-seconds-before-status-checks"] = 3
