@@ -49,8 +49,8 @@ report: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.html
 
 verify: $(READY)
-	$(SNAKEMAKE) --cores 1 --configfile $(CONFIG) --quiet all verify_study
-	$(SNAKEMAKE) --configfile $(CONFIG) --dry-run --quiet rules host
+	$(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all
+	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host
 
 test: $(READY)
 	$(BIN)/python -m pytest
