@@ -6,10 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from workspaces import Workspace, copy_project, run_study
 
 from prunescope import checkpoints, study, tables
-
-from .conftest import Workspace, copy_project, run_study
 
 pytestmark = pytest.mark.slow
 
