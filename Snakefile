@@ -29,6 +29,7 @@ include: "rules/prune.smk"
 include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
 include: "rules/interpret.smk"
+include: "rules/measure.smk"
 include: "rules/summarize.smk"
 include: "rules/verify.smk"
 

@@ -26,9 +26,28 @@ METRIC_WEIGHTS = [str(file.path) for file in METRIC.weights]
 LARGE_METRIC = bool(METRIC.packages)
 METRIC_ENVIRONMENT = f"../envs/{'perceptual' if METRIC.packages else 'prunescope'}.yaml"
 CHART_NAMES = list(CHART_FUNCTIONS)
-TABLE_NAMES = ["networks", "units", "classes", "history", "statistics"]
+TABLE_NAMES = [
+    "networks",
+    "units",
+    "layers",
+    "classes",
+    "disagreements",
+    "history",
+    "statistics",
+]
 PUBLISHED = config.get("published") or []
 TABLE_NAMES += ["published"] if PUBLISHED else []
+
+# The scores' variants, and the networks that are scored in all of them.
+VARIANTS = config["sensitivity"]["variants"]
+VARIED_NETWORKS = studies.varied_networks(config)
+VARIED_POOLINGS = studies.varied_poolings(config)
+VARIED_METRICS = studies.varied_metrics(config)
+ABLATED_NETWORKS = [
+    network
+    for network in NETWORKS
+    if (network.method, network.retraining) == ("dense", "none")
+]
 
 COORDINATES = "{method}/{retraining}/rate{rate}/seed{seed}"
 NETWORK = f"results/{{study}}/networks/{COORDINATES}"
@@ -97,7 +116,7 @@ SEEDS_IMPORTED = [] if CHECKPOINT is None else [ANY_SEED]
 wildcard_constraints:
     study=STUDY,
     dataset=one_of(config["datasets"]),
-    method=one_of(["dense", *METHODS]),
+    method=one_of(["dense", "untrained", *METHODS]),
     retraining=one_of(config["retraining"]),
     rate=r"\d\.\d\d",
     seed=ANY_SEED,
@@ -146,11 +165,38 @@ def preprocessing_of(dataset):
     }
 
 
-def metric_file(kind):
-    """Path pattern of what the study's metric made of the probe split."""
-    similarity = config["interpretability"]["similarity"]
-    metric = f"{similarity['metric'].replace(':', '-')}-{similarity['image_size']}px"
-    return split_file("probe", f"{kind}_{metric}.npy")
+def metric_name(settings):
+    """A metric and its image size as they stand in paths."""
+    return f"{settings['metric'].replace(':', '-')}-{settings['image_size']}px"
+
+
+# The metrics of the study by their names in paths: its own, and those of variants.
+SIMILARITIES = {
+    metric_name(settings): settings
+    for settings in [config["interpretability"]["similarity"], *VARIED_METRICS.values()]
+}
+
+
+def metric_file(kind, settings=config["interpretability"]["similarity"]):
+    """Path pattern of what a metric, by default the study's own, made of the probe split."""
+    return split_file("probe", f"{kind}_{metric_name(settings)}.npy")
+
+
+def settings_of_metric(wildcards):
+    """The settings of the metric that a path names."""
+    return SIMILARITIES[wildcards.metric]
+
+
+def similarities_of_variants(wildcards):
+    """Input function: the study's own similarities, then those of the variants of the metric."""
+    own = config["interpretability"]["similarity"]
+    return [metric_file("similarity", kind) for kind in [own, *VARIED_METRICS.values()]]
+
+
+def activations_of_variants(wildcards):
+    """Input function: what was recorded of a network, by pooling."""
+    path = f"{NETWORK}/activations_{{pooling}}.npy"
+    return [path.format(**wildcards, pooling=pooling) for pooling in VARIED_POOLINGS]
 
 
 def index_of_sample(wildcards):

@@ -42,6 +42,27 @@ rule train_dense:
         "../workflow_scripts/train_dense.py"
 
 
+rule initialise_network:
+    input:
+        # What it looks like; not its weights.
+        dense=f"{DENSE}/network.safetensors",
+    output:
+        network="results/{study}/networks/untrained/none/rate0.00/seed{seed}/network.safetensors",
+    log:
+        "results/logs/{study}/networks/untrained/none/rate0.00/seed{seed}/initialise_network.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        code=code_digest("initialise_network.py"),
+        seed="{seed}",
+    script:
+        "../workflow_scripts/initialise_network.py"
+
+
 rule fetch_checkpoint:
     output:
         # Kept while the job runs, which leaves the right file alone: somebody without network

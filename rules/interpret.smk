@@ -51,7 +51,7 @@ rule embed_probe:
         gpu=1 if LARGE_METRIC else 0,
     params:
         code=code_digest("embed_probe.py"),
-        similarity=lookup("interpretability/similarity", within=config),
+        similarity=settings_of_metric,
     script:
         "../workflow_scripts/embed_probe.py"
 
@@ -73,7 +73,7 @@ rule compare_probe:
         runtime=minutes(30),
     params:
         code=code_digest("compare_probe.py"),
-        metric=lookup("interpretability/similarity/metric", within=config),
+        similarity=settings_of_metric,
     script:
         "../workflow_scripts/compare_probe.py"
 
@@ -85,6 +85,7 @@ rule find_exemplars:
         labels=split_file("probe", "labels.npy"),
     output:
         exemplars=f"{NETWORK}/exemplars.parquet",
+        activations=f"{NETWORK}/activations_mean.npy",
     log:
         f"{NETWORK_LOG}/find_exemplars.log",
     conda:
@@ -97,6 +98,7 @@ rule find_exemplars:
     params:
         code=code_digest("find_exemplars.py"),
         exemplars=lookup("interpretability/exemplars", within=config),
+        activations=lookup("interpretability/activations", within=config),
     script:
         "../workflow_scripts/find_exemplars.py"
 

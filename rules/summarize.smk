@@ -6,6 +6,8 @@ rule tabulate_study:
         predictions=every_network("predictions.parquet"),
         accounting=every_network("accounting.parquet"),
         mis=every_network("mis.parquet"),
+        measures=every_network("measures.parquet"),
+        alignment=every_network("alignment.parquet"),
         history=every_trained_network("history.parquet"),
     output:
         networks=report(
@@ -15,7 +17,9 @@ rule tabulate_study:
             labels={"table": "networks"},
         ),
         units=f"{TABLES}/units.parquet",
+        layers=f"{TABLES}/layers.parquet",
         classes=f"{TABLES}/classes.parquet",
+        disagreements=f"{TABLES}/disagreements.parquet",
         history=f"{TABLES}/history.parquet",
     log:
         "results/logs/{study}/tabulate_study.log",
@@ -38,8 +42,18 @@ rule estimate_statistics:
     input:
         networks=f"{TABLES}/networks.parquet",
         units=f"{TABLES}/units.parquet",
+        layers=f"{TABLES}/layers.parquet",
+        classes=f"{TABLES}/classes.parquet",
+        disagreements=f"{TABLES}/disagreements.parquet",
+        variants=every_network("variants.parquet", VARIED_NETWORKS),
+        ablations=every_network("ablation.parquet", ABLATED_NETWORKS),
     output:
-        statistics=f"{TABLES}/statistics.parquet",
+        statistics=report(
+            f"{TABLES}/statistics.parquet",
+            caption="report/statistics.rst",
+            category="Tables",
+            labels={"table": "statistics"},
+        ),
     log:
         "results/logs/{study}/estimate_statistics.log",
     conda:
@@ -51,6 +65,9 @@ rule estimate_statistics:
     params:
         code=code_digest("estimate_statistics.py"),
         statistics=lookup("statistics", within=config),
+        study=STUDY,
+        varied=coordinates_of(VARIED_NETWORKS),
+        ablated=coordinates_of(ABLATED_NETWORKS),
     script:
         "../workflow_scripts/estimate_statistics.py"
 

@@ -5,7 +5,8 @@ from prunescope import artifacts, job, similarity
 
 def main(smk) -> None:
     embeddings = artifacts.load_array(smk.input.embeddings, memory_map=True)
-    artifacts.save_array(similarity.compare(embeddings, smk.params.metric), smk.output.similarity)
+    matrix = similarity.compare(embeddings, smk.params.similarity["metric"])
+    artifacts.save_array(matrix, smk.output.similarity)
     artifacts.save_provenance(smk.output.provenance)
 
 

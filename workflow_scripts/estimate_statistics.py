@@ -1,19 +1,22 @@
-"""Estimate what the tables say, with intervals."""
+"""Estimate what the tables say, with intervals and tests."""
 
-import polars as pl
-
-from prunescope import job, statistics, tables
+from prunescope import estimates, job, summary, tables
 
 
 def main(smk) -> None:
-    rows = statistics.estimate(
-        tables.NETWORKS.read(smk.input.networks),
-        tables.UNITS.read(smk.input.units),
-        smk.params.statistics["resamples"],
-        smk.params.statistics["seed"],
+    settings = estimates.Settings(**smk.params.statistics)
+    varied = summary.coordinates(smk.params.varied, smk.params.study)
+    ablated = summary.coordinates(smk.params.ablated, smk.params.study)
+    study = estimates.Study(
+        networks=tables.NETWORKS.read(smk.input.networks),
+        units=tables.UNITS.read(smk.input.units),
+        layers=tables.LAYERS.read(smk.input.layers),
+        classes=tables.CLASSES.read(smk.input.classes),
+        disagreements=tables.DISAGREEMENTS.read(smk.input.disagreements),
+        variants=summary.gather(map(tables.VARIANTS.read, smk.input.variants), varied),
+        ablations=summary.gather(map(tables.ABLATION.read, smk.input.ablations), ablated),
     )
-    frame = pl.DataFrame(rows, infer_schema_length=None)
-    tables.STATISTICS.write(tables.STATISTICS.conform(frame), smk.output.statistics)
+    tables.STATISTICS.write(estimates.estimate(study, settings), smk.output.statistics)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from torch import nn
-from torch.nn import functional
 
 from prunescope import checkpoints, networks, provenance, pruning
 from prunescope.checkpoints import Description, Layer, Network
@@ -225,35 +223,3 @@ def test_find_layers_leaves_the_module_as_it_was(make_toy: Callable) -> None:
     assert module.stem.bn.num_batches_tracked == 0
     assert not any(child._forward_hooks for child in module.modules())
     assert_same_bits(networks.to_network(module, network.description).tensors, network.tensors)
-
-
-def test_unit_activations_by_hand(make_toy: Callable) -> None:
-    """The mean over positions of what a convolution yields, before batch norm."""
-    module, network = make_toy()
-    layers = network.description.layers
-    with torch.inference_mode(), networks.unit_activations(module, layers) as activations:
-        for images in (IMAGES[:3], IMAGES):  # replaced at each pass
-            logits = module(images)
-    weights = {name: torch.from_numpy(tensor) for name, tensor in network.tensors.items()}
-    stem = functional.conv2d(IMAGES, weights["stem.conv.weight"], stride=2, padding=1)
-    normalised = functional.batch_norm(
-        stem, *(weights[f"stem.bn.{name}"]
-                for name in ("running_mean", "running_var", "weight", "bias")), eps=0.001,
-    )  # fmt: skip
-    reduced = functional.conv2d(normalised.clamp(min=0), weights["mixed.branch2.0.conv.weight"])
-    torch.testing.assert_close(activations[0], stem.mean(dim=(2, 3)))
-    torch.testing.assert_close(activations[2], reduced.mean(dim=(2, 3)))
-    torch.testing.assert_close(activations[4], logits)
-    assert [tuple(one.shape) for one in activations] == [(5, layer.units) for layer in layers]
-
-
-def test_unit_activations_end_with_the_block(make_toy: Callable) -> None:
-    module: nn.Module
-    module, network = make_toy()
-    with (
-        pytest.raises(KeyError),
-        networks.unit_activations(module, network.description.layers) as activations,
-    ):
-        raise KeyError
-    module(IMAGES)
-    assert all(one.numel() == 0 for one in activations)

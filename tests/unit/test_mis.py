@@ -246,3 +246,38 @@ def test_too_few_exemplars_are_refused(short: str) -> None:
 def test_sigmoid_equals_expit(x: float) -> None:
     with np.errstate(all="raise", under="ignore"):
         assert mis.sigmoid(np.array(x)) == pytest.approx(special.expit(x), abs=1e-15)
+
+
+# --- the draw by quantile, and the query --------------------------------------------------------
+
+
+def by_quantile(query: int = 0, pool: int = 12, tasks: int = 200) -> mis.Settings:
+    return mis.Settings(3, tasks, TAU, "quantile", 0, query, pool)
+
+
+def test_quantile_draws_distinct_images_of_the_pool_in_their_order() -> None:
+    exemplars = np.tile(np.arange(30), (2, 1))  # the image is the rank
+    drawn = mis.draw_quantile(exemplars, by_quantile(), np.random.default_rng(0))
+    assert drawn.shape == (2, 200, 4)
+    assert (np.diff(drawn, axis=2) > 0).all()
+    assert set(drawn.ravel()) == set(range(12))
+    # Every image is as likely: 2 * 200 * 4 draws of 12 images.
+    counts = np.bincount(drawn.ravel())
+    assert counts == pytest.approx(np.full(12, 1600 / 12), rel=0.25)
+
+
+def test_the_query_is_the_image_of_its_rank() -> None:
+    exemplars = np.tile(np.arange(12), (3, 1))
+    for query in range(4):
+        positive, negative = mis.draw_tasks(exemplars, exemplars, by_quantile(query))
+        for tasks in (positive, negative):
+            ranked_tasks = np.sort(tasks, axis=2)
+            np.testing.assert_array_equal(tasks[..., 0], ranked_tasks[..., query])
+            rest = np.delete(ranked_tasks, query, axis=2)
+            np.testing.assert_array_equal(tasks[..., 1:], rest)
+
+
+def test_a_pool_needs_its_exemplars() -> None:
+    exemplars = np.zeros((1, 11), dtype=np.int64)
+    with pytest.raises(InputError, match="need 12 exemplars"):
+        mis.score_units(exemplars, exemplars, np.eye(11, dtype=np.float32), by_quantile())

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from prunescope import activations as passing
 from prunescope import artifacts, probing, tables
 from prunescope.checkpoints import Network
 from prunescope.datasets import PackedImages
@@ -111,7 +112,7 @@ def test_exemplars_do_not_depend_on_the_batch(
     with torch.no_grad():
         module.stem.conv.weight[1] = 0
     expected = probing.find_exemplars(module, pictures(), network.description, SETTINGS)
-    monkeypatch.setattr(probing, "BATCH", batch)
+    monkeypatch.setattr(passing, "BATCH", batch)
     found = probing.find_exemplars(module, pictures(), network.description, SETTINGS)
     for column in ("layer", "unit", "constant", "tied_fraction", "strongest", "weakest"):
         assert found[column].to_list() == expected[column].to_list()
@@ -126,7 +127,7 @@ def test_exemplars_do_not_depend_on_the_merges(
     toy: tuple[nn.Module, Network], monkeypatch: pytest.MonkeyPatch, merge: int
 ) -> None:
     module, network = toy
-    monkeypatch.setattr(probing, "BATCH", 10)
+    monkeypatch.setattr(passing, "BATCH", 10)
     expected = probing.find_exemplars(module, pictures(), network.description, SETTINGS)
     monkeypatch.setattr(probing, "BATCHES_A_MERGE", merge)
     found = probing.find_exemplars(module, pictures(), network.description, SETTINGS)

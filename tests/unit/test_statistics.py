@@ -1,241 +1,272 @@
-"""Estimates by hand, against scipy, and by simulation."""
-
-from collections.abc import Callable
-from pathlib import Path
+"""Statistics by hand, against scipy, and by simulation."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from prunescope import statistics, tables
+from prunescope import statistics
+
+DRAWS = 200
 
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=60))
-def test_the_mean_is_numpys_and_lies_in_its_interval(values: list[float]) -> None:
-    sample = np.array(values)
-    mean, low, high = statistics.mean_interval(sample, 100, rng())
-    assert mean == np.mean(sample)
-    assert sample.min() - 1e-12 <= low <= high <= sample.max() + 1e-12
-    # A bootstrap of few, very uneven values may miss their mean, but not by much of its spread.
-    assert low - sample.std() <= mean <= high + sample.std()
+def sample(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float64)
 
 
-def test_interval_of_two_values_by_hand() -> None:
-    """Resamples of 0 and 1 have the means 0, 1/2, 1/2, 1: a quarter of them lies at each end."""
-    assert statistics.mean_interval(np.array([0.0, 1.0]), 1000, rng()) == (0.5, 0.0, 1.0)
+# --- means ---------------------------------------------------------------------------------------
 
 
-def test_interval_of_equal_values() -> None:
-    found = statistics.mean_interval(np.full(10, 0.7), 100, rng())
-    assert found == pytest.approx((0.7, 0.7, 0.7))
+def test_one_stratum_is_scipys_bootstrap() -> None:
+    values = rng(1).exponential(size=60)
+    (found,) = statistics.stratified_means(values[:, None], np.zeros(60), 4000, rng())
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=4000, method="percentile", rng=rng(2)
+    ).confidence_interval
+    assert found.estimate == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=0.03)
+    assert found.n == 60
 
 
-def test_interval_of_symmetric_values_is_symmetric() -> None:
-    values = np.linspace(-1, 1, 101)
-    mean, low, high = statistics.mean_interval(values, 5000, rng())
-    assert mean == pytest.approx(0, abs=1e-12)
-    assert low == pytest.approx(-high, rel=0.05)
-    # 1.96 standard errors, the values being many.
-    assert high == pytest.approx(1.96 * values.std() / np.sqrt(101), rel=0.05)
+def test_rows_stay_in_their_stratum() -> None:
+    """Every layer is constant: no resample within layers can move the mean."""
+    layers = np.repeat([0, 1, 2], [3, 10, 5])
+    (found,) = statistics.stratified_means(layers[:, None] * 1.0, layers, 50, rng())
+    assert (found.low, found.high) == pytest.approx((found.estimate, found.estimate))
 
 
-def test_interval_equals_a_bootstrap_by_hand() -> None:
-    values = rng(1).exponential(size=40)
-    _, low, high = statistics.mean_interval(values, 4000, rng())
-    draws = rng(2).integers(40, size=(4000, 40))
-    expected = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-    assert [low, high] == pytest.approx(expected.tolist(), rel=0.03)
+def test_strata_need_not_be_sorted() -> None:
+    values, layers = rng(1).normal(size=(30, 2)), rng(2).permutation(np.repeat([0, 1, 2], 10))
+    order = np.argsort(layers, kind="stable")
+    first = statistics.stratified_means(values, layers, 100, rng())
+    again = statistics.stratified_means(values[order], layers[order], 100, rng())
+    for one, other in zip(first, again, strict=True):
+        assert (one.low, one.high) == pytest.approx((other.low, other.high))
 
 
-def test_interval_covers_the_true_mean() -> None:
-    hits = 0
-    for seed in range(200):
-        values = rng(seed).normal(3, 1, size=40)
-        _, low, high = statistics.mean_interval(values, 200, rng(seed + 1000))
-        hits += low <= 3 <= high
-    assert 0.89 <= hits / 200 <= 0.98
+def test_columns_share_their_resamples() -> None:
+    values = rng(1).normal(size=(40, 1))
+    one, double = statistics.stratified_means(
+        np.hstack([values, 2 * values]), np.repeat([0, 1], 20), 100, rng()
+    )
+    assert (double.low, double.high) == pytest.approx((2 * one.low, 2 * one.high))
 
 
-def test_intervals_follow_their_generator() -> None:
-    values = rng(1).random(50)
-    first, again, other = (statistics.mean_interval(values, 100, rng(seed)) for seed in (0, 0, 1))
-    assert first == again
-    assert first != other
+@given(st.integers(1, 600), st.integers(1, 9))
+def test_every_resample_has_the_size_of_its_stratum(resamples: int, size: int) -> None:
+    counts = statistics._resample_counts(size, resamples, rng())
+    assert counts.shape == (resamples, size)
+    assert (counts.sum(axis=1) == size).all()
+
+
+def test_the_normal_interval_is_the_limit_of_the_bootstrap() -> None:
+    layers = np.repeat(np.arange(5), 200)
+    values = rng(1).normal(layers, 1 + layers)
+    normal = statistics.stratified_normal_mean(values, layers)
+    (bootstrap,) = statistics.stratified_means(values[:, None], layers, 4000, rng())
+    assert normal.estimate == pytest.approx(bootstrap.estimate)
+    assert normal.high - normal.low == pytest.approx(bootstrap.high - bootstrap.low, rel=0.05)
+
+
+def test_intervals_cover_the_true_mean() -> None:
+    layers = np.repeat(np.arange(6), 25)
+    hits = {"bootstrap": 0, "normal": 0}
+    for seed in range(DRAWS):
+        values = rng(seed).normal(layers / 10, 0.2)
+        (bootstrap,) = statistics.stratified_means(values[:, None], layers, 300, rng(seed + 1000))
+        normal = statistics.stratified_normal_mean(values, layers)
+        hits["bootstrap"] += bootstrap.low <= 0.25 <= bootstrap.high
+        hits["normal"] += normal.low <= 0.25 <= normal.high
+    assert all(0.92 <= count / DRAWS <= 0.98 for count in hits.values()), hits
+
+
+def test_students_interval_is_that_of_the_book() -> None:
+    """Student 1908, hours of sleep gained: mean 1.58, s 1.23, t 2.262 with 9 degrees of freedom."""
+    sleep = sample(1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4)
+    found = statistics.mean_t(sleep)
+    assert found.estimate == pytest.approx(1.58)
+    assert found.high - 1.58 == pytest.approx(2.262 * 1.23 / np.sqrt(10), abs=0.001)
+    assert found.p == pytest.approx(0.00283, abs=1e-5)
+
+
+def test_equal_values_have_no_p() -> None:
+    assert statistics.mean_t(np.zeros(4)).p is None
+
+
+def test_wilsons_interval_by_hand() -> None:
+    """8 of 10: (8 + z^2/2 ± z sqrt(8 * 2/10 + z^2/4)) / (10 + z^2) with z = 1.96."""
+    found = statistics.proportion(8, 10)
+    assert (found.low, found.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+# --- paired changes ------------------------------------------------------------------------------
+
+
+def test_sign_flips_are_scipys_permutation_test() -> None:
+    changes = rng(1).normal(0.25, 1, size=60)
+    expected = stats.permutation_test(
+        (changes,), np.mean, permutation_type="samples", n_resamples=9999, rng=rng(2)
+    )
+    (p,) = statistics.sign_flip_p(changes[:, None], 9999, rng())
+    assert p == pytest.approx(expected.pvalue, abs=0.01)
+
+
+def test_sign_flips_of_three_pairs_by_hand() -> None:
+    """Of the 8 signs of 1, 2, 3 two reach a sum of 6, plus or minus: p is a quarter."""
+    (p,) = statistics.sign_flip_p(sample(1, 2, 3)[:, None], 20000, rng())
+    assert p == pytest.approx(0.25, abs=0.01)
+
+
+def test_no_change_at_all_is_no_evidence() -> None:
+    assert statistics.sign_flip_p(np.zeros((5, 1)), 99, rng()).tolist() == [1.0]
+
+
+def test_a_planted_change_is_found() -> None:
+    changes = rng(1).normal(0.02, 0.1, size=(800, 1))
+    assert statistics.sign_flip_p(changes, 999, rng()) <= 0.001
+
+
+def test_false_positives_of_the_paired_test() -> None:
+    found = [
+        statistics.sign_flip_p(rng(seed).normal(size=(100, 1)), 299, rng(seed + 1000))[0]
+        for seed in range(DRAWS)
+    ]
+    assert np.mean(np.array(found) < 0.05) <= 0.07
+
+
+def test_effect_size_by_hand() -> None:
+    assert statistics.effect_size(sample(1, 2, 3)) == pytest.approx(2.0)
+    assert np.isnan(statistics.effect_size(sample(1, 1)))
+    assert np.isnan(statistics.effect_size(sample(1)))
+
+
+# --- correlations --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pearson_is_scipys(seed: int) -> None:
+    x, y = rng(seed).normal(size=(2, 25))
+    expected = stats.pearsonr(x, y)
+    interval = expected.confidence_interval(0.95)
+    found = statistics.correlation(x, y, ranks=False)
+    assert found.estimate == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 6), st.floats(0, 1, width=32)), min_size=4, max_size=15)
+    st.lists(st.tuples(st.integers(0, 6), st.floats(0, 1, width=32)), min_size=6, max_size=15)
     .map(np.array)
     .filter(lambda pairs: np.ptp(pairs[:, 0]) > 0 and np.ptp(pairs[:, 1]) > 0)
 )
-def test_correlation_is_scipys(pairs: np.ndarray) -> None:
+def test_spearman_is_scipys(pairs: np.ndarray) -> None:
     x, y = pairs.T
-    rho, low, high, p = statistics.rank_correlation(x, y, 30, rng())
     expected = stats.spearmanr(x, y)
-    assert rho == pytest.approx(expected.statistic)
-    assert p == pytest.approx(expected.pvalue, nan_ok=True)
-    assert -1 - 1e-9 <= low <= high <= 1 + 1e-9
-
-
-def test_correlation_by_hand() -> None:
-    x = np.array([1.0, 2, 3, 4, 5])
-    y = np.array([10.0, 30, 20, 50, 40])  # ranks 1 3 2 5 4: 1 - 6 * 4 / (5 * 24)
-    rho, low, high, p = statistics.rank_correlation(x, y, 500, rng())
-    assert rho == pytest.approx(0.8)
-    assert p == pytest.approx(0.10409, abs=1e-4)  # t = 0.8 * sqrt(3 / 0.36), 3 degrees of freedom
-    assert low < 0.8 < high
+    found = statistics.correlation(x, y, ranks=True)
+    assert found.estimate == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(expected.pvalue, abs=1e-9)
+    assert -1 <= found.low <= found.estimate + 1e-9
+    assert found.estimate - 1e-9 <= found.high <= 1
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_perfect_correlation(sign: int) -> None:
+def test_a_perfect_correlation(sign: int) -> None:
     x = np.arange(12.0)
-    rho, low, high, p = statistics.rank_correlation(x, sign * x**3, 100, rng())
-    assert (rho, low, high) == pytest.approx((sign, sign, sign))
-    assert p < 1e-6
+    found = statistics.correlation(x, sign * x**3, ranks=True)
+    assert (found.estimate, found.low, found.high) == pytest.approx((sign, sign, sign))
+    assert found.p < 1e-6
 
 
-def test_resamples_without_a_correlation_are_left_out() -> None:
-    """Most resamples of these pairs hold one value of x only."""
-    x, y = np.array([0.0, 0, 0, 1]), np.array([1.0, 2, 3, 4])
-    _, low, high, _ = statistics.rank_correlation(x, y, 200, rng())
-    assert np.isfinite([low, high]).all()
+def test_a_partial_correlation_by_the_textbook() -> None:
+    """(r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2))."""
+    x, y, z = rng(3).normal(size=(3, 40))
+    x, y = x + z, y + z
+    r = np.corrcoef([x, y, z])
+    expected = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
+    found = statistics.correlation(x, y, ranks=False, given=z)
+    assert found.estimate == pytest.approx(expected)
+    t = expected * np.sqrt(37 / (1 - expected**2))
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(t), 37))
+    # What x and y share is z: alone they correlate, given z they do not.
+    alone = statistics.correlation(x, y, ranks=False)
+    assert alone.p < 0.01
+    assert found.p > 0.05
 
 
-COORDINATES = ("study", "method", "retraining", "rate", "seed")
-
-
-def networks_of(*rows: tuple[str, str, float, float | None, float]) -> pl.DataFrame:
-    """Networks as (method, retraining, rate, mis_soft_live, top1)."""
-    schema = ["method", "retraining", "rate", "mis_soft_live", "top1"]
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.col("mis_soft_live").cast(pl.Float64), study=pl.lit("toy"), seed=pl.lit(0)
-    )
-    return frame
-
-
-def units_of(**scores: list[tuple[float, bool]]) -> pl.DataFrame:
-    """Units of networks, by method, as (mis_soft, constant)."""
-    return pl.DataFrame(
-        [
-            {
-                "study": "toy",
-                "method": method,
-                "retraining": "none",
-                "rate": 0.3,
-                "seed": 4,
-                "mis_soft": score,
-                "constant": constant,
-            }
-            for method, units in scores.items()
-            for score, constant in units
-        ],
-        schema_overrides={"mis_soft": pl.Float64},
-    )
-
-
-@pytest.fixture
-def estimate(tmp_path: Path) -> Callable[..., pl.DataFrame]:
-    """Estimate, and take the rows through the table's schema."""
-
-    def estimate(networks: pl.DataFrame, units: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-        rows = statistics.estimate(networks, units, 50, seed)
-        frame = tables.STATISTICS.conform(pl.DataFrame(rows, infer_schema_length=None))
-        tables.STATISTICS.write(frame, tmp_path / "statistics.parquet")
-        return tables.STATISTICS.read(tmp_path / "statistics.parquet")
-
-    return estimate
-
-
-LIVE = [(0.5, False), (0.7, False), (0.9, False)]
-
-
-def test_a_mean_for_each_network_over_its_live_units(estimate: Callable) -> None:
-    units = units_of(dense=LIVE, structured=[*LIVE, (1.0, True), (0.1, False)])
-    found = estimate(networks_of(), units)
-    assert found["comparison"].to_list() == [
-        "dense/none/rate0.30/seed4",
-        "structured/none/rate0.30/seed4",
+@pytest.mark.parametrize("ranks", [True, False])
+def test_correlations_of_unrelated_numbers(ranks: bool) -> None:
+    found = [
+        statistics.correlation(*rng(seed).normal(size=(2, 16)), ranks=ranks)
+        for seed in range(DRAWS)
     ]
-    assert found["quantity"].to_list() == ["mis_soft_live"] * 2
-    assert found["study"].to_list() == ["toy"] * 2
-    assert found["estimate"].to_list() == pytest.approx([0.7, 0.55])
-    assert found["n"].to_list() == [3, 4]
-    assert found["p"].to_list() == [None, None]
-    assert (found["low"] <= found["estimate"]).all()
-    assert (found["estimate"] <= found["high"]).all()
+    assert np.mean([one.p < 0.05 for one in found]) <= 0.07
+    assert 0.92 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.98
 
 
-def test_networks_with_fewer_than_two_live_units_are_left_out(estimate: Callable) -> None:
-    units = units_of(
-        dead=[(0.9, True), (0.8, True)], almost=[(0.9, True), (0.8, False)], alive=LIVE
-    )
-    assert estimate(networks_of(), units)["comparison"].to_list() == ["alive/none/rate0.30/seed4"]
+def test_intervals_cover_a_true_correlation() -> None:
+    hits = 0
+    for seed in range(DRAWS):
+        x, noise = rng(seed).normal(size=(2, 24))
+        found = statistics.correlation(x, 0.6 * x + 0.8 * noise, ranks=False)
+        hits += found.low <= 0.6 <= found.high
+    assert 0.92 <= hits / DRAWS <= 0.98
 
 
-SIX = [
-    ("structured", "none", 0.2, 0.61, 0.9),
-    ("structured", "none", 0.4, 0.63, 0.7),
-    ("structured", "one_shot", 0.6, 0.62, 0.8),
-    ("structured", "one_shot", 0.8, 0.66, 0.5),
-    ("unstructured", "none", 0.2, 0.60, 0.6),
-    ("unstructured", "none", 0.4, 0.67, 0.4),
-]
+# --- no effect -----------------------------------------------------------------------------------
 
 
-def correlations(found: pl.DataFrame) -> dict[tuple[str, str], dict]:
-    rows = found.filter(pl.col("quantity") != "mis_soft_live").iter_rows(named=True)
-    return {(row["quantity"], row["comparison"]): row for row in rows}
+def test_the_slope_is_scipys() -> None:
+    x, y = rng(1).normal(size=(2, 20))
+    expected = stats.linregress(x, y)
+    assert statistics.slope(x, y) == pytest.approx((expected.slope, expected.stderr, 18))
 
 
-def test_correlations_over_networks_and_their_groups(estimate: Callable) -> None:
-    dense = ("dense", "none", 0.0, 0.99, 1.0)  # must not count
-    unscored = ("structured", "none", 0.9, None, 0.1)  # nor this one
-    found = correlations(estimate(networks_of(dense, *SIX, unscored), units_of(dense=LIVE)))
-    groups = {
-        "all pruned networks": SIX,
-        "retraining none": [row for row in SIX if row[1] == "none"],
-        "method structured": [row for row in SIX if row[0] == "structured"],
-    }
-    against = {"rate": 2, "top1": 4}
-    assert found.keys() == {
-        (f"spearman(mis_soft_live, {name})", group) for name in against for group in groups
-    }
-    for name, column in against.items():
-        for group, rows in groups.items():
-            row = found[f"spearman(mis_soft_live, {name})", group]
-            expected = stats.spearmanr([r[column] for r in rows], [r[3] for r in rows])
-            assert row["estimate"] == pytest.approx(expected.statistic)
-            assert row["p"] == pytest.approx(expected.pvalue)
-            assert row["n"] == len(rows)
-            assert -1 <= row["low"] <= row["high"] <= 1
-            assert row["study"] == "toy"
+def test_a_slope_given_another_variable() -> None:
+    x, z = rng(1).normal(size=(2, 30))
+    value, error, freedom = statistics.slope(x, 2 * x - 3 * z, z)
+    assert (value, freedom) == (pytest.approx(2), 27)
+    assert error == pytest.approx(0, abs=1e-9)
 
 
-def test_a_quantity_that_does_not_vary_has_no_correlation(estimate: Callable) -> None:
-    one_rate = [(method, kind, 0.5, mis, top1) for method, kind, _, mis, top1 in SIX]
-    found = correlations(estimate(networks_of(*one_rate), units_of(dense=LIVE)))
-    assert {quantity for quantity, _ in found} == {"spearman(mis_soft_live, top1)"}
-    one_score = [(method, kind, rate, 0.6, top1) for method, kind, rate, _, top1 in SIX]
-    assert not correlations(estimate(networks_of(*one_score), units_of(dense=LIVE)))
+def test_equivalence_is_two_one_sided_t_tests() -> None:
+    values = rng(1).normal(0.1, 1, size=50)
+    error = values.std(ddof=1) / np.sqrt(50)
+    found = statistics.equivalence(values.mean(), error, 49, 0.4, 50)
+    above = stats.ttest_1samp(values, -0.4, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, 0.4, alternative="less").pvalue
+    assert found.p == pytest.approx(max(above, below))
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.90)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.level == 0.90
 
 
-@pytest.mark.parametrize("number", [0, 1, 3])
-def test_few_networks_have_no_correlation(estimate: Callable, number: int) -> None:
-    assert not correlations(estimate(networks_of(*SIX[:number]), units_of(dense=LIVE)))
+@given(st.floats(-2, 2), st.floats(0.01, 2))
+def test_equivalence_is_shown_where_the_interval_lies_within_the_margin(
+    estimate: float, error: float
+) -> None:
+    found = statistics.equivalence(estimate, error, 20, 1.0, 21)
+    within = found.low > -1 and found.high < 1
+    assert found.p is not None
+    assert (found.p < 0.05) == within or found.p == pytest.approx(0.05)
 
 
-def test_nothing_to_estimate() -> None:
-    assert statistics.estimate(networks_of(), units_of(dead=[(0.9, True)]), 50, 0) == []
+def test_equivalence_at_the_margin_is_seldom_shown() -> None:
+    shown = 0
+    for seed in range(DRAWS):
+        values = rng(seed).normal(0.5, 1, size=40)
+        error = values.std(ddof=1) / np.sqrt(40)
+        shown += statistics.equivalence(values.mean(), error, 39, 0.5, 40).p < 0.05
+    assert shown / DRAWS <= 0.07
 
 
-def test_estimates_follow_their_seed(estimate: Callable) -> None:
-    given = networks_of(*SIX), units_of(dense=LIVE, structured=LIVE)
-    assert estimate(*given).equals(estimate(*given))
-    assert not estimate(*given).equals(estimate(*given, seed=1))
+def test_holm_by_hand() -> None:
+    """Holm 1979: .01 * 4, .02 * 3, .03 * 2 and .04 * 1, never below the one before."""
+    corrected = statistics.holm(sample(0.04, 0.01, 0.03, 0.02))
+    assert corrected.tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert statistics.holm(sample(0.6, 0.9)).tolist() == [1.0, 1.0]
+    assert statistics.holm(sample()).tolist() == []

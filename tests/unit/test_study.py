@@ -40,6 +40,7 @@ model:
   checkpoint: train
   recipe: from_scratch
   auxiliary_heads: false
+  untrained: false
   retraining: [one_shot]
 pruning:
   rates: [0.20, 0.40, 0.60, 0.80]
@@ -73,7 +74,10 @@ interpretability:
   exemplars: {per_side: 200, ties: random, seed: 0}
   similarity: {metric: "timm:tf_efficientnet_lite0", image_size: 96}
   mis: {explanations: 9, tasks: 20, tau: 0.16, draw: imi, seed: 0}
-statistics: {resamples: 1000, seed: 0}
+  activations: {images: 500, seed: 0}
+  ablation: {units: 10, images: 500, seed: 0}
+sensitivity: {rates: [], variants: {}}
+statistics: {resamples: 1000, margin: 0.02, seed: 0}
 charts: {width: 420, height: 300, png_scale: 2}
 """
 
@@ -145,6 +149,8 @@ RECALIBRATED = {
 }
 SIMILARITY = "interpretability.similarity"
 METRIC = f"{SIMILARITY}.metric"
+VARIANTS = "sensitivity.variants"
+VARIANT = f"{VARIANTS}.other"
 
 CLOTHES = "datasets.clothes"
 ADDRESS = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
@@ -246,7 +252,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "method named dense": (
         {"pruning.methods.dense": good()["pruning"]["methods"]["structured"]},
-        ["`pruning.methods.dense`", "the unpruned network", "another name"],
+        ["`pruning.methods.dense`", "is not pruned", "another name"],
     ),
     "biases of filters": (
         {f"{METHOD}.biases": True},
@@ -512,6 +518,66 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"datasets.clothes": {**FOLDER, "validation_labels": None}},
         ["`datasets.clothes.validation_labels`", "'image_folder' does not use it"],
     ),
+    "method named as the control": (
+        {"pruning.methods": {"untrained": good()["pruning"]["methods"]["structured"]}},
+        ["`pruning.methods.untrained`", "is not pruned; choose another name"],
+    ),
+    "a query beyond the task": (
+        {f"{MIS}.query": 10},
+        [f"`{MIS}.query`: 10", "from 0 to `explanations`, 9"],
+    ),
+    "a pool for adjacent images": (
+        {f"{MIS}.pool": 100},
+        [f"`{MIS}.pool`", "for the draw `quantile`", "the draw is imi"],
+    ),
+    "quantiles without a pool": (
+        {f"{MIS}.draw": "quantile"},
+        [f"`{MIS}.pool`", "`quantile`, which needs it"],
+    ),
+    "a pool that is too small": (
+        {MIS: {**good()["interpretability"]["mis"], "draw": "quantile", "pool": 9}},
+        [f"`{MIS}.pool`: 9 images cannot make a task", "10"],
+    ),
+    "a pool beyond the exemplars": (
+        {MIS: {**good()["interpretability"]["mis"], "draw": "quantile", "pool": 201}},
+        [f"`{MIS}`: pool 201 images", "`interpretability.exemplars.per_side` is 200"],
+    ),
+    "more recorded images than the probe set": (
+        {"interpretability.activations.images": 2001},
+        ["`interpretability.activations.images`: 2001", "`datasets.clothes.probe.images` is 2000"],
+    ),
+    "more images for the ablation than there are": (
+        {"interpretability.ablation.images": 2001},
+        ["`interpretability.ablation.images`: 2001", "clothes.validation.images` is 2000"],
+    ),
+    "a variant named as the study's own score": (
+        {VARIANTS: {"unchanged": {"tau": 0.1}}},
+        [f"`{VARIANTS}`: `unchanged` is the study's own way to score"],
+    ),
+    "unknown key of a variant": (
+        {VARIANT: {"taau": 0.1}},
+        [f"`{VARIANT}.taau` is not a key", "Did you mean `tau`?"],
+    ),
+    "a variant with more tasks than exemplars": (
+        {VARIANT: {"tasks": 21}},
+        [f"`{VARIANT}`: tasks 21 x (explanations 9 + 1) = 210", "per_side` is 200"],
+    ),
+    "a variant with a smaller probe set than its tasks": (
+        {VARIANT: {"probe_images": 399}},
+        [f"`{VARIANT}`: tasks 20 x", "200 images are needed on each side, twice that of 399"],
+    ),
+    "a variant with more images than are recorded": (
+        {VARIANT: {"probe_images": 501}},
+        [f"`{VARIANT}.probe_images`: 501", "`interpretability.activations.images` = 500"],
+    ),
+    "a variant whose metric needs weights of its own": (
+        {VARIANT: {"similarity": {"metric": "lpips:squeeze", "image_size": 64}}},
+        [f"`{VARIANT}.similarity.metric`: lpips:squeeze", "only the study's own", "pixels:"],
+    ),
+    "a variant with an unknown metric": (
+        {VARIANT: {"similarity": {"metric": "pixels:hue", "image_size": 64}}},
+        [f"`{VARIANT}.similarity.metric`", "pixels:hue", "pixels:correlation"],
+    ),
 }  # fmt: skip
 
 
@@ -622,7 +688,7 @@ def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_networks_of_a_config() -> None:
     config = {
         "seeds": [0, 7],
-        "model": {"retraining": ["one_shot", "long"]},
+        "model": {"retraining": ["one_shot", "long"], "untrained": True},
         "pruning": {
             "rates": [0.07, 0.5],
             "methods": {
@@ -638,6 +704,8 @@ def test_networks_of_a_config() -> None:
         Coordinates("dense", "one_shot", "0.00", 7),
         Coordinates("dense", "long", "0.00", 0),
         Coordinates("dense", "long", "0.00", 7),
+        Coordinates("untrained", "none", "0.00", 0),
+        Coordinates("untrained", "none", "0.00", 7),
         Coordinates("structured", "iterative", "0.07", 0),
         Coordinates("structured", "iterative", "0.07", 7),
         Coordinates("structured", "iterative", "0.50", 0),
@@ -653,6 +721,23 @@ def test_networks_of_a_config() -> None:
     ]
 
 
+def test_what_variants_need() -> None:
+    variants = {
+        "tau": {"tau": 0.1},
+        "max": {"pooling": "max"},
+        "max_small": {"pooling": "max", "probe_images": 450},
+        "pixels": {"similarity": {"metric": "pixels:correlation", "image_size": 32}},
+    }
+    config = changed({"sensitivity": {"rates": [0.4], "variants": variants}})
+    study.check(config)
+    assert study.varied_poolings(config) == ["mean", "max"]
+    assert study.varied_metrics(config) == {
+        "pixels:correlation 32": variants["pixels"]["similarity"]
+    }
+    assert {network.rate for network in study.varied_networks(config)} == {"0.00", "0.40"}
+    assert study.varied_poolings(good()) == ["mean"]
+
+
 def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
     """One method with the rates of the study, and one with its own."""
     methods = {
@@ -661,7 +746,7 @@ def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
     }
     return {
         "seeds": [0],
-        "model": {"retraining": []},
+        "model": {"retraining": [], "untrained": False},
         "pruning": {"rates": [0.1, 0.5], "methods": methods},
     }
 

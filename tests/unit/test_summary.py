@@ -54,7 +54,24 @@ def test_gather_puts_the_coordinates_in_front() -> None:
     assert found["method"].to_list() == ["dense"] * 4 + ["structured"] * 8
     assert found["rate"].to_list() == [0.0] * 4 + [0.4] * 4 + [0.8] * 4
     assert found["mis_soft"].to_list() == [unit[3] for units in UNITS for unit in units]
-    tables.UNITS.conform(found)
+
+
+def test_measures_join_the_scores_of_their_units() -> None:
+    scores = mis_table(UNITS[1])
+    measures = pl.DataFrame(
+        {
+            "layer": ["fc", "conv", "conv", "conv"],
+            "unit": [0, 2, 1, 0],
+            "monosemanticity": [0.1, 0.2, 0.3, 0.4],
+            "label_purity": [0.5, 0.6, 0.7, 0.8],
+            "class_selectivity": [0.9, 1.0, None, 0.0],
+        }
+    )
+    joined = summary.join_measures(scores, measures)
+    assert joined["mis_soft"].to_list() == scores["mis_soft"].to_list()
+    assert joined["monosemanticity"].to_list() == [0.4, 0.3, 0.2, 0.1]
+    assert joined["class_selectivity"].to_list() == [0.0, None, 1.0, 0.9]
+    tables.UNITS.conform(summary.gather([joined], NETWORKS[:1]))
 
 
 def test_gather_wants_one_frame_for_each_network() -> None:
@@ -175,7 +192,8 @@ def networks() -> pl.DataFrame:
 
 
 def test_networks_table_is_as_declared(networks: pl.DataFrame, tmp_path: Path) -> None:
-    assert networks.columns == list(tables.NETWORKS.columns)
+    networks = networks.with_columns(agreement=pl.lit(0.5))
+    networks = tables.NETWORKS.conform(networks)
     tables.NETWORKS.write(networks, tmp_path / "networks.parquet")
     assert tables.NETWORKS.read(tmp_path / "networks.parquet").equals(networks)
 
@@ -203,3 +221,55 @@ def test_networks_table_by_hand(networks: pl.DataFrame) -> None:
     }
     for column, values in expected.items():
         assert networks[column].to_list() == pytest.approx(values), column
+
+
+# Answers of three networks of two seeds to four images of the classes 0 and 1.
+ANSWERS = {
+    ("dense", "none", 0.0, 0): [0, 0, 1, 1],
+    ("dense", "none", 0.0, 1): [0, 1, 1, 0],
+    ("structured", "one_shot", 0.4, 0): [0, 0, 1, 0],
+    ("structured", "one_shot", 0.4, 1): [0, 0, 0, 0],
+    ("structured", "none", 0.8, 0): [2, 2, 2, 2],
+    ("structured", "none", 0.8, 1): [0, 1, 2, 2],
+}
+
+
+def answers_table() -> pl.DataFrame:
+    rows = [
+        ("toy", *key, image, image // 2, answer)
+        for key, given in ANSWERS.items()
+        for image, answer in enumerate(given)
+    ]
+    schema = [*summary.COORDINATES, "image", "label", "answer"]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def test_agreement_is_with_the_dense_network_of_the_seed() -> None:
+    found = summary.agreement(answers_table())
+    assert found["agreement"].to_list() == [1.0, 1.0, 0.75, 0.5, 0.0, 0.5]
+    assert [row[1:] for row in found.select(summary.COORDINATES).rows()] == list(ANSWERS)
+
+
+def test_disagreements_are_of_the_most_frequent_answers() -> None:
+    """Dense: 0, 0 (of 0 and 1), 1, 0 (of 1 and 0)."""
+    found = summary.disagreements(answers_table()).sort("method", "rate", "image")
+    rows = found.select("retraining", "image", "label", "dense", "pruned", "seeds").rows()
+    assert rows == [
+        ("one_shot", 2, 1, 1, 0, 2),  # 0 of 1 and 0
+        ("none", 1, 0, 0, 1, 2),  # 1 of 2 and 1
+        ("none", 2, 1, 1, 2, 2),
+        ("none", 3, 1, 0, 2, 2),
+    ]
+    tables.DISAGREEMENTS.conform(found)
+
+
+def test_class_changes_by_hand() -> None:
+    rows = [
+        ("toy", "dense", "none", 0.0, 0, 0, 0.9),
+        ("toy", "dense", "none", 0.0, 0, 1, 0.5),
+        ("toy", "structured", "none", 0.8, 0, 0, 0.6),
+        ("toy", "structured", "none", 0.8, 0, 1, 0.7),
+    ]
+    schema = [*summary.COORDINATES, "class", "top1"]
+    found = summary.class_changes(pl.DataFrame(rows, schema=schema, orient="row"))
+    assert found["top1_change"].to_list() == pytest.approx([0.0, 0.0, -0.3, 0.2])

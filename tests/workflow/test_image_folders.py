@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import yaml
 from imagefolders import add_oddities, make_image_folder, make_imagenet
+from workspaces import TINY, Workspace
 
 from prunescope import datasets, decoding, tables
-
-from .conftest import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +26,9 @@ def configure(workspace: Workspace, **changes: object) -> None:
     config = yaml.safe_load(workspace.path(TINY).read_text())
     config["dataset"] = "pictures"
     config["datasets"]["pictures"] = PICTURES | changes
+    config["interpretability"]["activations"]["images"] = 40
+    config["interpretability"]["ablation"]["images"] = 10
+    config["sensitivity"] = {"rates": [], "variants": {}}
     workspace.path(CONFIG).write_text(yaml.safe_dump(config))
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-
-from .conftest import TINY, Workspace
+from workspaces import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 

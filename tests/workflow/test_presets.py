@@ -13,11 +13,10 @@ import yaml
 from imagefolders import make_imagenet
 from servers import serving
 from torchvision.models import googlenet
+from workspaces import PROJECT, Workspace, copy_project
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS
-
-from .conftest import PROJECT, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +28,7 @@ def preset(name: str) -> dict[str, Any]:
     return yaml.safe_load((PROJECT / "config" / f"{name}.yaml").read_text())
 
 
-@pytest.mark.parametrize(("name", "networks"), [("paper", 48), ("corrected", 324)])
+@pytest.mark.parametrize(("name", "networks"), [("paper", 48), ("corrected", 327)])
 def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, networks: int) -> None:
     done = blank.snakemake("--dry-run", "--quiet", "rules", config=f"config/{name}.yaml")
     assert done.returncode == 0, done.stderr
@@ -65,6 +64,8 @@ def small(url: str, sha256: str) -> dict[str, Any]:
         "exemplars": {"per_side": 20, "ties": "dataset_order", "seed": 0},
         "similarity": {"metric": "timm:tf_efficientnet_lite0", "image_size": 64},
         "mis": {"explanations": 3, "tasks": 5, "tau": 0.16, "draw": "imi", "seed": 0},
+        "activations": {"images": 60, "seed": 0},
+        "ablation": {"units": 4, "images": 20, "seed": 0},
     }
     config["statistics"]["resamples"] = 50
     return config

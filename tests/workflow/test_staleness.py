@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-
-from .conftest import TINY, Workspace
+from workspaces import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 

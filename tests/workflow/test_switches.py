@@ -5,10 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
+from workspaces import TINY, Workspace
 
 from prunescope import checkpoints, tables
-
-from .conftest import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 

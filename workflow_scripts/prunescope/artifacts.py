@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and that say where they come from."""
 
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     The temporary file is flushed to disk before the move, so that a reader sees the old
     file, the whole new one, or none. It is removed when the block fails.
+
+    Raises
+    ------
+    OSError
+        With the number of the reason and `path`, whatever the library that writes tells of them.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +38,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
+    except OSError as error:
+        # NumPy gives no number when it finds too little room before it writes.
+        number = error.errno or errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

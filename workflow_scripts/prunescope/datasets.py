@@ -115,6 +115,11 @@ def read_idx(content: bytes, kind: str, name: str) -> np.ndarray:
     return np.frombuffer(content, dtype=np.uint8, offset=4 * (1 + dimensions)).reshape(shape)
 
 
+def sample_rows(labels: np.ndarray, images: int, seed: int) -> np.ndarray:
+    """`sample_balanced` with the generator of a seed; of one seed, small samples lie in larger."""
+    return sample_balanced(labels, images, np.random.default_rng(seed))
+
+
 def sample_balanced(labels: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `number` images, as evenly over the classes as their counts allow.
 

@@ -85,5 +85,10 @@ def by_class(predictions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def answers(predictions: pl.DataFrame) -> pl.DataFrame:
+    """`image`, `label`, and the most probable class, `answer`."""
+    return predictions.select("image", "label", answer=pl.col("top5").list.first())
+
+
 def _hit_at_1() -> pl.Expr:
     return pl.col("top5").list.first() == pl.col("label")

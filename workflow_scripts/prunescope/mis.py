@@ -33,9 +33,14 @@ class Settings:
     tau
         Temperature of the soft score, in units of similarity (0.16 was fitted to human answers).
     draw
-        How images are dealt to tasks: `imi`.
+        How images are dealt to tasks: `imi` or `quantile`.
     seed
         Seeds the draw.
+    query
+        Which image of a task is the query: 0 for the most extreme of its K + 1, K for the least.
+    pool
+        For the draw `quantile`: how many of the most extreme images on each side tasks are drawn
+        from.
     """
 
     explanations: int
@@ -43,11 +48,13 @@ class Settings:
     tau: float
     draw: str
     seed: int
+    query: int = 0
+    pool: int | None = None
 
     @property
     def images_per_side(self) -> int:
-        """N (K + 1), the strongest and the weakest images that the tasks of a unit use up."""
-        return self.tasks * (self.explanations + 1)
+        """The strongest and the weakest images of a unit that its tasks are made of."""
+        return self.pool or self.tasks * (self.explanations + 1)
 
 
 def score_units(
@@ -82,20 +89,40 @@ def score_units(
             f"need {settings.images_per_side} exemplars on each side, but {available} were kept. "
             "Lower `tasks` or `explanations`, or raise `interpretability.exemplars.per_side`."
         )
-    rng = np.random.default_rng(settings.seed)
-    positive = draw_imi(strongest, settings, rng)
-    negative = draw_imi(weakest, settings, rng)
-    delta = task_deltas(positive, negative, similarity)
+    delta = task_deltas(*draw_tasks(strongest, weakest, settings), similarity)
     soft = sigmoid(delta / settings.tau).mean(axis=1)
     return soft, (delta > 0).mean(axis=1), delta.mean(axis=1)
+
+
+def draw_tasks(
+    strongest: np.ndarray, weakest: np.ndarray, settings: Settings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deal each unit's exemplars to its tasks.
+
+    Parameters
+    ----------
+    strongest, weakest
+        `(units, k)` integer indices, most extreme first; `k >= settings.images_per_side`.
+
+    Returns
+    -------
+    positive, negative
+        `(units, tasks, K + 1)` integer indices each; column 0 is the query, the others are the
+        explanations, most extreme first.
+    """
+    rng = np.random.default_rng(settings.seed)
+    draw = DRAWS[settings.draw]
+    positive, negative = draw(strongest, settings, rng), draw(weakest, settings, rng)
+    order = [settings.query, *(n for n in range(settings.explanations + 1) if n != settings.query)]
+    return positive[..., order], negative[..., order]
 
 
 def draw_imi(exemplars: np.ndarray, settings: Settings, rng: np.random.Generator) -> np.ndarray:
     """Deal ranked exemplars to tasks so that all tasks span the same range of activations.
 
     The first N(K+1) exemplars are cut into K+1 ranked bins of N; every task takes one image
-    of each bin, at random and without replacement. Column 0, the most extreme bin, is the
-    query; columns 1..K are the explanations. (Zimmermann et al. 2024, section 3.)
+    of each bin, at random and without replacement. Column 0 is of the most extreme bin, from
+    which IMI takes the query. (Zimmermann et al. 2024, section 3.)
 
     Parameters
     ----------
@@ -112,6 +139,29 @@ def draw_imi(exemplars: np.ndarray, settings: Settings, rng: np.random.Generator
     ranked = exemplars[:, : settings.images_per_side].reshape(units, bins, settings.tasks)
     shuffled = rng.permuted(ranked, axis=2)
     return shuffled.transpose(0, 2, 1)
+
+
+def draw_quantile(
+    exemplars: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> np.ndarray:
+    """Deal each task K + 1 images at random, without replacement, from the most extreme ones.
+
+    The images of a task keep their order, most extreme first. Another public implementation of
+    the score (MachInterp, klindtlab) draws from the outer quantiles of all images in this way and
+    takes the least extreme image as the query; scores of different draws are not comparable.
+
+    Parameters and result are those of `draw_imi`.
+    """
+    units, size = len(exemplars), settings.explanations + 1
+    pool = settings.images_per_side
+    places = np.empty((units, settings.tasks, size), dtype=np.int64)
+    for task in range(settings.tasks):
+        shuffled = rng.random((units, pool), dtype=np.float32).argpartition(size - 1, axis=1)
+        places[:, task] = np.sort(shuffled[:, :size], axis=1)
+    return np.take_along_axis(exemplars[:, None, :pool], places, axis=2)
+
+
+DRAWS = {"imi": draw_imi, "quantile": draw_quantile}
 
 
 def task_deltas(positive: np.ndarray, negative: np.ndarray, similarity: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Build the networks of the study, and turn network files into modules and back."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -144,38 +143,3 @@ def to_network(
         for name, tensor in module.state_dict().items()
     }
     return Network(description, tensors, dict(masks or {}))
-
-
-@contextmanager
-def unit_activations(module: nn.Module, layers: tuple[Layer, ...]) -> Iterator[list[torch.Tensor]]:
-    """While open, collect the activation of every unit at each forward pass.
-
-    A unit is one output channel of a convolution or one output of a fully connected layer; its
-    activation for an image is the mean over spatial positions of the layer's output, before
-    batch norm (Zimmermann et al. 2024, section 3).
-
-    Yields
-    ------
-    list of torch.Tensor
-        One `(images, units)` float32 tensor a layer, in the order of `layers`, replaced at each
-        forward pass.
-    """
-    modules = dict(module.named_modules())
-    activations: list[torch.Tensor] = [torch.empty(0)] * len(layers)
-
-    def keep(position: int) -> Callable:
-        def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            means = output.mean(dim=(2, 3)) if output.ndim == 4 else output
-            activations[position] = means.float()
-
-        return hook
-
-    handles = [
-        modules[layer.name].register_forward_hook(keep(position))
-        for position, layer in enumerate(layers)
-    ]
-    try:
-        yield activations
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -6,12 +6,10 @@ import torch
 from torch import nn
 
 from prunescope import exemplars, tables
+from prunescope.activations import Recorder, passes
 from prunescope.checkpoints import Description
 from prunescope.datasets import PackedImages
-from prunescope.networks import unit_activations
-from prunescope.preprocessing import to_input
 
-BATCH = 250
 # Merging costs a selection over all units: done once for several batches.
 BATCHES_A_MERGE = 4
 
@@ -21,6 +19,7 @@ def find_exemplars(
     images: PackedImages,
     description: Description,
     settings: exemplars.Settings,
+    recorder: Recorder | None = None,
 ) -> pl.DataFrame:
     """Find the strongest and weakest images of every unit of the measured layers.
 
@@ -34,6 +33,8 @@ def find_exemplars(
         The network's layers and preprocessing.
     settings
         What to keep of each unit.
+    recorder
+        Keeps those activations that it is there for.
 
     Returns
     -------
@@ -42,17 +43,16 @@ def find_exemplars(
     """
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
-    device = next(module.parameters()).device
     waiting: list[torch.Tensor] = []
-    with torch.inference_mode(), unit_activations(module, layers) as activations:
-        for batch in images.batches(BATCH):
-            module(to_input(batch.images, description, device))
-            waiting.append(torch.cat(activations, dim=1).cpu())
-            if len(waiting) == BATCHES_A_MERGE:
-                running.update(torch.cat(waiting))
-                waiting.clear()
-        if waiting:
+    for activations in passes(module, images, description):
+        if recorder is not None:
+            recorder.update(activations)
+        waiting.append(activations)
+        if len(waiting) == BATCHES_A_MERGE:
             running.update(torch.cat(waiting))
+            waiting.clear()
+    if waiting:
+        running.update(torch.cat(waiting))
     strongest, weakest = running.strongest(), running.weakest()
     units = pl.DataFrame(
         {

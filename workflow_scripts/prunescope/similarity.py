@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope import artifacts, metric_dreamsim, metric_lpips, metric_timm, metrics
+from prunescope import artifacts, metric_dreamsim, metric_lpips, metric_pixels, metric_timm, metrics
 from prunescope.datasets import PackedImages
 from prunescope.errors import InputError
 from prunescope.metrics import Metric
@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, Mapping[str, Metric]] = {
     "timm": metric_timm.METRICS,
     "dreamsim": metric_dreamsim.METRICS,
     "lpips": metric_lpips.METRICS,
+    "pixels": metric_pixels.METRICS,
 }
 
 
@@ -98,7 +99,9 @@ def embed(
         with torch.inference_mode():
             vectors = embedder(batch.images).numpy()
         if not metric.distance:
-            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            # What has no length is like nothing.
+            vectors = vectors / np.maximum(lengths, 1e-12)
         yield vectors
 
 

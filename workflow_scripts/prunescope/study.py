@@ -12,12 +12,14 @@ from typing import Any
 import jsonschema
 import yaml
 
-from prunescope import mis, pruning, recipes, similarity, weights
+from prunescope import mis, pruning, recipes, sensitivity, similarity, weights
 from prunescope.datasets import AUGMENTATIONS, RANDOM_RESIZED_CROP
 from prunescope.errors import InputError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "rules" / "schemas" / "config.schema.yaml"
 DENSE = "dense"
+# The control with weights as they start.
+UNTRAINED = "untrained"
 UNTOUCHED = "none"
 CHECKPOINT_FORMS = ({"torchvision"}, {"url", "sha256"}, {"url", "sha256", "transform_input"})
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -66,7 +68,34 @@ def networks(config: Mapping[str, Any]) -> list[Coordinates]:
         for rate in rates_of(config, name)
         for seed in config["seeds"]
     ]
-    return dense + pruned
+    untrained = [
+        Coordinates(UNTRAINED, UNTOUCHED, format_rate(0), seed)
+        for seed in config["seeds"]
+        if config["model"]["untrained"]
+    ]
+    return dense + untrained + pruned
+
+
+def varied_networks(config: Mapping[str, Any]) -> list[Coordinates]:
+    """The networks that are scored in every variant: those at certain rates, and the unpruned."""
+    rates = [format_rate(rate) for rate in (0, *config["sensitivity"]["rates"])]
+    return [network for network in networks(config) if network.rate in rates]
+
+
+def varied_poolings(config: Mapping[str, Any]) -> list[str]:
+    """The poolings that variants of the score need: the study's own comes first."""
+    variants = config["sensitivity"]["variants"].values()
+    return list(dict.fromkeys(["mean", *(variant.get("pooling", "mean") for variant in variants)]))
+
+
+def varied_metrics(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Settings of the metrics that variants of the score compare by, without the study's own."""
+    variants = config["sensitivity"]["variants"].values()
+    return {
+        sensitivity.metric_of(variant): variant["similarity"]
+        for variant in variants
+        if "similarity" in variant
+    }
 
 
 def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
@@ -319,8 +348,8 @@ def _pruning_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _known("pruning.exclude", name, LAYER_NAMES[config["model"]["architecture"]])
     for name, method in settings["methods"].items():
         path = f"pruning.methods.{name}"
-        if name == DENSE:
-            yield f"`{path}`: `{DENSE}` is the unpruned network; choose another name"
+        if name in (DENSE, UNTRAINED):
+            yield f"`{path}`: `{name}` is a network that is not pruned; choose another name"
         yield from _rate_problems(f"{path}.rates", method.get("rates", []))
         yield from _known(f"{path}.criterion", method["criterion"], pruning.CRITERIA)
         if method["biases"] and method["granularity"] != "weight":
@@ -398,11 +427,11 @@ def _interpretability_problems(config: Mapping[str, Any]) -> Iterator[str]:
     settings = config["interpretability"]
     per_side = settings["exemplars"]["per_side"]
     score = mis.Settings(**settings["mis"])
+    yield from _score_problems("interpretability.mis", score)
     if score.images_per_side > per_side:
         yield (
-            f"`interpretability.mis`: tasks {score.tasks} x (explanations {score.explanations} + 1)"
-            f" = {score.images_per_side} images are needed on each side, but "
-            f"`interpretability.exemplars.per_side` is {per_side}"
+            f"`interpretability.mis`: {_need(score)}, but `interpretability.exemplars.per_side` "
+            f"is {per_side}"
         )
     probe = config["datasets"].get(config["dataset"], {}).get("probe", {}).get("images")
     if probe is not None and 2 * per_side > probe:
@@ -411,11 +440,89 @@ def _interpretability_problems(config: Mapping[str, Any]) -> Iterator[str]:
             f"images need a probe set of {2 * per_side}, but "
             f"`datasets.{config['dataset']}.probe.images` is {probe}"
         )
-    yield from _similarity_problems(settings["similarity"])
+    yield from _similarity_problems("interpretability.similarity", settings["similarity"])
+    yield from _part_problems(config, "activations", "probe")
+    yield from _part_problems(config, "ablation", "validation")
+    for name, variant in config["sensitivity"]["variants"].items():
+        yield from _variant_problems(config, f"sensitivity.variants.{name}", variant)
+    if sensitivity.UNCHANGED in config["sensitivity"]["variants"]:
+        yield (
+            f"`sensitivity.variants`: `{sensitivity.UNCHANGED}` is the study's own way to score; "
+            "choose another name"
+        )
 
 
-def _similarity_problems(settings: Mapping[str, Any]) -> Iterator[str]:
-    path = "interpretability.similarity"
+def _need(score: mis.Settings) -> str:
+    if score.pool:
+        return f"pool {score.pool} images are needed on each side"
+    return (
+        f"tasks {score.tasks} x (explanations {score.explanations} + 1) = "
+        f"{score.images_per_side} images are needed on each side"
+    )
+
+
+def _score_problems(path: str, score: mis.Settings) -> Iterator[str]:
+    if score.query > score.explanations:
+        yield (
+            f"`{path}.query`: {score.query}, but the images of a task are numbered from 0 to "
+            f"`explanations`, {score.explanations}"
+        )
+    if (score.draw == "quantile") != (score.pool is not None):
+        yield f"`{path}.pool`: is for the draw `quantile`, which needs it; the draw is {score.draw}"
+    if score.pool is not None and score.pool <= score.explanations:
+        yield (
+            f"`{path}.pool`: {score.pool} images cannot make a task of `explanations` + 1 = "
+            f"{score.explanations + 1}"
+        )
+
+
+def _part_problems(config: Mapping[str, Any], key: str, split: str) -> Iterator[str]:
+    """A sample of a split's images cannot be larger than the split."""
+    images = config["interpretability"][key]["images"]
+    whole = config["datasets"].get(config["dataset"], {}).get(split, {}).get("images")
+    if whole is not None and images > whole:
+        yield (
+            f"`interpretability.{key}.images`: {images}, but "
+            f"`datasets.{config['dataset']}.{split}.images` is {whole}"
+        )
+
+
+def _variant_problems(
+    config: Mapping[str, Any], path: str, variant: Mapping[str, Any]
+) -> Iterator[str]:
+    settings = config["interpretability"]
+    score = sensitivity.settings_of(variant, mis.Settings(**settings["mis"]))
+    yield from _score_problems(path, score)
+    recorded = settings["activations"]["images"]
+    if variant.get("probe_images", 0) > recorded:
+        yield (
+            f"`{path}.probe_images`: {variant['probe_images']}, but only "
+            f"`interpretability.activations.images` = {recorded} are recorded"
+        )
+    if sensitivity.ranks_anew(variant):
+        images = variant.get("probe_images", recorded)
+        if 2 * score.images_per_side > images:
+            yield f"`{path}`: {_need(score)}, twice that of {images} images"
+    elif score.images_per_side > settings["exemplars"]["per_side"]:
+        yield (
+            f"`{path}`: {_need(score)}, but `interpretability.exemplars.per_side` is "
+            f"{settings['exemplars']['per_side']}"
+        )
+    if "similarity" in variant:
+        yield from _similarity_problems(f"{path}.similarity", variant["similarity"])
+        yield from _variant_metric_problems(f"{path}.similarity", variant["similarity"]["metric"])
+
+
+def _variant_metric_problems(path: str, name: str) -> Iterator[str]:
+    if name in similarity.known() and similarity.find(name).weights:
+        free = [other for other in similarity.known() if not similarity.find(other).weights]
+        yield (
+            f"`{path}.metric`: {name} needs files that only the study's own metric may need; "
+            f"allowed: {', '.join(free)}"
+        )
+
+
+def _similarity_problems(path: str, settings: Mapping[str, Any]) -> Iterator[str]:
     name = settings["metric"]
     yield from _known(f"{path}.metric", name, similarity.known())
     if name not in similarity.known():

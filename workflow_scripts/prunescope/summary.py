@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from prunescope import evaluation, tables
+from prunescope import evaluation
 
 COORDINATES = ("study", "method", "retraining", "rate", "seed")
 UNIT = ("layer", "unit")
@@ -62,7 +62,7 @@ def networks_table(
     units: pl.DataFrame,
     networks: Sequence[Mapping[str, Any]],
 ) -> pl.DataFrame:
-    """Join what is known of each network into `tables.NETWORKS`."""
+    """Join what is known of each network; with `agreement` it makes `tables.NETWORKS`."""
     summaries = (pl.DataFrame([evaluation.summarize(frame)]) for frame in predictions)
     epochs = history.group_by(COORDINATES).agg(pl.col("epoch").max().alias("epochs"))
     joined = (
@@ -72,4 +72,79 @@ def networks_table(
         .join(score_networks(units), on=COORDINATES, maintain_order="left")
         .with_columns(pl.col("epochs").fill_null(0))
     )
-    return tables.NETWORKS.conform(joined)
+    return joined
+
+
+def coordinates(networks: Sequence[Mapping[str, Any]], study: str) -> list[dict[str, Any]]:
+    """Coordinates as they come from the workflow, with the study and the rate as a number."""
+    return [{**network, "study": study, "rate": float(network["rate"])} for network in networks]
+
+
+def join_measures(scores: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFrame:
+    """A network's scores and measures, unit by unit."""
+    return scores.join(measures, on=UNIT, how="left", maintain_order="left", validate="1:1")
+
+
+def agreement(answers: pl.DataFrame) -> pl.DataFrame:
+    """How often each network gives an image the class that the dense network of its seed gives it.
+
+    Parameters
+    ----------
+    answers
+        Coordinates, `image`, `label`, `answer`: one row for each network and image.
+
+    Returns
+    -------
+    polars.DataFrame
+        Coordinates and `agreement`, a fraction.
+    """
+    return (
+        answers.join(_dense(answers), on=["seed", "image"], maintain_order="left")
+        .group_by(COORDINATES, maintain_order=True)
+        .agg(agreement=(pl.col("answer") == pl.col("dense")).mean())
+    )
+
+
+def _dense(answers: pl.DataFrame) -> pl.DataFrame:
+    dense = answers.filter(method="dense", retraining="none")
+    return dense.select("seed", "image", dense=pl.col("answer"))
+
+
+def class_changes(classes: pl.DataFrame) -> pl.DataFrame:
+    """Add to the accuracy of each class its change against the dense network of the seed."""
+    dense = classes.filter(method="dense", retraining="none")
+    before = dense.select("seed", "class", before=pl.col("top1"))
+    joined = classes.join(before, on=["seed", "class"], maintain_order="left")
+    return joined.with_columns(top1_change=pl.col("top1") - pl.col("before"))
+
+
+def disagreements(answers: pl.DataFrame) -> pl.DataFrame:
+    """The images on which networks of a kind and the dense networks disagree.
+
+    For each image the most frequent answer over seeds is taken, of equally frequent ones the
+    class with the lowest index. Source: the pruning-identified exemplars of Hooker et al., "What
+    Do Compressed Deep Neural Networks Forget?", 2019.
+
+    Parameters
+    ----------
+    answers
+        As for `agreement`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows of `tables.DISAGREEMENTS`.
+    """
+    kind = ["study", "method", "retraining", "rate"]
+    dense = (
+        _dense(answers)
+        .group_by("image", maintain_order=True)
+        .agg(dense=pl.col("dense").mode().min())
+    )
+    return (
+        answers.filter(pl.col("rate") > 0)
+        .group_by([*kind, "image", "label"], maintain_order=True)
+        .agg(pruned=pl.col("answer").mode().min(), seeds=pl.len().cast(pl.Int64))
+        .join(dense, on="image", maintain_order="left")
+        .filter(pl.col("pruned") != pl.col("dense"))
+    )

@@ -211,6 +211,70 @@ MIS = Table(
     "A unit: how well a perceptual metric tells its strong images from its weak ones.",
     {**_UNIT, **_SCORES},
 )
+_MEASURES = {
+    "monosemanticity": Column(
+        pl.Float64,
+        "activation-weighted similarity of pairs of the strongest images",
+        "similarity",
+        nullable=True,
+    ),
+    "label_purity": Column(
+        pl.Float64,
+        "share of the most frequent class among the strongest images (as many as the smallest "
+        "class has)",
+        "fraction",
+        nullable=True,
+    ),
+    "class_selectivity": Column(
+        pl.Float64,
+        "how far the mean activation of the preferred class stands out from that of the others",
+        "0..1",
+        nullable=True,
+    ),
+}
+_ALIGNMENT = {
+    "layer": _UNIT["layer"],
+    "cka": Column(
+        pl.Float64,
+        "linear centred kernel alignment with the layer of the dense network, unbiased",
+        "1: alike up to rotation and scale",
+        nullable=True,
+    ),
+}
+MEASURES = Table(
+    f"{NETWORK_FOLDER}/measures.parquet",
+    "A unit, in the order of `exemplars.parquet`; constant units have no measures.",
+    {"layer": _UNIT["layer"], "unit": _UNIT["unit"], **_MEASURES},
+)
+ALIGNMENT = Table(
+    f"{NETWORK_FOLDER}/alignment.parquet",
+    "A measured layer.",
+    _ALIGNMENT,
+)
+VARIANTS = Table(
+    f"{NETWORK_FOLDER}/variants.parquet",
+    "A unit, scored in one of the ways that `sensitivity.variants` lists.",
+    {
+        "variant": Column(
+            pl.String, "key of `sensitivity.variants`; `unchanged` is the study's own way"
+        ),
+        "layer": _UNIT["layer"],
+        "unit": _UNIT["unit"],
+        "constant": _UNIT["constant"],
+        "mis_soft": _SCORES["mis_soft"],
+        "mis_hard": _SCORES["mis_hard"],
+    },
+)
+ABLATION = Table(
+    f"{NETWORK_FOLDER}/ablation.parquet",
+    "A unit of the dense network, drawn at random, that was silenced.",
+    {
+        "layer": _UNIT["layer"],
+        "unit": _UNIT["unit"],
+        "top1_drop": Column(pl.Float64, "top-1 accuracy that is lost without it", "fraction"),
+        "loss_rise": Column(pl.Float64, "rise of the mean cross-entropy without it", "nats"),
+    },
+)
 NETWORKS = Table(
     "results/{study}/tables/networks.parquet",
     "A network of the study.",
@@ -220,6 +284,9 @@ NETWORKS = Table(
         "top5": Column(pl.Float64, "top-5 accuracy on the validation split", "fraction"),
         "loss": Column(pl.Float64, "mean cross-entropy on the validation split", "nats"),
         "images": Column(pl.Int64, "images in the validation split"),
+        "agreement": Column(
+            pl.Float64, "images given the same class as by the dense network", "fraction"
+        ),
         **_ACCOUNTING,
         "epochs": Column(pl.Int32, "epochs of retraining (of training, for `dense/none`)"),
         "units": Column(pl.Int64, "units: convolution channels and class logits"),
@@ -236,7 +303,28 @@ NETWORKS = Table(
 UNITS = Table(
     "results/{study}/tables/units.parquet",
     "A unit of a network.",
-    {**_COORDINATES, **_UNIT, **_SCORES},
+    {**_COORDINATES, **_UNIT, **_SCORES, **_MEASURES},
+)
+LAYERS = Table(
+    "results/{study}/tables/layers.parquet",
+    "A measured layer of a network.",
+    {**_COORDINATES, **_ALIGNMENT},
+)
+DISAGREEMENTS = Table(
+    "results/{study}/tables/disagreements.parquet",
+    "A validation image on which pruned networks of one kind disagree with the dense ones: their "
+    "most frequent predictions over seeds differ (Hooker et al. 2019).",
+    {
+        "study": _COORDINATES["study"],
+        "method": _COORDINATES["method"],
+        "retraining": _COORDINATES["retraining"],
+        "rate": _COORDINATES["rate"],
+        "image": Column(pl.Int32, "index in the validation split"),
+        "label": Column(pl.Int16, "class index"),
+        "dense": Column(pl.Int16, "class that dense networks predict most often"),
+        "pruned": Column(pl.Int16, "class that the pruned networks predict most often"),
+        "seeds": Column(pl.Int64, "pruned networks asked"),
+    },
 )
 CLASSES = Table(
     "results/{study}/tables/classes.parquet",
@@ -246,6 +334,7 @@ CLASSES = Table(
         "class": Column(pl.Int16, "class index"),
         "images": Column(pl.Int64, "images of the class in the validation split"),
         "top1": Column(pl.Float64, "top-1 accuracy on them", "fraction"),
+        "top1_change": Column(pl.Float64, "`top1` minus that of the dense network", "fraction"),
         "loss": Column(pl.Float64, "mean cross-entropy on them", "nats"),
     },
 )
@@ -260,13 +349,27 @@ STATISTICS = Table(
     {
         "study": _COORDINATES["study"],
         "quantity": Column(pl.String, "what is estimated"),
-        "comparison": Column(pl.String, "over which networks or units"),
+        "comparison": Column(pl.String, "over which networks or units, in words"),
         "estimate": Column(pl.Float64, "the estimate"),
-        "low": Column(pl.Float64, "lower end of the 95 % interval", nullable=True),
-        "high": Column(pl.Float64, "upper end of the 95 % interval", nullable=True),
-        "p": Column(pl.Float64, "two-sided p value, uncorrected", nullable=True),
-        "n": Column(pl.Int64, "networks or units behind it"),
+        "low": Column(pl.Float64, "lower end of the interval", nullable=True),
+        "high": Column(pl.Float64, "upper end of the interval", nullable=True),
+        "level": Column(pl.Float64, "confidence level of the interval", "fraction", nullable=True),
+        "effect_size": Column(
+            pl.Float64, "paired changes: mean over standard deviation (d_z)", nullable=True
+        ),
+        "p": Column(pl.Float64, "p value, uncorrected", nullable=True),
+        "p_holm": Column(
+            pl.Float64, "p value after Holm's correction over its family", nullable=True
+        ),
+        "family": Column(pl.String, "the tests that are corrected together", nullable=True),
+        "n": Column(pl.Int64, "networks, units, layers, images or seeds behind it"),
         "method": Column(pl.String, "statistical method"),
+        "pruning": Column(pl.String, "pruning method of the network or networks", nullable=True),
+        "retraining": Column(pl.String, "their kind of retraining", nullable=True),
+        "rate": Column(pl.Float64, "their pruning rate", "fraction", nullable=True),
+        "seed": Column(pl.Int64, "seed of the network; null over seeds", nullable=True),
+        "layer": Column(pl.String, "module name of the layer", nullable=True),
+        "variant": Column(pl.String, "variant of the score", nullable=True),
     },
 )
 PUBLISHED = Table(
@@ -313,8 +416,14 @@ ALL: Mapping[str, Table] = {
     "predictions": PREDICTIONS,
     "exemplars": EXEMPLARS,
     "mis": MIS,
+    "measures": MEASURES,
+    "alignment": ALIGNMENT,
+    "variants": VARIANTS,
+    "ablation": ABLATION,
     "networks": NETWORKS,
     "units": UNITS,
+    "layers": LAYERS,
+    "disagreements": DISAGREEMENTS,
     "classes": CLASSES,
     "histories": HISTORIES,
     "statistics": STATISTICS,
