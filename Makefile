@@ -1,4 +1,4 @@
-# Targets: results, perceptual, test, lint, report, lock, docs, clean. Each sets up what it needs.
+# Targets: fetch, plan, results, perceptual, verify, report, test, lint, lock, docs, clean. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -9,11 +9,14 @@ PERCEPTUAL := $(VENV)/.perceptual
 SNAKEMAKE := $(BIN)/snakemake
 CONFIG ?= config.yaml
 CORES ?= all
+# Tests of one file share what they set up, so a file is one worker's.
+WORKERS ?= -n 2 --dist loadfile
 
-.PHONY: help setup perceptual fetch results report verify test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch plan results report verify test test-fast lint format docs lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
+	@echo "make plan      what is left to do of it: jobs, hours, disk"
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts as one HTML report"
@@ -42,6 +45,9 @@ $(PERCEPTUAL): $(READY) envs/perceptual.txt
 fetch: $(READY)
 	$(SNAKEMAKE) --cores 1 --configfile $(CONFIG) fetch
 
+plan: $(READY)
+	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/plan_study.py --configfile $(CONFIG)
+
 results: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)
 
@@ -53,10 +59,10 @@ verify: $(READY)
 	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

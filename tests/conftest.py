@@ -1,10 +1,27 @@
 """The tiny study, run once for all tests that look at a finished study."""
 
+import shutil
+
 import pytest
+from filelock import FileLock
 from workspaces import Workspace, copy_project, run_study
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny study, run to its end. Tests that change it put everything back."""
-    return run_study(copy_project(tmp_path_factory.mktemp("study")))
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
+    """The tiny study, run to its end. Tests that change it put everything back.
+
+    Where tests run side by side, the first worker that needs it runs it, and each has its copy.
+    """
+    own = tmp_path_factory.mktemp("study")
+    if worker_id == "master":
+        return run_study(copy_project(own))
+    shared = tmp_path_factory.getbasetemp().parent / "finished"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            made = tmp_path_factory.mktemp("made")
+            run_study(copy_project(made))
+            made.rename(shared)
+    # Times are copied too: Snakemake compares them.
+    shutil.copytree(shared, own, dirs_exist_ok=True, symlinks=True)
+    return Workspace(own)

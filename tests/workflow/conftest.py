@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from workspaces import PROJECT, TINY, Workspace, copy_project
-
-__all__ = ["PROJECT", "TINY", "Workspace", "copy_project"]
+from workspaces import Workspace, copy_project
 
 
 @pytest.fixture

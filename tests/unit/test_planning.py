@@ -1,0 +1,119 @@
+"""What is left to do of a study, worked out by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prunescope import planning
+from prunescope.planning import Cost, Job
+
+ROOT = Path(__file__).resolve().parents[2]
+LOG = """\
+2026-01-01 10:00:00,100 INFO find_exemplars {'study': 'toy', 'seed': '0'}
+2026-01-01 10:00:04,000 INFO 1000 images
+2026-01-01 10:03:00,900 INFO done: 306.0 s of CPU time, 900 MiB of memory at its peak
+"""
+FAILED = """\
+2026-01-02 10:00:00,100 INFO find_exemplars {'study': 'toy', 'seed': '0'}
+2026-01-02 10:00:09,000 ERROR failed
+"""
+
+
+def exemplars(threads: int = 2, gpus: int = 1) -> Job:
+    return Job("find_exemplars", ("a/exemplars.parquet", "a/other.npy"), threads, gpus, 30)
+
+
+def no_sizes(output: str) -> None:
+    return None
+
+
+def test_a_log_tells_the_rule_and_its_cost() -> None:
+    assert planning.read_log(LOG) == ("find_exemplars", Cost(180 / 3600, 306 / 3600))
+
+
+def test_a_log_tells_of_the_last_run_alone() -> None:
+    assert planning.read_log(LOG + FAILED) is None
+    assert planning.read_log(FAILED + LOG) == planning.read_log(LOG)
+    assert planning.read_log("") is None
+
+
+def test_logs_are_found_below_a_folder(tmp_path: Path) -> None:
+    for number, text in enumerate([LOG, FAILED, LOG]):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "find_exemplars.log").write_text(text)
+    assert planning.read_logs(tmp_path) == {"find_exemplars": [Cost(0.05, 0.085)] * 2}
+    assert planning.read_logs(tmp_path / "none") == {}
+
+
+def test_a_rule_costs_what_its_finished_jobs_took() -> None:
+    costs = {"find_exemplars": [Cost(1.0, 2.0), Cost(2.0, 5.0), Cost(9.0, 6.0)]}
+    (need,) = planning.needs([exemplars()] * 4, costs, {"a/exemplars.parquet": 7}.get)
+    assert (need.rule, need.jobs, need.measured) == ("find_exemplars", 4, 3)
+    assert need.cpu_hours == 4 * 5.0
+    assert need.gpu_hours == 4 * 2.0
+    assert (need.bytes, need.unsized) == (4 * 7, 4)
+
+
+def test_without_a_finished_job_the_time_limit_counts() -> None:
+    (need,) = planning.needs([exemplars(threads=3)] * 2, {}, no_sizes)
+    assert need.measured == 0
+    assert need.cpu_hours == 2 * 3 * 0.5
+    assert need.gpu_hours == 2 * 0.5
+    (need,) = planning.needs([exemplars(gpus=0)], {}, no_sizes)
+    assert need.gpu_hours == 0
+
+
+def test_the_plan_names_its_sources_and_adds_up() -> None:
+    jobs = [exemplars(), exemplars(), Job("score_mis", ("mis.parquet",), 1, 0, 10)]
+    costs = {"score_mis": [Cost(0.25, 0.25)]}
+    text = planning.render(planning.needs(jobs, costs, {"mis.parquet": 2_500_000}.get))
+    first, second, total = (line.split() for line in text.splitlines()[1:4])
+    assert first[:4] == ["find_exemplars", "2", "2.00", "1.00"]
+    assert first[-5:] == ["B", "time", "limit:", "at", "most"]
+    assert second == ["score_mis", "1", "0.25", "0.00", "2", "MB", "1", "finished"]
+    assert total == ["total", "3", "2.25", "1.00", "2", "MB"]
+    assert "2 jobs are of rules of which none has finished" in text
+    assert "without 4 files" in text
+
+
+def test_a_finished_study_needs_nothing() -> None:
+    assert planning.render([]).startswith("Nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (2.4e6, "2 MB"), (3e9, "3 GB"), (1.25e13, "12.5 TB")],
+)  # fmt: skip
+def test_sizes_are_readable(size: float, text: str) -> None:
+    assert planning.readable(size) == text
+
+
+def tiny() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text())
+
+
+def test_sizes_are_those_of_files_of_the_same_name(tmp_path: Path) -> None:
+    for folder, size in [("a", 10), ("b", 20), ("c", 90)]:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mis.parquet").write_bytes(b"0" * size)
+    size = planning.file_sizes(tmp_path, tiny())
+    assert size("elsewhere/mis.parquet") == 20
+    assert size("elsewhere/measures.parquet") is None
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("x/network.safetensors", 4 * 6_624_904),
+        ("datasets/d/probe/images.npy", 120 * 3 * 32 * 32),
+        ("datasets/d/probe/similarity_m.npy", 4 * 120**2),
+        ("datasets/d/train/images.npy", None),
+        ("x/activations_max.npy", 4 * 8280 * 80),
+        ("x/exemplars.parquet", 2 * 20 * 8 * 8280),
+        ("x/mis.parquet", None),
+    ],
+)
+def test_large_files_follow_from_the_config(output: str, expected: int | None) -> None:
+    assert planning.expected_bytes(Path(output), tiny()) == expected
