@@ -5,6 +5,7 @@ and it ends with the processes that it started. Nodes have two fake GPUs each. T
 accounting, as on small clusters.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -40,6 +41,15 @@ def free_ports(number: int) -> list[int]:
     return ports
 
 
+def _descendants(process: int) -> list[int]:
+    found = [process]
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                found += _descendants(int(child))
+    return found
+
+
 @dataclass
 class Cluster:
     """A cluster under `folder`; `start` it, and `stop` it whatever happens."""
@@ -48,6 +58,7 @@ class Cluster:
     cpus: int = 8
     memory: int = 16000
     processes: list[subprocess.Popen] = field(default_factory=list)
+    _nodes: dict[int, subprocess.Popen] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -71,7 +82,7 @@ class Cluster:
         self._launch("slurmctld", "-D", "-i", "-f", str(self.config))
         self._wait(lambda: self._succeeds("scontrol", "ping"))
         for node in range(1, NODES + 1):
-            self._launch("slurmd", "-D", "-N", f"n{node}", "-f", str(self.config))
+            self.start_daemon(node)
         self._wait(lambda: self.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * NODES)
 
     def stop(self) -> None:
@@ -89,6 +100,40 @@ class Cluster:
                 process.kill()
                 process.wait()
 
+    def kill_node(self, node: int) -> None:
+        """End a node's daemon, and with it its jobs, as when the power fails."""
+        daemon = self._nodes[node]
+        for process in [daemon.pid, *self._steps(node)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        daemon.wait()
+
+    def kill_daemon(self, node: int) -> None:
+        """End a node's daemon alone: the job steps on it go on."""
+        self._nodes[node].kill()
+        self._nodes[node].wait()
+
+    def start_daemon(self, node: int) -> None:
+        """Start a node's daemon, the first time or again."""
+        if node in self._nodes:
+            self.processes.remove(self._nodes[node])
+        self._nodes[node] = self._launch("slurmd", "-D", "-N", f"n{node}", "-f", str(self.config))
+
+    def _steps(self, node: int) -> list[int]:
+        """The processes of the jobs on a node: its step daemons and all that descends from them."""
+        spool = f"{self.folder}/spool/n{node}/"
+        sockets = {
+            f"socket:[{line.split()[6]}]"
+            for line in Path("/proc/net/unix").read_text().splitlines()
+            if spool in line
+        }
+        found: list[int] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if sockets & {str(file.readlink()) for file in (folder / "fd").iterdir()}:
+                    found += _descendants(int(folder.name))
+        return found
+
     def run(self, *command: str) -> str:
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=30, check=False
@@ -104,7 +149,7 @@ class Cluster:
             return False
         return done.returncode == 0
 
-    def _launch(self, *command: str) -> None:
+    def _launch(self, *command: str) -> subprocess.Popen:
         log = (self.folder / "log" / f"{command[0]}{len(self.processes)}").open("wb")
         process = subprocess.Popen(
             command,
@@ -115,6 +160,7 @@ class Cluster:
             start_new_session=True,
         )
         self.processes.append(process)
+        return process
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         end = time.monotonic() + SECONDS

@@ -1,47 +1,14 @@
 """The tiny study through sbatch: the same bytes as on this machine."""
 
-import subprocess
-import sys
-
 import pytest
-import yaml
-from workspaces import TINY, Workspace, copy_project
+from workspaces import Workspace, copy_project
 
 from .slurm import Cluster
+from .submission import fill_in, submit
 
 pytestmark = pytest.mark.slow
 
-PROFILE = "profiles/slurm"
-MINUTES = 10
-TABLES = ["networks", "units", "classes", "history", "statistics"]
-
-
-def fill_in(workspace: Workspace) -> None:
-    """Do what docs/slurm.md asks a user to do, for the tests' cluster."""
-    path = workspace.path(f"{PROFILE}/profile.yaml")
-    profile = yaml.safe_load(path.read_text())
-    profile["default-resources"] = {"slurm_partition": "main"}
-    profile["slurm-no-account"] = True
-    # The nodes have more cores than this machine: few jobs at a time.
-    profile["jobs"] = 4
-    del profile["set-resources"], profile["set-threads"]
-    profile["group-components"] = dict.fromkeys(profile["group-components"], 2)
-    profile["slurm-init-seconds-before-status-checks"] = 3
-    profile["latency-wait"] = 5
-    path.write_text(yaml.safe_dump(profile))
-
-
-def submit(workspace: Workspace, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess:
-    """Run snakemake as on a login node."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--profile", PROFILE, "--configfile", TINY, *arguments],
-        cwd=workspace.folder,
-        env={**cluster.environment, "PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=60 * MINUTES,
-        check=False,
-    )
+TABLES = ["networks", "units", "layers", "classes", "disagreements", "history", "statistics"]
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from workspaces import TINY, Workspace
 
 from prunescope import checkpoints
-
-from .conftest import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 

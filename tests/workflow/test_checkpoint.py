@@ -12,10 +12,9 @@ import pytest
 import torch
 from servers import Server, serving, status, truncated
 from torchvision.models import googlenet
+from workspaces import TINY, Workspace, copy_project
 
 from prunescope import checkpoints, tables
-
-from .conftest import TINY, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
 

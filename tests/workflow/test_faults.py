@@ -8,13 +8,12 @@ import sys
 import time
 
 import pytest
-
-from .conftest import TINY, Workspace
+from workspaces import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-TABLES = ["networks", "units", "classes", "history", "statistics"]
+TABLES = ["networks", "units", "layers", "classes", "disagreements", "history", "statistics"]
 FOLDER = "results/tiny/networks/global_unstructured/one_shot/rate0.60/seed0"
 
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from .conftest import TINY, Workspace, copy_project
+from workspaces import TINY, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
 

@@ -29,15 +29,16 @@ def test_every_network_has_its_files(finished: Workspace, config: dict) -> None:
         assert len(tables.PREDICTIONS.read(folder / "predictions.parquet")) == 100
         assert len(tables.EXEMPLARS.read(folder / "exemplars.parquet")) == 7290
         assert len(tables.MIS.read(folder / "mis.parquet")) == 7290
+        assert len(tables.MEASURES.read(folder / "measures.parquet")) == 7290
         assert len(tables.ACCOUNTING.read(folder / "accounting.parquet")) == 1
 
 
 def test_tables_hold_every_network_and_unit(finished: Workspace, config: dict) -> None:
     networks = tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
     units = tables.UNITS.read(finished.path("results/tiny/tables/units.parquet"))
-    assert len(networks) == len(study.networks(config)) == 8
-    assert len(units) == 8 * 7290
-    assert networks["units"].to_list() == [7290] * 8
+    assert len(networks) == len(study.networks(config)) == 9
+    assert len(units) == 9 * 7290
+    assert networks["units"].to_list() == [7290] * 9
     assert (networks["live_units"] <= networks["units"]).all()
 
 

@@ -1,0 +1,50 @@
+"""Snakemake as on a login node of the tests' cluster."""
+
+import subprocess
+import sys
+
+import yaml
+from workspaces import TINY, Workspace
+
+from .slurm import Cluster
+
+PROFILE = "profiles/slurm"
+MINUTES = 10
+
+
+def fill_in(workspace: Workspace) -> None:
+    """Do what docs/slurm.md asks a user to do, for the tests' cluster."""
+    path = workspace.path(f"{PROFILE}/profile.yaml")
+    profile = yaml.safe_load(path.read_text())
+    profile["default-resources"] = {"slurm_partition": "main"}
+    profile["slurm-no-account"] = True
+    # The nodes have more cores than this machine: few jobs at a time.
+    profile["jobs"] = 4
+    del profile["set-resources"], profile["set-threads"]
+    profile["group-components"] = dict.fromkeys(profile["group-components"], 2)
+    profile["slurm-init-seconds-before-status-checks"] = 3
+    profile["latency-wait"] = 5
+    path.write_text(yaml.safe_dump(profile))
+
+
+def command(*arguments: str, config: str = TINY) -> list[str]:
+    """Arguments of a process that submits."""
+    start = [sys.executable, "-m", "snakemake", "--profile", PROFILE, "--configfile", config]
+    return [*start, *arguments]
+
+
+def environment(cluster: Cluster) -> dict[str, str]:
+    return {**cluster.environment, "PYTHONPATH": ""}
+
+
+def submit(workspace: Workspace, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess:
+    """Run snakemake to its end."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=workspace.folder,
+        env=environment(cluster),
+        capture_output=True,
+        text=True,
+        timeout=60 * MINUTES,
+        check=False,
+    )

@@ -1,0 +1,144 @@
+"""A disk that is full when a step writes: every step, on a file system that has no room left."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workspaces import Workspace, copy_project
+
+pytestmark = pytest.mark.slow
+
+TABLES = "results/tiny/tables"
+DATASET = "results/datasets/fashion_mnist_tiny"
+NETWORKS = "results/tiny/networks"
+DENSE = f"{NETWORKS}/dense/none/rate0.00/seed0"
+PRUNED = f"{NETWORKS}/structured/none/rate0.60/seed0"
+RETRAINED = f"{NETWORKS}/global_unstructured/one_shot/rate0.60/seed0"
+METRIC = "timm-tf_efficientnet_lite0-64px"
+# All outputs of one job of every rule that writes results; steps that need each other's are apart.
+STEPS: list[dict[str, list[str]]] = [
+    {
+        "pack_dataset": [
+            f"{DATASET}/{split}/{name}"
+            for split in ("train", "test")
+            for name in ("images.npy", "labels.npy", "index.parquet")
+        ]
+    },
+    {
+        "sample_split": [f"{DATASET}/probe/{name}"
+                         for name in ("images.npy", "labels.npy", "index.parquet")],
+        "train_dense": [f"{DENSE}/network.safetensors", f"{DENSE}/history.parquet"],
+    },
+    {
+        "initialise_network": [f"{NETWORKS}/untrained/none/rate0.00/seed0/network.safetensors"],
+        "embed_probe": [f"{DATASET}/probe/embeddings_{METRIC}.{kind}" for kind in ("npy", "json")],
+        "prune_network": [f"{RETRAINED}/pruned.safetensors"],
+        "evaluate_network": [f"{DENSE}/predictions.parquet"],
+        "account_network": [f"{DENSE}/accounting.parquet"],
+        "find_exemplars": [f"{DENSE}/exemplars.parquet", f"{DENSE}/activations_mean.npy"],
+        "record_activations": [f"{DENSE}/activations_max.npy"],
+        "ablate_units": [f"{DENSE}/ablation.parquet"],
+    },
+    {
+        "compare_probe": [f"{DATASET}/probe/similarity_{METRIC}.{kind}"
+                          for kind in ("npy", "json")],
+        "retrain_network": [f"{RETRAINED}/network.safetensors", f"{RETRAINED}/history.parquet"],
+        "keep_pruned": [f"{PRUNED}/network.safetensors"],
+    },
+    {
+        "score_mis": [f"{RETRAINED}/mis.parquet"],
+        "measure_units": [f"{RETRAINED}/measures.parquet", f"{RETRAINED}/alignment.parquet"],
+        "vary_scores": [f"{RETRAINED}/variants.parquet"],
+    },
+    {
+        "tabulate_study": [
+            f"{TABLES}/{name}.parquet"
+            for name in ("networks", "units", "layers", "classes", "disagreements", "history")
+        ]
+    },
+    {
+        "estimate_statistics": [f"{TABLES}/statistics.parquet"],
+        "draw_chart": [f"results/tiny/charts/mis_by_rate.{kind}"
+                       for kind in ("html", "svg", "png", "json")],
+    },
+]  # fmt: skip
+WITHOUT_SCRIPT = ("keep_pruned",)
+
+
+@pytest.fixture
+def small_disk(finished: Workspace, tmp_path: Path) -> Iterator[Workspace]:
+    """The finished study, its results on a file system of their own."""
+    workspace = copy_project(tmp_path)
+    results = workspace.path("results")
+    results.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", results], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        shutil.copytree(finished.path("results"), results, dirs_exist_ok=True)
+        shutil.copytree(finished.path(".snakemake"), workspace.path(".snakemake"))
+        yield workspace
+    finally:
+        subprocess.run(["umount", "--lazy", results], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room: not a single byte."""
+    ballast = folder / "ballast"
+    with ballast.open("wb") as file:
+        status = os.statvfs(folder)
+        os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize)
+    assert os.statvfs(folder).f_bavail == 0
+    return ballast
+
+
+def restore(workspace: Workspace, finished: Workspace) -> None:
+    """Put back what is missing: of a failed job, Snakemake removes all outputs."""
+    for file in finished.path("results").rglob("*"):
+        target = workspace.path(str(file.relative_to(finished.folder)))
+        if file.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
+
+
+def remove(workspace: Workspace, rules: dict[str, list[str]]) -> None:
+    for outputs in rules.values():
+        for output in outputs:
+            workspace.path(output).unlink()
+
+
+def test_every_step_says_that_the_disk_is_full(finished: Workspace, small_disk: Workspace) -> None:
+    for rules in STEPS:
+        remove(small_disk, rules)
+        ballast = fill(small_disk.path("results"))
+        done = small_disk.snakemake(
+            *(outputs[0] for outputs in rules.values()),
+            "--keep-going",
+            "--rerun-triggers",
+            "mtime",
+            "--allowed-rules",
+            *rules,
+        )
+        assert done.returncode != 0
+        for rule, outputs in rules.items():
+            said = [line for line in done.stderr.splitlines() if "o space left" in line]
+            wanted = outputs[0] if rule in WITHOUT_SCRIPT else f"{rule}: no room to write"
+            assert any(wanted in line for line in said), f"{rule}\n{done.stderr[-9000:]}"
+            assert not [output for output in outputs if small_disk.path(output).exists()], rule
+        assert not [path for path in small_disk.path("results").rglob(".*") if path.is_file()]
+        ballast.unlink()
+        restore(small_disk, finished)
+    # What comes last is made anew, now that there is room.
+    for rules in STEPS[-3:]:
+        remove(small_disk, rules)
+    done = small_disk.snakemake()
+    assert done.returncode == 0, done.stderr[-4000:]
+    for name in ("networks", "units", "statistics"):
+        table = f"{TABLES}/{name}.parquet"
+        assert small_disk.path(table).read_bytes() == finished.path(table).read_bytes()
+    assert small_disk.snakemake("verify_study").returncode == 0
