@@ -1,10 +1,12 @@
 """Draw one chart of the study as a page, two pictures and a specification."""
 
-from prunescope import charts, job, published, tables
+from prunescope import charts, job, published, tables, theme
+from prunescope.chart_rows import Study
+from prunescope.theme import Settings
 
 
 def main(smk) -> None:
-    study = charts.Study(
+    study = Study(
         networks=tables.NETWORKS.read(smk.input.networks),
         history=tables.HISTORIES.read(smk.input.history),
         dataset=smk.params.dataset,
@@ -12,10 +14,10 @@ def main(smk) -> None:
         classes=tables.CLASSES.read(smk.input.classes)["class"].n_unique(),
         published=published.read(smk.input.published) if smk.input.published else None,
     )
-    settings = charts.Settings(**smk.params.charts)
+    settings = Settings(**smk.params.charts)
     chart = charts.CHARTS[smk.params.chart](study, settings)
     formats = {name: smk.output[name] for name in ("html", "svg", "png", "json")}
-    charts.save(chart, formats, settings)
+    theme.save(chart, formats, settings)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prunescope import charts, provenance, tables
+from prunescope import charts, provenance, tables, theme
+from prunescope.chart_rows import Study
 
-SETTINGS = charts.Settings(width=400, height=300, png_scale=1.0)
+SETTINGS = theme.Settings(width=400, height=300, png_scale=1.0)
 DENSE = [
     ("dense", "none", 0.0, 0, 0.90, 0.85),
     ("dense", "one_shot", 0.0, 0, 0.92, 0.86),
@@ -67,11 +68,11 @@ def study(
     epochs=tuple(EPOCHS),
     classes: int | None = 10,
     published: pl.DataFrame | None = None,
-) -> charts.Study:
-    return charts.Study(networks(rows), history(epochs), "pictures", 2000, classes, published)
+) -> Study:
+    return Study(networks(rows), history(epochs), "pictures", 2000, classes, published)
 
 
-def draw(name: str, of: charts.Study) -> dict:
+def draw(name: str, of: Study) -> dict:
     """The specification of a chart; altair validates it against the Vega-Lite schema."""
     return charts.CHARTS[name](of, SETTINGS).to_dict()
 
@@ -263,8 +264,8 @@ def test_colours_follow_the_order_of_appearance_and_repeat():
     rows = [(name, "none", 0.5, 0, 0.5, 0.7) for name in names]
     scale = draw("accuracy_by_method", study(rows))["layer"][1]["encoding"]["color"]["scale"]
     assert scale["domain"][:9] == [name.replace("_", " ") for name in names]
-    assert scale["range"][:6] == list(charts.PALETTE)
-    assert scale["range"][6:9] == list(charts.PALETTE[:3])
+    assert scale["range"][:6] == list(theme.PALETTE)
+    assert scale["range"][6:9] == list(theme.PALETTE[:3])
 
 
 def test_kinds_of_retraining_have_styles_of_their_own():
@@ -274,7 +275,7 @@ def test_kinds_of_retraining_have_styles_of_their_own():
     assert styles["structured, recalibrated"] == "dash-dotted"
     assert styles["structured, one-shot"] == "solid"
     assert styles["structured, not retrained"] == "dashed"
-    assert len({*styles.values(), charts.FIXED_STYLES["chance"]}) == len(kinds) + 1
+    assert len({*styles.values(), theme.FIXED_STYLES["chance"]}) == len(kinds) + 1
     shapes = draw("mis_vs_accuracy", of)["encoding"]["shape"]["scale"]
     assert len(set(shapes["range"])) == len(kinds)
 
@@ -292,7 +293,7 @@ def test_labels_do_not_overlap():
     (labels,) = marks(spec, "text")
     heights = sorted(row["y"] for row in labels)
     pixels = [(b - a) * SETTINGS.height for a, b in pairwise(heights)]
-    assert min(pixels) >= charts.LABEL_SPACING - 1e-9
+    assert min(pixels) >= theme.LABEL_SPACING - 1e-9
     assert heights[0] >= 0
 
 
@@ -428,7 +429,7 @@ def test_numbers_of_other_networks_change_nothing_but_the_colours(name):
     ],
 )
 def test_spread(values, gap, expected):
-    assert charts.spread(values, gap, 0, 1) == pytest.approx(expected)
+    assert theme.spread(values, gap, 0, 1) == pytest.approx(expected)
 
 
 def test_charts_of_long_histories_hold_all_rows():
@@ -455,11 +456,11 @@ class Loads(HTMLParser):
 
 SAVE = """
 import sys, test_charts as t
-from prunescope import charts, provenance
+from prunescope import charts, provenance, theme
 provenance.set_current({"rule": "draw_charts", "params": {"b": 1, "a": [2]}})
 chart = charts.CHARTS["mis_by_rate"](t.study(), t.SETTINGS)
 kinds = ("html", "svg", "png", "json")
-charts.save(chart, {kind: f"{sys.argv[1]}/chart.{kind}" for kind in kinds}, t.SETTINGS)
+theme.save(chart, {kind: f"{sys.argv[1]}/chart.{kind}" for kind in kinds}, t.SETTINGS)
 assert "torch" not in sys.modules
 """
 
@@ -512,11 +513,11 @@ def test_files_are_of_their_format(saved):
 
 def test_saving_leaves_the_chart_unchanged(tmp_path):
     chart = charts.CHARTS["mis_vs_accuracy"](study(), SETTINGS)
-    charts.save(chart, {"json": tmp_path / "chart.json"}, SETTINGS)
+    theme.save(chart, {"json": tmp_path / "chart.json"}, SETTINGS)
     assert "usermeta" not in chart.to_dict()
 
 
 def test_unknown_format_is_refused(tmp_path):
     chart = charts.CHARTS["mis_vs_accuracy"](study(), SETTINGS)
     with pytest.raises(ValueError, match="gif: charts are saved as html, svg, png, json"):
-        charts.save(chart, {"gif": tmp_path / "chart.gif"}, SETTINGS)
+        theme.save(chart, {"gif": tmp_path / "chart.gif"}, SETTINGS)

@@ -124,8 +124,8 @@ CODE_EDITS = {
             "account_network": 6, "find_exemplars": 6, "score_mis": 6, **SUMMARY,
         },
     ),
-    "line of charts.py": (
-        f"{MODULES}/charts.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
+    "line of theme.py": (
+        f"{MODULES}/theme.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"draw_chart": 6},
     ),
     "line of a script": (
