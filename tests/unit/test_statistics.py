@@ -139,6 +139,60 @@ def test_false_positives_of_the_paired_test() -> None:
     assert np.mean(np.array(found) < 0.05) <= 0.07
 
 
+def test_a_clustered_mean_by_hand() -> None:
+    """Without the first two the mean moves by 2, without the others by -2."""
+    values, clusters = sample(1, 3, 5, 7), np.array(["a", "a", "b", "b"])
+    found, error, freedom = statistics.clustered_mean(values, clusters)
+    assert (found.estimate, found.n, error, freedom) == (4, 2, pytest.approx(2), 1)
+    assert found.high - 4 == pytest.approx(2 * 12.7062, abs=1e-3)
+
+
+def test_clusters_of_one_size_are_scipys_t_test_of_their_means() -> None:
+    values, clusters = rng(1).normal(size=60), rng(2).permutation(np.repeat(np.arange(12), 5))
+    means = [values[clusters == cluster].mean() for cluster in range(12)]
+    expected = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    found, *_ = statistics.clustered_mean(values, clusters)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    totals = statistics.cluster_totals(values, clusters)
+    assert totals == pytest.approx([5 * mean for mean in means])
+
+
+# Units in the layers of GoogLeNet for ten classes, in no order.
+LAYER_SIZES = np.array([10, 64, 64, 192] + [16, 32, 32, 64, 96, 128] * 4 + [24, 48, 112, 144, 208,
+                       256, 320, 384, 160, 160] * 3)  # fmt: skip
+
+
+def dependent(seed: int, effect: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Changes of units, a fifth of whose variance is shared within a layer; and the layers."""
+    layers = np.repeat(np.arange(len(LAYER_SIZES)), LAYER_SIZES)
+    shared = rng(seed).normal(size=len(LAYER_SIZES))[layers]
+    return 0.8**0.5 * rng(seed + 500).normal(size=len(layers)) + 0.2**0.5 * shared + effect, layers
+
+
+def test_whole_layers_are_flipped_because_units_depend_on_each_other() -> None:
+    """Flips of single units find a change in most studies without one."""
+    by_unit, by_layer, covered = [], [], []
+    for seed in range(DRAWS):
+        changes, layers = dependent(seed)
+        mean, *_ = statistics.clustered_mean(changes, layers)
+        totals = statistics.cluster_totals(changes, layers)[:, None]
+        by_layer.append(statistics.sign_flip_p(totals, 299, rng(seed + 1000))[0] < 0.05)
+        covered.append(mean.low <= 0 <= mean.high)
+        if seed < 20:
+            by_unit.append(statistics.sign_flip_p(changes[:, None], 99, rng(seed))[0] < 0.05)
+    assert np.mean(by_layer) <= 0.07
+    assert 0.92 <= np.mean(covered) <= 0.98
+    assert np.mean(by_unit) > 0.5
+
+
+def test_a_change_planted_into_dependent_units_is_found() -> None:
+    changes, layers = dependent(0, effect=0.5)
+    mean, *_ = statistics.clustered_mean(changes, layers)
+    totals = statistics.cluster_totals(changes, layers)[:, None]
+    assert mean.low > 0
+    assert statistics.sign_flip_p(totals, 999, rng()) <= 0.005
+
+
 def test_effect_size_by_hand() -> None:
     assert statistics.effect_size(sample(1, 2, 3)) == pytest.approx(2.0)
     assert np.isnan(statistics.effect_size(sample(1, 1)))
@@ -220,6 +274,34 @@ def test_intervals_cover_a_true_correlation() -> None:
 # --- no effect -----------------------------------------------------------------------------------
 
 
+def test_partial_correlations_of_numbers_that_share_a_cause() -> None:
+    found = []
+    for seed in range(DRAWS):
+        x, y, cause = rng(seed).normal(size=(3, 20))
+        found.append(statistics.correlation(x + cause, y + cause, ranks=False, given=cause))
+    assert np.mean([one.p < 0.05 for one in found]) <= 0.07
+    assert 0.92 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.98
+
+
+def test_students_interval_covers_and_seldom_errs() -> None:
+    found = [statistics.mean_t(rng(seed).normal(size=5)) for seed in range(DRAWS)]
+    assert np.mean([one.p < 0.05 for one in found]) <= 0.07
+    assert 0.92 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.98
+    assert statistics.mean_t(rng().normal(2, 1, size=5)).p < 0.05
+
+
+def test_wilsons_interval_covers() -> None:
+    hits = rng().binomial(1000, 0.87, size=DRAWS)
+    found = [statistics.proportion(int(number), 1000) for number in hits]
+    assert 0.92 <= np.mean([one.low <= 0.87 <= one.high for one in found]) <= 0.98
+
+
+def test_holm_seldom_errs_anywhere_in_a_family() -> None:
+    families = rng().uniform(size=(DRAWS, 20))
+    assert np.mean([statistics.holm(p).min() < 0.05 for p in families]) <= 0.07
+    assert statistics.holm(np.append(families[0], 1e-5)).min() < 0.05
+
+
 def test_the_slope_is_scipys() -> None:
     x, y = rng(1).normal(size=(2, 20))
     expected = stats.linregress(x, y)
@@ -261,6 +343,23 @@ def test_equivalence_at_the_margin_is_seldom_shown() -> None:
         values = rng(seed).normal(0.5, 1, size=40)
         error = values.std(ddof=1) / np.sqrt(40)
         shown += statistics.equivalence(values.mean(), error, 39, 0.5, 40).p < 0.05
+    assert shown / DRAWS <= 0.07
+
+
+def test_equivalence_is_shown_where_there_is_no_change() -> None:
+    changes, layers = dependent(0)
+    mean, error, freedom = statistics.clustered_mean(changes, layers)
+    assert statistics.equivalence(mean.estimate, error, freedom, 0.5, mean.n).p < 0.05
+
+
+def test_equivalence_of_slopes_at_the_margin_is_seldom_shown() -> None:
+    """A slope of the margin itself, over a range of 1."""
+    shown = 0
+    for seed in range(DRAWS):
+        x = np.linspace(0, 1, 16)
+        noise = rng(1000 + seed).normal(0, 0.2, size=16)
+        value, error, freedom = statistics.slope(x, 0.5 * x + noise)
+        shown += statistics.equivalence(value, error, freedom, 0.5, 16).p < 0.05
     assert shown / DRAWS <= 0.07
 
 

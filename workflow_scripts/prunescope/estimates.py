@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from prunescope import statistics, summary, tables
+from prunescope import sensitivity, statistics, summary, tables
 from prunescope.statistics import Estimate
 
 Row = dict[str, Any]
@@ -25,6 +25,7 @@ UNIT = list(summary.UNIT)
 OWN = ["method", "retraining", "rate", "seed"]
 BOOTSTRAP = "mean over units, percentile bootstrap within layers"
 PAIRED = "mean over units live in both, percentile bootstrap within layers, sign-flip permutation"
+CLUSTERED = "mean over units live in both, t with layers as clusters, sign flips of whole layers"
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ def estimate(study: Study, settings: Settings) -> pl.DataFrame:
         *alignments(study.layers),
         *changes(study.units, settings, rng),
         *changes_by_layer(study.units),
+        *changes_by_depth(study.units),
         *relations(study.networks, settings),
         *variants(study.variants),
+        *conclusions(study.variants),
         *ablations(study.ablations, study.units),
         *agreements_of_measures(study.units),
     ]
@@ -252,13 +255,30 @@ def _changes(
                    family=f"{column}_change against {partner}", **_about(key))  # fmt: skip
     if "mis_soft" in columns:
         soft = values[:, columns.index("mis_soft")]
-        error = float(soft.std(ddof=1) / np.sqrt(len(soft)))
-        found = statistics.equivalence(
-            float(soft.mean()), error, len(soft) - 1, settings.margin, len(soft)
-        )
-        yield _row("mis_soft_equivalence", comparison, found,
-                   f"two one-sided t tests over units against a change of {settings.margin}",
-                   family=f"mis_soft_equivalence against {partner}", **_about(key))  # fmt: skip
+        yield from _clustered(soft, strata, comparison, partner, key, settings, rng)
+
+
+def _clustered(
+    soft: np.ndarray,
+    layers: np.ndarray,
+    comparison: str,
+    partner: str,
+    key: Sequence[Any],
+    settings: Settings,
+    rng: np.random.Generator,
+) -> Iterator[Row]:
+    """Change and equivalence of the soft score; units of a layer may depend on each other."""
+    mean, error, freedom = statistics.clustered_mean(soft, layers)
+    if mean.n < FEWEST:
+        return
+    totals = statistics.cluster_totals(soft, layers)
+    p = statistics.sign_flip_p(totals[:, None], settings.resamples, rng)[0]
+    yield _row("mis_soft_change_clustered", comparison, replace(mean, p=float(p)), CLUSTERED,
+               family=f"mis_soft_change_clustered against {partner}", **_about(key))  # fmt: skip
+    found = statistics.equivalence(mean.estimate, error, freedom, settings.margin, mean.n)
+    yield _row("mis_soft_equivalence", comparison, found,
+               f"two one-sided t tests, layers as clusters, against a change of {settings.margin}",
+               family=f"mis_soft_equivalence against {partner}", **_about(key))  # fmt: skip
 
 
 def changes_by_layer(units: pl.DataFrame) -> Iterator[Row]:
@@ -276,6 +296,21 @@ def changes_by_layer(units: pl.DataFrame) -> Iterator[Row]:
                            "mean over units live in both, Student's t",
                            family=f"mis_soft_change_by_{kind} in {name_of(key)}",
                            layer=name, **_about(key))  # fmt: skip
+
+
+def changes_by_depth(units: pl.DataFrame) -> Iterator[Row]:
+    """Does the change of the soft score grow or shrink with depth? Over the layers of a network."""
+    places = {name: place for place, name in enumerate(units["layer"].unique(maintain_order=True))}
+    for key, partner, pairs in _pairs(units):
+        layers = pairs.group_by("layer", maintain_order=True).agg(pl.col("mis_soft").mean())
+        change = layers["mis_soft"].to_numpy()
+        if partner != "dense" or len(layers) < FEWEST or np.ptp(change) == 0:
+            continue
+        depth = np.array([places[name] for name in layers["layer"]], dtype=np.float64)
+        yield _row("spearman(mis_soft_change, depth)", f"layers of {name_of(key)}",
+                   statistics.correlation(depth, change, ranks=True),
+                   "over layers in the order of the network, Fisher's interval",
+                   family="spearman(mis_soft_change, depth)", **_about(key))  # fmt: skip
 
 
 # --- networks ------------------------------------------------------------------------------------
@@ -385,6 +420,33 @@ def variants(scores: pl.DataFrame) -> Iterator[Row]:
             pairs = joined.with_columns(pl.col(column) - pl.col(f"{column}_before"))
             yield _row(f"{column}_shift", label, _normal(pairs, column),
                        f"change against dense, {method}", **about)  # fmt: skip
+
+
+def conclusions(scores: pl.DataFrame) -> Iterator[Row]:
+    """Does a variant order networks as the study's own score does, and shift pruned ones alike?"""
+    live = scores.filter(~pl.col("constant"))
+    means = live.group_by([*OWN, "variant"], maintain_order=True).agg(pl.col("mis_soft").mean())
+    own = means.filter(variant=sensitivity.UNCHANGED).drop("variant")
+    dense = pl.col("method") == "dense", pl.col("retraining") == "none"
+    before = means.filter(*dense).select("seed", "variant", before="mis_soft")
+    for (variant,), rows in means.group_by(["variant"], maintain_order=True):
+        joined = rows.join(own, on=OWN, suffix="_own", maintain_order="left")
+        x, y = joined["mis_soft_own"].to_numpy(), joined["mis_soft"].to_numpy()
+        varied = variant != sensitivity.UNCHANGED
+        if varied and len(joined) >= FEWEST and np.ptp(x) > 0 and np.ptp(y) > 0:
+            yield _row("spearman(mis_soft_live, unchanged)", f"networks, {variant}",
+                       statistics.correlation(x, y, ranks=True),
+                       "over networks, Fisher's interval",
+                       family="spearman(mis_soft_live, unchanged)", variant=variant)  # fmt: skip
+        pruned = rows.filter(pl.col("rate") > 0, pl.col("retraining") != "none")
+        shifts = pruned.join(before, on=["seed", "variant"], maintain_order="left").select(
+            pl.col("mis_soft") - pl.col("before")
+        )["mis_soft"]
+        if len(shifts) > 1:
+            found = replace(statistics.mean_t(shifts.to_numpy()), p=None)
+            yield _row("mis_soft_live_difference", f"retrained pruned networks, {variant}", found,
+                       "difference of means to dense, mean over networks, Student's t",
+                       variant=variant)  # fmt: skip
 
 
 def _normal(rows: pl.DataFrame, column: str) -> Estimate:

@@ -91,6 +91,44 @@ def stratified_normal_mean(values: np.ndarray, strata: np.ndarray) -> Estimate:
     return Estimate(mean, mean - float(reach), mean + float(reach), None, len(values))
 
 
+def clustered_mean(values: np.ndarray, clusters: np.ndarray) -> tuple[Estimate, float, float]:
+    """Mean of values that depend on each other within clusters, its standard error, its freedom.
+
+    Parameters
+    ----------
+    values
+        `(rows,)` float64, in at least two clusters.
+    clusters
+        `(rows,)` cluster of each row, such as the layer of a unit.
+
+    Returns
+    -------
+    Estimate
+        Mean over rows with Student's interval; `n` is the number of clusters.
+    float
+        The standard error: the jackknife that leaves out one cluster at a time.
+    float
+        Degrees of freedom: one less than the effective number of clusters, which large clusters
+        make smaller. With clusters of one size, all is as in a t test of their means.
+
+    Sources: Efron & Tibshirani 1993, chapter 11; Bell & McCaffrey, "Bias reduction in standard
+    errors for linear regression with multi-stage samples", 2002, for clusters of unequal size;
+    Kish 1965 for their effective number.
+    """
+    mean = float(values.mean())
+    sizes = cluster_totals(np.ones(len(values)), clusters)
+    moved = cluster_totals(values - mean, clusters) / (len(values) - sizes)
+    error = float(np.sqrt((len(sizes) - 1) / len(sizes) * (moved**2).sum()))
+    freedom = float(sizes.sum() ** 2 / (sizes**2).sum() - 1)
+    reach = float(stats.t.ppf(_tails(CONFIDENCE)[1], freedom)) * error
+    return Estimate(mean, mean - reach, mean + reach, None, len(sizes)), error, freedom
+
+
+def cluster_totals(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Sum of the values of each cluster, `(clusters,)`."""
+    return np.array([values[members].sum() for members in _groups(clusters)])
+
+
 def sign_flip_p(changes: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Two-sided p of the mean of paired changes: under the null every sign is as likely.
 
