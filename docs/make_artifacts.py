@@ -84,7 +84,8 @@ those of LPIPS, whose squared distances are what counts.
 ### `results/datasets/{dataset}/probe/similarity_{metric}.npy`
 
 The similarity of all pairs of probe images (the cosine, or 1 - LPIPS): NumPy array, `float32`,
-shape `(images, images)`, symmetric. One matrix serves every unit of every network.
+shape `(images, images)`, symmetric. One matrix serves every unit of every network. Absent where it
+would exceed `interpretability.similarity.largest_matrix_mb`: scores then come from the embeddings.
 
 ### `results/datasets/{dataset}/probe/embeddings_{metric}.json`, `similarity_{metric}.json`
 

@@ -170,16 +170,27 @@ def metric_name(settings):
     return f"{settings['metric'].replace(':', '-')}-{settings['image_size']}px"
 
 
-# The metrics of the study by their names in paths: its own, and those of variants.
-SIMILARITIES = {
-    metric_name(settings): settings
-    for settings in [config["interpretability"]["similarity"], *VARIED_METRICS.values()]
+# The metrics of the study: its own, and those of variants.
+OWN_METRIC = {
+    key: value
+    for key, value in config["interpretability"]["similarity"].items()
+    if key != "largest_matrix_mb"
 }
+METRICS = [OWN_METRIC, *VARIED_METRICS.values()]
+SIMILARITIES = {metric_name(settings): settings for settings in METRICS}
+# What scores are computed from: `matrix`, or, where that would be too large, the embeddings.
+KINDS_OF_INPUT = studies.kinds_of_input(config)
+FROM_EMBEDDINGS = "matrix" not in KINDS_OF_INPUT
 
 
-def metric_file(kind, settings=config["interpretability"]["similarity"]):
-    """Path pattern of what a metric, by default the study's own, made of the probe split."""
+def metric_file(kind, settings=OWN_METRIC):
+    """Path of what a metric, by default the study's own, made of the probe split."""
     return split_file("probe", f"{kind}_{metric_name(settings)}.npy")
+
+
+def similarity_file(settings=OWN_METRIC):
+    """Path of what scores by a metric are computed from."""
+    return metric_file("embeddings" if FROM_EMBEDDINGS else "similarity", settings)
 
 
 def settings_of_metric(wildcards):
@@ -189,8 +200,7 @@ def settings_of_metric(wildcards):
 
 def similarities_of_variants(wildcards):
     """Input function: the study's own similarities, then those of the variants of the metric."""
-    own = config["interpretability"]["similarity"]
-    return [metric_file("similarity", kind) for kind in [own, *VARIED_METRICS.values()]]
+    return [similarity_file(settings) for settings in METRICS]
 
 
 def activations_of_variants(wildcards):
@@ -262,6 +272,11 @@ def memory(megabytes, per_input=0):
         return attempt * megabytes
 
     return needed if per_input else fixed
+
+
+def memory_to_score(megabytes, per_input):
+    """Resource function: as `memory`; of embeddings, only a part is in memory at a time."""
+    return memory(megabytes, 0 if FROM_EMBEDDINGS else per_input)
 
 
 def minutes(number):

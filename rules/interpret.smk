@@ -106,7 +106,7 @@ rule find_exemplars:
 rule score_mis:
     input:
         exemplars=f"{NETWORK}/exemplars.parquet",
-        similarity=metric_file("similarity"),
+        similarity=similarity_file(),
     output:
         scores=f"{NETWORK}/mis.parquet",
     log:
@@ -115,10 +115,11 @@ rule score_mis:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, per_input=3),
-        runtime=minutes(10),
+        mem_mb=memory_to_score(2000, per_input=3),
+        runtime=minutes(60 if FROM_EMBEDDINGS else 10),
     params:
         code=code_digest("score_mis.py"),
+        kind=KINDS_OF_INPUT[0],
         mis=lookup("interpretability/mis", within=config),
     script:
         "../workflow_scripts/score_mis.py"

@@ -33,7 +33,7 @@ rule measure_units:
         exemplars=f"{NETWORK}/exemplars.parquet",
         activations=f"{NETWORK}/activations_mean.npy",
         dense=f"{DENSE}/activations_mean.npy",
-        similarity=metric_file("similarity"),
+        similarity=similarity_file(),
         labels=split_file("probe", "labels.npy"),
     output:
         measures=f"{NETWORK}/measures.parquet",
@@ -44,10 +44,11 @@ rule measure_units:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, per_input=4),
-        runtime=minutes(20),
+        mem_mb=memory_to_score(2000, per_input=4),
+        runtime=minutes(120 if FROM_EMBEDDINGS else 20),
     params:
         code=code_digest("measure_units.py"),
+        kind=KINDS_OF_INPUT[0],
         activations=lookup("interpretability/activations", within=config),
     script:
         "../workflow_scripts/measure_units.py"
@@ -90,10 +91,11 @@ rule vary_scores:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, per_input=4),
-        runtime=minutes(20),
+        mem_mb=memory_to_score(2000, per_input=4),
+        runtime=minutes(120 if FROM_EMBEDDINGS else 20),
     params:
         code=code_digest("vary_scores.py"),
+        kinds=KINDS_OF_INPUT,
         mis=lookup("interpretability/mis", within=config),
         activations=lookup("interpretability/activations", within=config),
         variants=lookup("sensitivity/variants", within=config),

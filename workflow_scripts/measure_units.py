@@ -3,13 +3,16 @@
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, job, measures, tables
+from prunescope import artifacts, datasets, embedded, job, measures, tables
 
 
 def measure(
-    exemplars: pl.DataFrame, activations: np.ndarray, similarity: np.ndarray, labels: np.ndarray,
+    exemplars: pl.DataFrame,
+    activations: np.ndarray,
+    similarity: np.ndarray | embedded.Embeddings,
+    labels: np.ndarray,
     recorded: np.ndarray,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     strongest = tables.matrix(exemplars["strongest"])
     found = {
         "monosemanticity": measures.monosemanticity(
@@ -40,7 +43,7 @@ def main(smk) -> None:
     activations = artifacts.load_array(smk.input.activations)
     labels = artifacts.load_array(smk.input.labels)
     recorded = datasets.sample_rows(labels, **smk.params.activations)
-    similarity = artifacts.load_array(smk.input.similarity)
+    similarity = embedded.load(smk.input.similarity, smk.params.kind)
     units = measure(exemplars, activations, similarity, labels, recorded)
     layers = compare(exemplars["layer"], activations, artifacts.load_array(smk.input.dense))
     tables.MEASURES.write(tables.MEASURES.conform(units), smk.output.measures)

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from prunescope import artifacts, job, mis, tables
+from prunescope import embedded, job, mis, tables
 
 
 def main(smk) -> None:
@@ -10,7 +10,7 @@ def main(smk) -> None:
     soft, hard, mean_delta = mis.score_units(
         tables.matrix(exemplars["strongest"]),
         tables.matrix(exemplars["weakest"]),
-        artifacts.load_array(smk.input.similarity),
+        embedded.load(smk.input.similarity, smk.params.kind),
         mis.Settings(**smk.params.mis),
     )
     scores = exemplars.with_columns(

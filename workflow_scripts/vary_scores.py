@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, job, mis, sensitivity, tables
+from prunescope import artifacts, datasets, embedded, job, mis, sensitivity, tables
 
 
 def load(smk) -> sensitivity.Material:
@@ -23,7 +23,10 @@ def load(smk) -> sensitivity.Material:
         recorded={name: artifacts.load_array(path) for name, path in poolings.items()},
         rows=rows,
         subsets=subsets,
-        similarities={name: artifacts.load_array(path) for name, path in metrics.items()},
+        similarities={
+            name: embedded.load(path, kind)
+            for (name, path), kind in zip(metrics.items(), smk.params.kinds, strict=True)
+        },
     )
 
 

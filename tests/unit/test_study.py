@@ -72,7 +72,7 @@ recipes:
   short: {<<: *recipe, epochs: 2}
 interpretability:
   exemplars: {per_side: 200, ties: random, seed: 0}
-  similarity: {metric: "timm:tf_efficientnet_lite0", image_size: 96}
+  similarity: {metric: "timm:tf_efficientnet_lite0", image_size: 96, largest_matrix_mb: 16}
   mis: {explanations: 9, tasks: 20, tau: 0.16, draw: imi, seed: 0}
   activations: {images: 500, seed: 0}
   ablation: {units: 10, images: 500, seed: 0}
@@ -129,7 +129,7 @@ def test_shipped_configs_are_taken(path: Path) -> None:
     ],
 )
 def test_optional_metrics_are_taken(settings: dict[str, Any]) -> None:
-    study.check(changed({SIMILARITY: settings}))
+    study.check(changed({SIMILARITY: {"largest_matrix_mb": 4000, **settings}}))
 
 
 def test_both_studies_are_shipped() -> None:
@@ -736,6 +736,23 @@ def test_what_variants_need() -> None:
     }
     assert {network.rate for network in study.varied_networks(config)} == {"0.00", "0.40"}
     assert study.varied_poolings(good()) == ["mean"]
+
+
+@pytest.mark.parametrize(("budget", "kinds"), [(16, ["matrix", "matrix"]),
+                                               (15.9, ["distances", "products"]),
+                                               (0, ["distances", "products"])])  # fmt: skip
+def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -> None:
+    """2000 images have 4 million pairs of 4 bytes."""
+    pixels = {"similarity": {"metric": "pixels:correlation", "image_size": 32}}
+    config = changed(
+        {
+            f"{SIMILARITY}.metric": "lpips:alex",
+            f"{SIMILARITY}.largest_matrix_mb": budget,
+            "sensitivity": {"rates": [], "variants": {"pixels": pixels}},
+        }
+    )
+    study.check(config)
+    assert study.kinds_of_input(config) == kinds
 
 
 def with_own_rates(cumulative: bool = False) -> dict[str, Any]:

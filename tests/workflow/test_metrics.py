@@ -7,8 +7,8 @@ from workspaces import TINY, Workspace
 
 pytestmark = pytest.mark.slow
 
-DEFAULT = '{metric: "timm:tf_efficientnet_lite0", image_size: 64}'
-DREAMSIM = '{metric: "dreamsim:ensemble", image_size: 224}'
+DEFAULT = '{metric: "timm:tf_efficientnet_lite0", image_size: 64, largest_matrix_mb: 4000}'
+DREAMSIM = '{metric: "dreamsim:ensemble", image_size: 224, largest_matrix_mb: 4000}'
 ARCHIVE = "downloads/dreamsim/dreamsim_ensemble_checkpoint.zip"
 MESSAGE = f"run `sha256sum {ARCHIVE}`"
 

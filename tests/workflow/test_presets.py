@@ -62,7 +62,11 @@ def small(url: str, sha256: str) -> dict[str, Any]:
         recipe |= {"epochs": 1, "batch": 16, "history_images": 40}
     config["interpretability"] |= {
         "exemplars": {"per_side": 20, "ties": "dataset_order", "seed": 0},
-        "similarity": {"metric": "timm:tf_efficientnet_lite0", "image_size": 64},
+        "similarity": {
+            "metric": "timm:tf_efficientnet_lite0",
+            "image_size": 64,
+            "largest_matrix_mb": 4000,
+        },
         "mis": {"explanations": 3, "tasks": 5, "tau": 0.16, "draw": "imi", "seed": 0},
         "activations": {"images": 60, "seed": 0},
         "ablation": {"units": 4, "images": 20, "seed": 0},

@@ -48,6 +48,10 @@ CONFIG_EDITS = {
     "metric's image size": (
         "image_size: 64", "image_size: 48", {"embed_probe": 1, "compare_probe": 1, **SCORING},
     ),
+    "no matrix of similarities": (
+        "largest_matrix_mb: 4000", "largest_matrix_mb: 0",
+        {"score_mis": 9, "measure_units": 9, "vary_scores": 6, **SUMMARY},
+    ),
     "retraining steps": ("steps: 3", "steps: 4", RETRAINED),
     "rate at the end": (
         "rates: [0.30, 0.60]",

@@ -9,6 +9,8 @@ of Song et al., "Feature Selection via Dependence Maximization", JMLR 2012.
 
 import numpy as np
 
+from prunescope.embedded import Embeddings
+
 UNITS_A_BLOCK = 1024
 
 
@@ -16,7 +18,7 @@ def monosemanticity(
     strongest: np.ndarray,
     activations: np.ndarray,
     lowest: np.ndarray,
-    similarity: np.ndarray,
+    similarity: np.ndarray | Embeddings,
 ) -> np.ndarray:
     """How alike the images are that excite a unit: mean pairwise similarity, weighted.
 
@@ -32,7 +34,7 @@ def monosemanticity(
     lowest
         `(units,)` the lowest activation of each unit over all images.
     similarity
-        `(images, images)` float32, symmetric.
+        `(images, images)` float32, symmetric; or the embeddings of the images.
 
     Returns
     -------
@@ -43,25 +45,28 @@ def monosemanticity(
     span = activations[:, :1] - base
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = (activations - base) / span
-    diagonal = np.diagonal(similarity).astype(np.float64)
-    scores = np.empty(len(strongest))
-    for start in range(0, len(strongest), UNITS_A_BLOCK):
-        block = slice(start, start + UNITS_A_BLOCK)
-        scores[block] = _weighted_pairs(strongest[block], weights[block], similarity, diagonal)
-    return scores
-
-
-def _weighted_pairs(
-    images: np.ndarray, weights: np.ndarray, similarity: np.ndarray, diagonal: np.ndarray
-) -> np.ndarray:
-    # A product of matrices over all images is much faster than gathering k x k pairs for each unit.
-    spread = np.zeros((len(images), len(similarity)), dtype=np.float32)
-    np.put_along_axis(spread, images, weights.astype(np.float32), axis=1)
-    pairs = np.einsum("un,un->u", spread @ similarity, spread, dtype=np.float64)
-    itself = (weights**2 * diagonal[images]).sum(axis=1)
+    if isinstance(similarity, Embeddings):
+        pairs = similarity.weighted_pairs(strongest, weights)
+    else:
+        pairs = _weighted_pairs(strongest, weights, similarity)
     mass = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (pairs - itself) / mass
+        return pairs / mass
+
+
+def _weighted_pairs(images: np.ndarray, weights: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+    """Sum of w_i w_j s_ij over all pairs of different images of a unit, `(units,)` float64."""
+    diagonal = np.diagonal(similarity).astype(np.float64)
+    sums = np.empty(len(images))
+    for start in range(0, len(images), UNITS_A_BLOCK):
+        block = slice(start, start + UNITS_A_BLOCK)
+        chosen, own = images[block], weights[block]
+        # A product of matrices over all images is much faster than gathering k x k pairs.
+        spread = np.zeros((len(chosen), len(similarity)), dtype=np.float32)
+        np.put_along_axis(spread, chosen, own.astype(np.float32), axis=1)
+        pairs = np.einsum("un,un->u", spread @ similarity, spread, dtype=np.float64)
+        sums[block] = pairs - (own**2 * diagonal[chosen]).sum(axis=1)
+    return sums
 
 
 def label_purity(strongest: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -10,13 +10,15 @@ A task shows K strongly and K weakly activating images of a unit (E+ and E-) and
 
 The soft score is the mean over tasks of sigmoid(delta / tau), the hard score the fraction of
 tasks with delta > 0; 0.5 is chance. Only similarities between pairs of probe images enter, so
-one matrix serves all units, and no loop over units is needed.
+one matrix serves all units, and no loop over units is needed. Where the matrix would be too large,
+`embedded` computes the same deltas from the images' vectors.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from prunescope.embedded import Embeddings
 from prunescope.errors import InputError
 
 
@@ -58,7 +60,10 @@ class Settings:
 
 
 def score_units(
-    strongest: np.ndarray, weakest: np.ndarray, similarity: np.ndarray, settings: Settings
+    strongest: np.ndarray,
+    weakest: np.ndarray,
+    similarity: np.ndarray | Embeddings,
+    settings: Settings,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score all units at once.
 
@@ -68,7 +73,7 @@ def score_units(
         `(units, k)` integer indices of each unit's most and least activating images, most
         extreme first; `k >= settings.images_per_side`.
     similarity
-        `(images, images)` float32, symmetric.
+        `(images, images)` float32, symmetric; or the embeddings of the images.
     settings
         K, N, tau and the draw.
 
@@ -164,11 +169,15 @@ def draw_quantile(
 DRAWS = {"imi": draw_imi, "quantile": draw_quantile}
 
 
-def task_deltas(positive: np.ndarray, negative: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+def task_deltas(
+    positive: np.ndarray, negative: np.ndarray, similarity: np.ndarray | Embeddings
+) -> np.ndarray:
     """Delta of every task, `(units, tasks)` float64.
 
     `positive` and `negative` are `(units, tasks, K + 1)` indices, the query first.
     """
+    if isinstance(similarity, Embeddings):
+        return similarity.task_deltas(positive, negative)
     strong, weak = positive[..., 1:], negative[..., 1:]
 
     def mean_similarity(query: np.ndarray, explanations: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from prunescope import mis
+from prunescope.embedded import Embeddings
 
 # The variant that changes nothing.
 UNCHANGED = "unchanged"
@@ -93,14 +94,14 @@ class Material:
     subsets
         `(images,)` indices into the rows, by number of images: a class-balanced part of them.
     similarities
-        `(images, images)` each, by `metric_of` the variants that use it.
+        `(images, images)` or embeddings each, by `metric_of` the variants that use it.
     """
 
     exemplars: Extremes
     recorded: Mapping[str, np.ndarray]
     rows: np.ndarray
     subsets: Mapping[int, np.ndarray]
-    similarities: Mapping[str, np.ndarray]
+    similarities: Mapping[str, np.ndarray | Embeddings]
 
 
 def score(

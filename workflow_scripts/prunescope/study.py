@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from prunescope import mis, pruning, recipes, sensitivity, similarity, weights
+from prunescope import embedded, mis, pruning, recipes, sensitivity, similarity, weights
 from prunescope.datasets import AUGMENTATIONS, RANDOM_RESIZED_CROP
 from prunescope.errors import InputError
 
@@ -96,6 +96,22 @@ def varied_metrics(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         for variant in variants
         if "similarity" in variant
     }
+
+
+def kinds_of_input(config: Mapping[str, Any]) -> list[str]:
+    """What scores are computed from, by the study's own metric and each of `varied_metrics`.
+
+    The matrix of similarities; where it would exceed `largest_matrix_mb`, the embeddings.
+    """
+    own = config["interpretability"]["similarity"]
+    names = [own["metric"], *(settings["metric"] for settings in varied_metrics(config).values())]
+    images = config["datasets"][config["dataset"]]["probe"]["images"]
+    if 4 * images**2 <= own["largest_matrix_mb"] * 1e6:
+        return [embedded.MATRIX] * len(names)
+    return [
+        embedded.DISTANCES if similarity.find(name).distance else embedded.PRODUCTS
+        for name in names
+    ]
 
 
 def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
