@@ -106,6 +106,8 @@ rule draw_chart:
         networks=f"{TABLES}/networks.parquet",
         history=f"{TABLES}/history.parquet",
         classes=f"{TABLES}/classes.parquet",
+        units=f"{TABLES}/units.parquet",
+        statistics=f"{TABLES}/statistics.parquet",
         published=PUBLISHED,
     output:
         html=report(
@@ -135,6 +137,7 @@ rule draw_chart:
         chart="{chart}",
         charts=lookup("charts", within=config),
         dataset=lookup("dataset", within=config),
+        margin=lookup("statistics/margin", within=config),
         probe_images=lookup(f"datasets/{config['dataset']}/probe/images", within=config),
     script:
         "../workflow_scripts/draw_chart.py"

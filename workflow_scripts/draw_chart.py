@@ -12,6 +12,9 @@ def main(smk) -> None:
         dataset=smk.params.dataset,
         probe_images=smk.params.probe_images,
         classes=tables.CLASSES.read(smk.input.classes)["class"].n_unique(),
+        statistics=tables.STATISTICS.read(smk.input.statistics),
+        units=tables.UNITS.read(smk.input.units),
+        margin=smk.params.margin,
         published=published.read(smk.input.published) if smk.input.published else None,
     )
     settings = Settings(**smk.params.charts)

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -12,10 +13,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prunescope import charts, provenance, tables, theme
+from prunescope import chart_rows, charts, provenance, tables, theme
 from prunescope.chart_rows import Study
 
 SETTINGS = theme.Settings(width=400, height=300, png_scale=1.0)
+NETWORK_CHARTS = (
+    "accuracy_without_retraining",
+    "accuracy_during_retraining",
+    "iterative_vs_one_shot",
+    "accuracy_by_method",
+    "mis_by_rate",
+    "mis_vs_accuracy",
+)
 DENSE = [
     ("dense", "none", 0.0, 0, 0.90, 0.85),
     ("dense", "one_shot", 0.0, 0, 0.92, 0.86),
@@ -85,7 +94,7 @@ def toy(name: str) -> dict:
 
 def marks(spec: dict, mark: str) -> list[list[dict]]:
     """Data of every layer with this mark, in order (over all panels)."""
-    panels = spec.get("concat", [spec])
+    panels = spec.get("concat") or spec.get("vconcat") or [spec]
     layers = [layer for panel in panels for layer in panel.get("layer", [panel])]
     return [
         spec["datasets"][layer["data"]["name"]] for layer in layers if layer["mark"]["type"] == mark
@@ -105,6 +114,19 @@ def rules(spec: dict) -> dict[str, float]:
     return {row["series"]: row["y"] for row in marks(spec, "rule")[0]}
 
 
+def panel(spec: dict, name: str) -> dict:
+    """One of several panels, by its title, as a chart of its own."""
+    (found,) = (part for part in spec["concat"] if part["title"]["text"] == name)
+    return {**found, "datasets": spec["datasets"]}
+
+
+def encoding(spec: dict, mark: str, channel: str) -> dict:
+    """A channel of the first layer with this mark."""
+    first = spec["concat"][0] if "concat" in spec else spec
+    layers = [layer for layer in first["layer"] if layer["mark"]["type"] == mark]
+    return next(layer["encoding"][channel] for layer in layers if channel in layer["encoding"])
+
+
 def text(spec: dict) -> str:
     title = spec["title"]
     return " ".join([title["text"], *title["subtitle"]])
@@ -115,9 +137,14 @@ def test_every_chart_states_what_it_shows(name):
     spec = toy(name)
     assert "Study toy" in text(spec)
     assert "dataset pictures" in text(spec)
+    assert spec["description"] == spec["title"]["text"]
+
+
+@pytest.mark.parametrize("name", NETWORK_CHARTS)
+def test_charts_of_networks_state_their_images(name):
+    spec = toy(name)
     assert "1,000 validation images" in text(spec)
     assert "1 seed" in text(spec)
-    assert spec["description"] == spec["title"]["text"]
     assert ("2,000 probe images" in text(spec)) == name.startswith("mis_")
 
 
@@ -157,25 +184,81 @@ def test_iterative_is_compared_only_where_both_exist():
     assert rules(spec) == {"dense, one-shot": 0.92, "chance": 0.1}
 
 
-def test_by_method_separates_retraining():
+def test_by_method_has_a_panel_for_each_kind_of_retraining():
     spec = toy("accuracy_by_method")
-    rows = lines(spec)
-    assert curve(rows, "structured, not retrained") == [(0.2, 0.30), (0.8, 0.10)]
-    assert curve(rows, "global unstructured, one-shot") == [(0.8, 0.86)]
-    inks = {row["series"]: (row["ink"], row["style"]) for row in rows}
-    assert inks["structured, not retrained"] == ("not retrained", "dashed")
-    assert inks["structured, one-shot"] == ("structured", "solid")
-    assert rules(spec) == {"dense": 0.90, "dense, one-shot": 0.92, "chance": 0.1}
+    names = [part["title"]["text"] for part in spec["concat"]]
+    assert names == ["not retrained", "one-shot", "iterative"]
+    plain, one_shot = panel(spec, "not retrained"), panel(spec, "one-shot")
+    assert curve(lines(plain), "structured") == [(0.2, 0.30), (0.8, 0.10)]
+    assert curve(lines(one_shot), "global unstructured") == [(0.8, 0.86)]
+    assert rules(plain) == {"dense": 0.90, "chance": 0.1}
+    assert rules(one_shot) == {"dense": 0.90, "dense, retrained alike": 0.92, "chance": 0.1}
 
 
-def test_mis_by_rate_has_a_panel_per_method():
+def test_mis_by_rate_has_a_panel_for_each_kind_of_retraining():
     spec = toy("mis_by_rate")
-    assert [panel["title"]["text"] for panel in spec["concat"]] == [
-        "structured",
-        "global unstructured",
+    assert curve(lines(panel(spec, "iterative")), "structured") == [(0.2, 0.84), (0.8, 0.82)]
+    assert rules(panel(spec, "one-shot")) == {"dense": 0.85, "dense, retrained alike": 0.86}
+
+
+def estimated(rows) -> pl.DataFrame:
+    """Rows of (quantity, pruning, retraining, rate, seed, variant, low, high); others filled."""
+    blank = dict.fromkeys(tables.STATISTICS.columns) | {
+        "study": "toy", "comparison": "", "estimate": 0.5, "n": 9, "method": ""}  # fmt: skip
+    keys = ("quantity", "pruning", "retraining", "rate", "seed", "variant", "low", "high")
+    return _conform(tables.STATISTICS, [blank | dict(zip(keys, r, strict=True)) for r in rows])
+
+
+def bars(spec: dict) -> list[tuple]:
+    return [
+        (row["series"], row["x"], row["low"], row["high"])
+        for data in marks(spec, "rule")
+        for row in data
+        if "low" in row
     ]
-    assert curve(lines(spec), "iterative") == [(0.2, 0.84), (0.8, 0.82)]
-    assert rules(spec) == {"dense": 0.85, "dense, one-shot": 0.86}
+
+
+def test_bars_are_the_intervals_of_the_statistics():
+    one_seed = estimated(
+        [
+            ("top1", "structured", "none", 0.2, 0, None, 0.28, 0.32),
+            ("top1", "structured", "none", 0.8, 0, "tau", 0.00, 0.99),
+            ("mis_soft_live", "structured", "none", 0.8, 0, None, 0.01, 0.98),
+        ]
+    )
+    spec = draw("accuracy_without_retraining", replace(study(), statistics=one_seed))
+    assert bars(spec) == [("structured", 0.2, 0.28, 0.32)]
+    assert "95 % intervals over images" in text(spec)
+    assert bars(toy("accuracy_without_retraining")) == []
+    assert "intervals" not in text(toy("accuracy_without_retraining"))
+
+
+def test_bars_of_several_seeds_are_those_over_seeds():
+    rows = [*DENSE, *(("structured", "none", 0.2, seed, 0.3, 0.7) for seed in (0, 1))]
+    over_seeds = estimated(
+        [
+            ("top1", "structured", "none", 0.2, 0, None, 0.28, 0.32),
+            ("top1", "structured", "none", 0.2, 1, None, 0.27, 0.33),
+            ("top1", "structured", "none", 0.2, None, None, 0.1, 0.5),
+        ]
+    )
+    spec = draw("accuracy_without_retraining", replace(study(rows), statistics=over_seeds))
+    assert bars(spec) == [("structured", 0.2, 0.1, 0.5)]
+    assert "95 % intervals over seeds" in text(spec)
+
+
+def test_the_controls_of_scores_are_levels_of_reference():
+    rows = [*DENSE, ("untrained", "none", 0.0, 0, 0.1, 0.62), *PRUNED]
+    floor = estimated([("mis_soft_live", "dense", "none", 0.0, 0, "permuted", 0.4, 0.6)])
+    spec = draw("mis_by_rate", replace(study(rows), statistics=floor, margin=0.02))
+    one_shot = panel(spec, "one-shot")
+    assert rules(one_shot) == {
+        "dense": 0.85, "dense, retrained alike": 0.86, "untrained": 0.62, "permuted (floor)": 0.5,
+    }  # fmt: skip
+    ((band,),) = marks(one_shot, "rect")
+    assert (band["y"], band["high"]) == pytest.approx((0.83, 0.87))
+    assert "dense ± 0.02, the margin" in text(spec)
+    assert {row["series"] for row in lines(spec)} == {"structured", "global unstructured"}
 
 
 def test_mis_vs_accuracy_has_a_point_per_network():
@@ -183,6 +266,8 @@ def test_mis_vs_accuracy_has_a_point_per_network():
     drawn = sorted((row["top1"], row["mis_soft_live"]) for row in points)
     assert drawn == sorted((row[4], row[5]) for row in (*DENSE, *PRUNED))
     assert [row["method"] for row in points[-2:]] == ["dense", "dense"]
+    labels = [row["label"] for data in marks(toy("mis_vs_accuracy"), "text") for row in data]
+    assert labels == ["dense", "dense, one-shot"]
 
 
 def test_lines_are_means_over_seeds_and_points_are_seeds():
@@ -203,17 +288,19 @@ def test_lines_are_means_over_seeds_and_points_are_seeds():
 
 def test_accuracy_axis_runs_from_0_to_1():
     for name in ("accuracy_without_retraining", "accuracy_by_method"):
-        encoding = toy(name)["layer"][1]["encoding"]
-        assert encoding["y"]["scale"]["domain"] == [0, 1]
-        assert encoding["x"]["scale"]["domain"] == [0, 0.8]
-        assert "%" in encoding["y"]["title"]
+        spec = toy(name)
+        assert encoding(spec, "line", "y")["scale"]["domain"] == [0, 1]
+        assert encoding(spec, "line", "x")["scale"]["domain"] == [0, 0.8]
+        assert "%" in encoding(spec, "line", "y")["title"]
 
 
-@pytest.mark.parametrize(("lowest", "domain", "says"), [(0.6, [0.5, 1], "0.5"), (0.4, [0, 1], "0")])
+@pytest.mark.parametrize(
+    ("lowest", "domain", "says"), [(0.6, [0.5, 0.9], "0.5"), (0.4, [0, 1], "0")]
+)
 def test_mis_axis_says_where_it_starts(lowest, domain, says):
     of = study([*DENSE, ("structured", "none", 0.5, 0, 0.1, lowest)])
     spec = draw("mis_by_rate", of)
-    y = spec["concat"][0]["layer"][1]["encoding"]["y"]
+    y = encoding(spec, "line", "y")
     assert y["scale"]["domain"] == domain
     assert says in y["title"][1]
     assert ("chance" in rules(spec)) == (lowest < 0.5)
@@ -234,7 +321,7 @@ def test_missing_scores_are_left_out_and_counted():
         spec = draw(name, study(rows))
         assert "3 networks" in text(spec)
         assert "2 networks without a score left out" in text(spec)
-    assert curve(lines(draw("mis_by_rate", study(rows))), "one-shot") == [(0.8, 0.8)]
+    assert curve(lines(draw("mis_by_rate", study(rows))), "structured") == [(0.8, 0.8)]
 
 
 @pytest.mark.parametrize("name", charts.CHARTS)
@@ -262,7 +349,7 @@ def test_an_empty_chart_says_why():
 def test_colours_follow_the_order_of_appearance_and_repeat():
     names = [f"method_{letter}" for letter in "zyxwvutsr"]
     rows = [(name, "none", 0.5, 0, 0.5, 0.7) for name in names]
-    scale = draw("accuracy_by_method", study(rows))["layer"][1]["encoding"]["color"]["scale"]
+    scale = encoding(draw("accuracy_by_method", study(rows)), "line", "color")["scale"]
     assert scale["domain"][:9] == [name.replace("_", " ") for name in names]
     assert scale["range"][:6] == list(theme.PALETTE)
     assert scale["range"][6:9] == list(theme.PALETTE[:3])
@@ -271,19 +358,18 @@ def test_colours_follow_the_order_of_appearance_and_repeat():
 def test_kinds_of_retraining_have_styles_of_their_own():
     kinds = ["recalibrated", "one_shot", "iterative", "one_shot_adam", "one_shot_60", "none"]
     of = study([*DENSE, *(("structured", kind, 0.5, 0, 0.5, 0.7) for kind in kinds)])
-    styles = {row["series"]: row["style"] for row in lines(draw("accuracy_by_method", of))}
-    assert styles["structured, recalibrated"] == "dash-dotted"
-    assert styles["structured, one-shot"] == "solid"
-    assert styles["structured, not retrained"] == "dashed"
-    assert len({*styles.values(), theme.FIXED_STYLES["chance"]}) == len(kinds) + 1
-    shapes = draw("mis_vs_accuracy", of)["encoding"]["shape"]["scale"]
+    styles = chart_rows.styles(of)
+    assert [styles[kind] for kind in ("recalibrated", "one_shot", "none")] == [
+        "dash-dotted", "solid", "dashed"]  # fmt: skip
+    assert len({*(styles[kind] for kind in kinds), styles["chance"]}) == len(kinds) + 1
+    shapes = encoding(draw("mis_vs_accuracy", of), "point", "shape")["scale"]
     assert len(set(shapes["range"])) == len(kinds)
 
 
 def test_a_method_has_the_same_colour_in_every_chart():
     of = study()
-    lines_of = draw("accuracy_without_retraining", of)["layer"][1]["encoding"]["color"]
-    points_of = draw("mis_vs_accuracy", of)["encoding"]["color"]
+    lines_of = encoding(draw("accuracy_without_retraining", of), "line", "color")
+    points_of = encoding(draw("mis_vs_accuracy", of), "point", "color")
     assert lines_of["scale"] == points_of["scale"]
 
 
@@ -354,16 +440,9 @@ def theirs(spec: dict) -> dict[str, list[tuple[float, float]]]:
         ),
         (
             "accuracy_by_method",
-            {
-                "not retrained, published": [(0.2, 0.25), (0.9, 0.05)],
-                "one-shot, published": [(0.8, 0.55)],
-                "iterative, published": [(0.8, 0.65)],
-            },
+            {"structured, published": [(0.2, 0.25), (0.9, 0.05), (0.8, 0.55), (0.8, 0.65)]},
         ),
-        (
-            "mis_by_rate",
-            {"one-shot, published": [(0.8, 0.75)], "not retrained, published": [(0.4, 0.72)]},
-        ),
+        ("mis_by_rate", {"structured, published": [(0.4, 0.72), (0.8, 0.75)]}),
     ],
 )
 def test_published_curves_stand_beside_ours(name, curves):
@@ -387,9 +466,9 @@ def test_the_published_networks_with_both_values_are_points():
 
 def test_axes_make_room_for_published_values():
     low = study(published=published_rows([("mis_soft", "structured", "none", 0.9, None, 0.4)]))
-    encoding = draw("mis_by_rate", low)["concat"][0]["layer"][1]["encoding"]
-    assert encoding["y"]["scale"]["domain"] == [0, 1]
-    assert encoding["x"]["scale"]["domain"] == [0, 0.9]
+    spec = draw("mis_by_rate", low)
+    assert encoding(spec, "line", "y")["scale"]["domain"] == [0, 1]
+    assert encoding(spec, "line", "x")["scale"]["domain"] == [0, 0.9]
 
 
 def test_the_published_kind_of_retraining_is_the_one_shown():
@@ -407,7 +486,7 @@ def test_an_iterative_curve_is_compared_with_the_published_one_alone():
     assert [panel["title"]["text"] for panel in spec["concat"]] == ["structured"]
 
 
-@pytest.mark.parametrize("name", charts.CHARTS)
+@pytest.mark.parametrize("name", NETWORK_CHARTS)
 def test_numbers_of_other_networks_change_nothing_but_the_colours(name):
     others = published_rows([("top1", "elsewhere", "none", 0.2, None, 0.9)])
     spec = draw(name, study(published=others))

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 from workspaces import TINY, Workspace
 
+from prunescope.charts import CHARTS
+
 pytestmark = pytest.mark.slow
 
 Edit = Callable[..., None]
 
-SUMMARY = {"tabulate_study": 1, "estimate_statistics": 1, "draw_chart": 6}
+SUMMARY = {"tabulate_study": 1, "estimate_statistics": 1, "draw_chart": len(CHARTS)}
 SCORING = {"score_mis": 8, **SUMMARY}
 PROBING = {"find_exemplars": 8, **SCORING}
 # Of the 8 networks, 2 are dense, 4 pruned and retrained, 2 pruned and kept.
@@ -25,7 +27,7 @@ CONFIG_EDITS = {
     "tau": ("tau: 0.16", "tau: 0.2", SCORING),
     "tasks": ("tasks: 5", "tasks: 4", SCORING),
     "exemplar seed": ("ties: random, seed: 0", "ties: random, seed: 1", PROBING),
-    "chart width": ("charts: {width: 420", "charts: {width: 500", {"draw_chart": 6}),
+    "chart width": ("charts: {width: 420", "charts: {width: 500", {"draw_chart": len(CHARTS)}),
     "resamples": ("resamples: 50", "resamples: 60", {"estimate_statistics": 1}),
     "probe size": (
         "probe: {images: 120",
@@ -43,7 +45,7 @@ CONFIG_EDITS = {
     "published numbers": (
         "published: null",
         "published: resources/published_results.csv",
-        {"compare_published": 1, "draw_chart": 6},
+        {"compare_published": 1, "draw_chart": len(CHARTS)},
     ),
     "metric's image size": (
         "image_size: 64", "image_size: 48", {"embed_probe": 1, "compare_probe": 1, **SCORING},
@@ -130,7 +132,7 @@ CODE_EDITS = {
     ),
     "line of theme.py": (
         f"{MODULES}/theme.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
-        {"draw_chart": 6},
+        {"draw_chart": len(CHARTS)},
     ),
     "line of a script": (
         "workflow_scripts/estimate_statistics.py",

@@ -16,10 +16,14 @@ def accuracy_without_retraining(study: Study, settings: Settings) -> alt.TopLeve
     """
     networks = chart_rows.scored(study, "top1").filter(retraining=theme.NOT_RETRAINED)
     published = chart_rows.published_values(study, "top1").filter(retraining=theme.NOT_RETRAINED)
+    points = chart_rows.lines(study, networks, "rate", "top1", by_retraining=False, quantity="top1")
     title = chart_rows.heading(
-        "Accuracy after pruning, without retraining", study, networks, *chart_rows.source(published)
+        "Accuracy after pruning, without retraining",
+        study,
+        networks.filter(pl.col("method") != theme.UNTRAINED),
+        *chart_rows.interval_facts(points, "images"),
+        *chart_rows.source(published),
     )
-    points = chart_rows.lines(study, networks, "rate", "top1", by_retraining=False)
     if points.is_empty():
         return theme.nothing(title, settings, "no network was pruned and left without retraining")
     theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
@@ -95,13 +99,14 @@ def iterative_vs_one_shot(study: Study, settings: Settings) -> alt.TopLevelMixin
     )["method"].to_list()
     shown = networks.filter(pl.col("method").is_in([*compared, theme.DENSE]))
     beside = published.filter(ways, pl.col("method").is_in(compared))
+    points = chart_rows.lines(study, shown, "rate", "top1", by_retraining=True, quantity="top1")
     title = chart_rows.heading(
         "Accuracy after iterative and after one-shot retraining",
         study,
         shown,
+        *chart_rows.interval_facts(points, "images"),
         *chart_rows.source(beside),
     )
-    points = chart_rows.lines(study, shown, "rate", "top1", by_retraining=True)
     if points.is_empty():
         return theme.nothing(
             title, settings, "no method was retrained both iteratively and in one shot"
@@ -109,36 +114,37 @@ def iterative_vs_one_shot(study: Study, settings: Settings) -> alt.TopLevelMixin
     references = chart_rows.references(study, shown, "top1", study.classes)
     theirs = chart_rows.published_lines(study, beside, "rate", by_retraining=True)
     return theme.finish(
-        panels.small_multiples(points, references, theme.ACCURACY, settings, study, theirs), title
+        panels.small_multiples(
+            points, references, theme.ACCURACY, settings, study, theirs, by="method"
+        ),
+        title,
     )
 
 
 def accuracy_by_method(study: Study, settings: Settings) -> alt.TopLevelMixin:
-    """Top-1 accuracy of every method and kind of retraining over the pruning rate (figure 4).
+    """Top-1 accuracy of every method over the pruning rate (figure 4 of the source).
 
-    Colour tells the method, the style of the line the retraining; networks that were not
-    retrained are grey. Beside published curves, every method has a panel of its own.
+    One panel for each kind of retraining, with the dense network that was retrained alike.
     """
     networks, published = (
         chart_rows.scored(study, "top1"),
         chart_rows.published_values(study, "top1"),
     )
+    points = chart_rows.lines(study, networks, "rate", "top1", by_retraining=False, quantity="top1")
     title = chart_rows.heading(
         "Accuracy of every pruning method, by rate and retraining",
         study,
-        networks,
+        networks.filter(pl.col("method") != theme.UNTRAINED),
+        *chart_rows.interval_facts(points, "images"),
         *chart_rows.source(published),
     )
-    points = chart_rows.lines(study, networks, "rate", "top1", by_retraining=True)
     if points.is_empty():
         return theme.nothing(title, settings, "no network was pruned")
     references = chart_rows.references(study, networks, "top1", study.classes)
-    theirs = chart_rows.published_lines(study, published, "rate", by_retraining=True)
-    if theirs.is_empty():
-        panel = panels.draw(
-            points, references, (theme.rate_axis(points), theme.ACCURACY), settings, study
-        )
-        return theme.finish(panel, title)
+    theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     return theme.finish(
-        panels.small_multiples(points, references, theme.ACCURACY, settings, study, theirs), title
+        panels.small_multiples(
+            points, references, theme.ACCURACY, settings, study, theirs, by="retraining"
+        ),
+        title,
     )

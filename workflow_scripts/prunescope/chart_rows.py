@@ -1,14 +1,16 @@
 """What charts are drawn from: the study's tables as rows to draw, names, colours, headings."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import cycle
 
 import altair as alt
 import polars as pl
 
-from prunescope import theme
+from prunescope import tables, theme
 
 COORDINATES = ("study", "method", "retraining", "rate", "seed")
+KIND = ("method", "retraining", "rate")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class Study:
         Images among which the exemplars of the units were looked for.
     classes
         Classes of the dataset, equally frequent: gives the level of chance. Not drawn if None.
+    statistics
+        Estimates, as in `tables.STATISTICS`: the intervals of what is drawn.
+    units
+        One row per unit and network, as in `tables.UNITS`.
+    margin
+        Change of the score that is too small to matter, drawn as a band. Not drawn if None.
     published
         Published numbers as from `published.read`, drawn beside those of the study. None if
         there is nothing to compare with.
@@ -39,6 +47,9 @@ class Study:
     probe_images: int
     classes: int | None = None
     published: pl.DataFrame | None = None
+    statistics: pl.DataFrame = field(default_factory=tables.STATISTICS.empty)
+    units: pl.DataFrame = field(default_factory=tables.UNITS.empty)
+    margin: float | None = None
 
 
 def scored(study: Study, column: str) -> pl.DataFrame:
@@ -54,10 +65,17 @@ def lines(
     *,
     by_retraining: bool,
     dense: bool = False,
+    quantity: str | None = None,
 ) -> pl.DataFrame:
-    """Rows to draw as lines: x, y, seed, series (the label), ink (the colour) and style."""
-    if not dense:
-        frame = frame.filter(pl.col("method") != theme.DENSE)
+    """Rows to draw as lines: x, y, seed, series (the label), ink (the colour) and style.
+
+    `low` and `high` are those of `quantity` in the statistics, the same for all seeds of a kind;
+    null if there are none.
+    """
+    controls = [theme.UNTRAINED] if dense else [theme.DENSE, theme.UNTRAINED]
+    frame = frame.filter(~pl.col("method").is_in(controls)).join(
+        intervals(study, quantity), on=KIND, how="left", maintain_order="left"
+    )
     method = pl.col("method").replace_strict(names(study), return_dtype=pl.String)
     series, ink, style = method, method, pl.lit("solid")
     if by_retraining:
@@ -78,13 +96,37 @@ def lines(
         series=series,
         ink=ink,
         style=style,
+        low="low",
+        high="high",
     )
+
+
+def intervals(study: Study, quantity: str | None) -> pl.DataFrame:
+    """`low` and `high` of a quantity for each kind of network: over seeds, or of its one seed."""
+    found = study.statistics.filter(
+        pl.col("quantity").eq_missing(pl.lit(quantity, dtype=pl.String)),
+        pl.col("variant").is_null(),
+        pl.col("low").is_not_null(),
+        pl.col("pruning").is_not_null(),
+    ).select("retraining", "rate", "seed", "low", "high", method="pruning")
+    seeds = study.networks.group_by(KIND).agg(seeds=pl.col("seed").n_unique())
+    counted = found.join(seeds, on=KIND, maintain_order="left")
+    of_kind = pl.col("seed").is_null() | (pl.col("seeds") == 1)
+    return counted.filter(of_kind).select(*KIND, "low", "high")
+
+
+def interval_facts(drawn: pl.DataFrame, over: str) -> list[str]:
+    """What the bars of a chart of lines are, as facts of a heading."""
+    if drawn["low"].null_count() == drawn.height:
+        return []
+    several = drawn.group_by("series", "x").agg(pl.col("seed").n_unique())["seed"].max() != 1
+    return [f"bars: 95 % intervals over {'seeds' if several else over}"]
 
 
 def published_values(study: Study, quantity: str) -> pl.DataFrame:
     """Published values of a quantity for pruned methods and retraining that the study has."""
     known = {
-        "our_method": [key for key in names(study) if key != theme.DENSE],
+        "our_method": [key for key in names(study) if key not in theme.INKS],
         "our_retraining": list(retraining_names(study)),
     }
     if study.published is None:
@@ -142,7 +184,10 @@ def published_pairs(study: Study) -> pl.DataFrame:
 def references(
     study: Study, networks: pl.DataFrame, column: str, classes: int | None
 ) -> pl.DataFrame:
-    """Levels to compare with: the dense networks (mean over seeds) and chance."""
+    """Levels to compare with: the dense networks (mean over seeds) and chance.
+
+    `panel` is the kind of retraining that a level is the control of; null if of all.
+    """
     kinds = retraining_names(study)
     levels = (
         networks.filter(method=theme.DENSE)
@@ -155,24 +200,48 @@ def references(
             .otherwise(pl.lit("dense, ") + pl.col("retraining").replace_strict(kinds)),
             ink=pl.lit("dense"),
             style=pl.col("retraining").replace_strict(styles(study), return_dtype=pl.String),
+            panel=pl.when(pl.col("retraining") != theme.NOT_RETRAINED).then("retraining"),
         )
     )
     return pl.concat([levels, chance(classes)])
 
 
+def score_references(study: Study, networks: pl.DataFrame, classes: int | None) -> pl.DataFrame:
+    """Levels to compare scores with: the dense networks, the untrained one, the floor, chance."""
+    untrained = networks.filter(method=theme.UNTRAINED)["mis_soft_live"]
+    permuted = study.statistics.filter(quantity="mis_soft_live", variant=theme.PERMUTED)["estimate"]
+    levels = {theme.UNTRAINED: untrained.mean(), theme.FLOOR: permuted.mean()}
+    rows = [
+        (level, name, name, theme.FIXED_STYLES[theme.CHANCE], None)
+        for name, level in levels.items()
+        if level is not None
+    ]
+    more = pl.DataFrame(rows, schema=_REFERENCES, orient="row")
+    return pl.concat([references(study, networks, "mis_soft_live", classes), more])
+
+
+_REFERENCES = {
+    "y": pl.Float64,
+    "series": pl.String,
+    "ink": pl.String,
+    "style": pl.String,
+    "panel": pl.String,
+}
+
+
 def chance(classes: int | None) -> pl.DataFrame:
     """The level of guessing among equally frequent classes, as a row of `references`."""
     name = theme.CHANCE
-    rows = [] if classes is None else [(1 / classes, name, name, theme.FIXED_STYLES[name])]
-    columns = {"y": pl.Float64, "series": pl.String, "ink": pl.String, "style": pl.String}
-    return pl.DataFrame(rows, schema=columns, orient="row")
+    rows = [] if classes is None else [(1 / classes, name, name, theme.FIXED_STYLES[name], None)]
+    return pl.DataFrame(rows, schema=_REFERENCES, orient="row")
 
 
 def names(study: Study) -> dict[str, str]:
-    """Label of every method, the dense network last."""
+    """Label of every method, the controls last."""
     keys = pl.concat([study.networks["method"], study.history["method"]])
-    methods = [key for key in keys.unique(maintain_order=True) if key != theme.DENSE]
-    return {key: theme.human(key) for key in [*methods, theme.DENSE]}
+    controls = (theme.DENSE, theme.UNTRAINED)
+    methods = [key for key in keys.unique(maintain_order=True) if key not in controls]
+    return {key: theme.human(key) for key in [*methods, *controls]}
 
 
 def retraining_names(study: Study) -> dict[str, str]:
@@ -194,7 +263,7 @@ def styles(study: Study) -> dict[str, str]:
 
 def colour(study: Study, field: str, legend: alt.Legend | None) -> alt.Color:
     """The one scale of colours: methods in order of appearance, then the fixed inks."""
-    methods = [name for key, name in names(study).items() if key != theme.DENSE]
+    methods = [name for name in names(study).values() if name not in theme.INKS]
     colours = dict(zip(methods, cycle(theme.PALETTE), strict=False)) | theme.INKS
     if study.published is not None:
         colours |= {theme.PUBLISHED: theme.PUBLISHED_INK}
@@ -207,7 +276,7 @@ def heading(
     study: Study,
     shown: pl.DataFrame,
     *facts: str,
-    images: str = "{} validation images",
+    images: str | None = "{} validation images",
     means: bool = True,
 ) -> alt.TitleParams:
     """What is shown; below it the study, the dataset and the numbers behind it."""
@@ -219,13 +288,24 @@ def heading(
     subtitle = [
         f"Study {', '.join(studies) or '(empty)'}",
         f"dataset {study.dataset}",
-        images.format(_span(study.networks["images"])),
+        *([] if images is None else [images.format(_span(study.networks["images"]))]),
         f"{networks} network{'s' * (networks != 1)}",
         f"{seeds} seed{'s' * (seeds != 1)}",
     ]
-    more = [*facts, *(["lines: mean over seeds, points: single seeds"] if means else [])]
-    lines = [subtitle, more] if seeds > 1 else [subtitle, facts]
-    return alt.TitleParams(text, subtitle=[" · ".join(line) for line in lines if line])
+    several = means and seeds > 1
+    more = [*facts, *(["lines: mean over seeds, points: single seeds"] if several else [])]
+    return alt.TitleParams(text, subtitle=[*_wrapped(subtitle), *_wrapped(more)])
+
+
+def _wrapped(facts: Sequence[str]) -> list[str]:
+    """Facts in lines that are not much wider than a chart."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and len(lines[-1]) + len(fact) <= theme.SUBTITLE_LENGTH:
+            lines[-1] += f" · {fact}"
+        else:
+            lines.append(fact)
+    return lines
 
 
 def source(published: pl.DataFrame, looks: str = "hollow, thin") -> list[str]:

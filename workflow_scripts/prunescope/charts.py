@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping
 
 import altair as alt
 
-from prunescope import accuracy_charts, interpretability_charts
+from prunescope import (
+    accuracy_charts,
+    interpretability_charts,
+    sensitivity_charts,
+    unit_charts,
+)
 from prunescope.chart_rows import Study
 from prunescope.theme import Settings
 
@@ -20,4 +25,8 @@ CHARTS: Mapping[str, Callable[[Study, Settings], alt.TopLevelMixin]] = {
     "accuracy_by_method": accuracy_charts.accuracy_by_method,
     "mis_by_rate": interpretability_charts.mis_by_rate,
     "mis_vs_accuracy": interpretability_charts.mis_vs_accuracy,
+    "unit_change": unit_charts.unit_change,
+    "mis_by_depth": unit_charts.mis_by_depth,
+    "sensitivity": sensitivity_charts.sensitivity,
+    "measures": unit_charts.measures,
 }

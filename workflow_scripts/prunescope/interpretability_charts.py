@@ -1,5 +1,7 @@
 """Charts of the score of networks (figures 5 and 6 of von Rad & Seuffert, arXiv 2409.19727)."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -11,65 +13,80 @@ from prunescope.theme import Settings
 def mis_by_rate(study: Study, settings: Settings) -> alt.TopLevelMixin:
     """Mean soft MIS of the live units over the pruning rate (figure 5 of the source).
 
-    One panel per method; the style of the line tells the retraining.
+    One panel for each kind of retraining, one line for each method.
     """
     networks, published = (
         chart_rows.scored(study, "mis_soft_live"),
         chart_rows.published_values(study, "mis_soft"),
     )
+    points = chart_rows.lines(
+        study, networks, "rate", "mis_soft_live", by_retraining=False, quantity="mis_soft_live"
+    )
+    band = _margin(study, networks)
     title = chart_rows.heading(
         "Interpretability (mean soft MIS) by pruning rate",
         study,
         networks,
         *chart_rows.mis_facts(study),
+        *chart_rows.interval_facts(points, "units"),
+        *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
         *chart_rows.source(published),
     )
-    points = chart_rows.lines(study, networks, "rate", "mis_soft_live", by_retraining=True)
     if points.is_empty():
         return theme.nothing(title, settings, "no pruned network has a score")
     axis = theme.mis_axis([*networks["mis_soft_live"], *published["value"]])
     # The score asks which of two images is which. Chance needs a line where it is no edge.
-    references = chart_rows.references(study, networks, "mis_soft_live", None if axis.low else 2)
-    theirs = chart_rows.published_lines(study, published, "rate", by_retraining=True)
+    references = chart_rows.score_references(study, networks, None if axis.low else 2)
+    theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     return theme.finish(
-        panels.small_multiples(points, references, axis, settings, study, theirs), title
+        panels.small_multiples(
+            points, references, axis, settings, study, theirs, by="retraining", band=band
+        ),
+        title,
     )
+
+
+def _margin(study: Study, networks: pl.DataFrame) -> tuple[float, float] | None:
+    """Scores that differ from that of the dense network by less than the margin."""
+    dense = networks.filter(method=theme.DENSE, retraining=theme.NOT_RETRAINED)
+    if study.margin is None or dense.is_empty():
+        return None
+    level = float(dense["mis_soft_live"].mean())  # type: ignore[arg-type]
+    return level - study.margin, level + study.margin
 
 
 def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
     """Mean soft MIS of the live units against top-1 accuracy, a point per network (figure 6)."""
-    networks, published = (
-        chart_rows.scored(study, "mis_soft_live"),
-        chart_rows.published_pairs(study),
-    )
-    facts = [*chart_rows.mis_facts(study), *chart_rows.source(published, "small, grey, filled")]
+    networks = chart_rows.scored(study, "mis_soft_live")
+    published = chart_rows.published_pairs(study)
+    points = _points(study, networks)
+    band = _margin(study, networks)
+    bars = points["low"].null_count() < len(points)
     title = chart_rows.heading(
-        "Interpretability (mean soft MIS) against accuracy", study, networks, *facts, means=False
+        "Interpretability (mean soft MIS) against accuracy",
+        study,
+        networks,
+        *chart_rows.mis_facts(study),
+        *(["bars: 95 % intervals over units and images"] if bars else []),
+        *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
+        *chart_rows.source(published, "small, grey, filled"),
+        means=False,
     )
     if networks.is_empty():
         return theme.nothing(title, settings, "no network has a score")
-    # The dense networks last: they are drawn on top.
-    points = networks.sort(pl.col("method") == theme.DENSE, maintain_order=True).select(
-        method=pl.col("method").replace_strict(chart_rows.names(study)),
-        retraining=pl.col("retraining").replace_strict(chart_rows.retraining_names(study)),
-        rate="rate",
-        seed="seed",
-        top1="top1",
-        mis_soft_live="mis_soft_live",
-    )
-    kinds = list(chart_rows.retraining_names(study).values())
-    shapes = theme.take(theme.SHAPES, len(kinds))
     axis = theme.mis_axis([*networks["mis_soft_live"], *published["mis_soft_live"]])
-    known = [*theme.present(points["method"]), *([] if published.is_empty() else [theme.PUBLISHED])]
+    up, across = axis.encode(alt.Y, "mis_soft_live"), theme.ACCURACY.encode(alt.X, "top1")
+    kinds = list(chart_rows.retraining_names(study).values())
     encoding = {
-        "x": theme.ACCURACY.encode(alt.X, "top1"),
-        "y": axis.encode(alt.Y, "mis_soft_live"),
+        "x": across,
+        "y": up,
         "shape": alt.Shape(
             "retraining:N",
-            scale=alt.Scale(domain=kinds, range=shapes),
+            scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
             legend=alt.Legend(title="Retraining", values=theme.present(points["retraining"])),
         ),
     }
+    known = [*theme.present(points["method"]), *([] if published.is_empty() else [theme.PUBLISHED])]
     legend = alt.Legend(title="Method", values=known)
     tooltip = [
         alt.Tooltip("method:N"),
@@ -78,25 +95,76 @@ def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
         alt.Tooltip("top1:Q", title="top-1 accuracy", format=".1%"),
         alt.Tooltip("mis_soft_live:Q", title="mean soft MIS", format=".3f"),
     ]
-    chart = (
-        theme.from_rows(points)
+    colour = chart_rows.colour(study, "method", legend)
+    whiskers = theme.from_rows(points.drop_nulls(["low", "top1_low"])).mark_rule(opacity=0.45)
+    layers = [
+        *([] if band is None else [panels.band_layer(band, axis, settings)]),
+        whiskers.encode(x=across, y=axis.encode(alt.Y, "low"), y2="high:Q", color=colour),
+        whiskers.encode(
+            x=theme.ACCURACY.encode(alt.X, "top1_low"), x2="top1_high:Q", y=up, color=colour
+        ),
+        theme.from_rows(points.drop("low", "high", "top1_low", "top1_high"))
         .mark_point(size=70, strokeWidth=1.8)
-        .encode(
-            **encoding,
-            color=chart_rows.colour(study, "method", legend),
-            tooltip=[*tooltip, alt.Tooltip("seed:Q")],
+        .encode(**encoding, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
+        *_control_labels(study, points, (across, up)),
+    ]
+    if not published.is_empty():
+        layers.append(
+            theme.from_rows(published)
+            .mark_point(size=22, filled=True, opacity=1)
+            .encode(
+                **encoding,
+                color=chart_rows.colour(study, "ink", legend),
+                tooltip=[*tooltip, alt.Tooltip("source:N")],
+            )
         )
-        .properties(width=settings.width, height=settings.height)
+    return theme.finish(
+        alt.layer(*layers).properties(width=settings.width, height=settings.height), title
     )
-    if published.is_empty():
-        return theme.finish(chart, title)
-    beside = (
-        theme.from_rows(published)
-        .mark_point(size=22, filled=True, opacity=1)
-        .encode(
-            **encoding,
-            color=chart_rows.colour(study, "ink", legend),
-            tooltip=[*tooltip, alt.Tooltip("source:N")],
+
+
+def _points(study: Study, networks: pl.DataFrame) -> pl.DataFrame:
+    """Networks with the intervals of their score and accuracy; the controls last, on top."""
+    controls = pl.col("method").is_in([theme.DENSE, theme.UNTRAINED])
+    own = ["method", "retraining", "rate", "seed"]
+    score, accuracy = (
+        study.statistics.filter(pl.col("variant").is_null(), quantity=quantity).select(
+            "retraining", "rate", "seed", "low", "high", method="pruning"
         )
+        for quantity in ("mis_soft_live", "top1")
     )
-    return theme.finish(alt.layer(chart, beside), title)
+    joined = networks.join(score, on=own, how="left", maintain_order="left").join(
+        accuracy.rename({"low": "top1_low", "high": "top1_high"}),
+        on=own,
+        how="left",
+        maintain_order="left",
+    )
+    kinds = chart_rows.retraining_names(study)
+    return joined.sort(controls, maintain_order=True).select(
+        *("rate", "seed", "top1", "mis_soft_live", "low", "high", "top1_low", "top1_high"),
+        method=pl.col("method").replace_strict(chart_rows.names(study), return_dtype=pl.String),
+        retraining=pl.col("retraining").replace_strict(kinds, return_dtype=pl.String),
+    )
+
+
+def _control_labels(
+    study: Study, points: pl.DataFrame, place: tuple[alt.X | alt.Y, alt.X | alt.Y]
+) -> list[alt.Chart]:
+    """The names of the controls (of several seeds, at their mean), beside or below their points."""
+    x, y = place
+    controls = points.filter(pl.col("method").is_in([theme.DENSE, theme.UNTRAINED]))
+    plain = pl.col("retraining") == chart_rows.retraining_names(study)[theme.NOT_RETRAINED]
+    retrained = pl.concat_str("method", pl.lit(", "), "retraining")
+    named = (
+        controls.with_columns(label=pl.when(plain).then("method").otherwise(retrained), plain=plain)
+        .group_by("label", "plain", maintain_order=True)
+        .agg(pl.col("top1", "mis_soft_live").mean())
+    )
+    plain_names, retrained_names = (
+        theme.from_rows(named.filter(pl.col("plain") == is_plain)) for is_plain in (True, False)
+    )
+    base: dict[str, Any] = {"baseline": "middle", "fontSize": theme.LABEL_SIZE}
+    return [
+        plain_names.mark_text(align="left", dx=11, **base).encode(x=x, y=y, text="label:N"),
+        retrained_names.mark_text(align="center", dy=16, **base).encode(x=x, y=y, text="label:N"),
+    ]

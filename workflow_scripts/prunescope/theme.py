@@ -1,7 +1,9 @@
 """How charts look: palette, styles of lines, axes, fonts, files."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,28 @@ import polars as pl
 from prunescope import artifacts, provenance
 
 DENSE = "dense"
+UNTRAINED = "untrained"
 NOT_RETRAINED = "none"
 ONE_SHOT = "one_shot"
 ITERATIVE = "iterative"
 RECALIBRATED = "recalibrated"
 CHANCE = "chance"
+PERMUTED = "permuted"
+FLOOR = "permuted (floor)"
 EMPHASISED = "global_unstructured"
 
 # Okabe & Ito (2008), without the yellow and the black: one is too pale for a line on white,
 # the other is kept for the dense network.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-INKS = {"dense": "#222222", "not retrained": "#777777", CHANCE: "#AAAAAA"}
+INKS = {
+    DENSE: "#222222",
+    "not retrained": "#777777",
+    UNTRAINED: "#8C6D46",
+    FLOOR: "#999999",
+    CHANCE: "#AAAAAA",
+}
+# Changes within the margin of the equivalence tests.
+BAND = "#F1EDE4"
 DASHES = {
     "dashed": [5, 3],
     "dotted": [2, 3],
@@ -48,7 +61,9 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 LABEL_SIZE = 11
 LABEL_SPACING = 13
 LEADER = 18
-SMALLEST_PANEL = 180
+# Characters of a line below the title: about the width of a chart with its labels.
+SUBTITLE_LENGTH = 105
+SMALLEST_PANEL = 200
 
 
 @dataclass(frozen=True)
@@ -71,25 +86,52 @@ class Settings:
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear axis: title, ends, format of its labels, ticks (as Vega chooses if empty)."""
+    """A linear axis.
+
+    Attributes
+    ----------
+    title, low, high, format
+        Its title, its ends, the format of its labels.
+    ticks
+        Where they stand; as Vega chooses if empty.
+    names
+        Words at 0, 1, 2, ... instead of numbers.
+    """
 
     title: str | list[str]
     low: float
     high: float
     format: str = ".0%"
     ticks: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
 
     def encode(self, channel: type[alt.X] | type[alt.Y], field: str) -> alt.X | alt.Y:
+        """The axis as a channel of a chart, for a column of its rows."""
         return channel(
             field,
             type="quantitative",
             title=self.title,
             scale=alt.Scale(domain=[self.low, self.high], nice=False, zero=False),
-            axis=alt.Axis(
-                format=self.format,
-                values=list(self.ticks) or alt.Undefined,
-                labelOverlap="greedy",
-            ),
+            axis=self._named() if self.names else self._numbered(),
+        )
+
+    def _numbered(self) -> alt.Axis:
+        return alt.Axis(
+            format=self.format, values=list(self.ticks) or alt.Undefined, labelOverlap="greedy"
+        )
+
+    def _named(self) -> alt.Axis:
+        across = self.low < self.high
+        return alt.Axis(
+            values=list(range(len(self.names))),
+            labelExpr=f"{json.dumps(self.names)}[datum.value]",
+            labelLimit=260,
+            labelOverlap=False,
+            # Words below an axis need less room if they are turned; those beside it need none.
+            labelAngle=-45 if across else 0,
+            grid=across,
+            ticks=across,
+            domain=across,
         )
 
 
@@ -248,14 +290,14 @@ def rate_axis(*lines: pl.DataFrame) -> Axis:
     return Axis("Pruning rate (%)", 0, rates[-1] or 1, ticks=ticks)
 
 
-def mis_axis(scores: Sequence[float]) -> Axis:
+def mis_axis(scores: Sequence[float], title: str = "Mean soft MIS of live units") -> Axis:
     """From chance, or from 0 if a network scores below it; the title says which."""
-    title = "Mean soft MIS of live units"
     if min(scores, default=1.0) < 0.5:
         return Axis([title, "(0 to 1, chance 0.5)"], 0, 1, ".1f", (0, 0.2, 0.4, 0.6, 0.8, 1))
-    return Axis(
-        [title, "(axis starts at chance, 0.5)"], 0.5, 1, ".1f", (0.5, 0.6, 0.7, 0.8, 0.9, 1)
-    )
+    # Room for labels and intervals above the highest score.
+    top = min(1.0, ceil(max(scores, default=0.8) * 10 + 0.3) / 10)
+    ticks = tuple(tick for tick in (0.5, 0.6, 0.7, 0.8, 0.9, 1) if tick <= top)
+    return Axis([title, "(axis starts at chance, 0.5)"], 0.5, top, ".1f", ticks)
 
 
 def one_line(title: str | list[str]) -> str:
