@@ -189,3 +189,69 @@ def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path: Pat
 def test_a_temporary_file_is_one_of_those_that_are_removed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), artifacts.atomic(tmp_path / "a.npy") as temporary:
         artifacts.remove_leftovers(temporary.with_name("a.npy"))
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+def fill_folder(target: Path, text: str) -> None:
+    with artifacts.atomic_folder(target) as temporary:
+        assert temporary.parent == target.parent
+        (temporary / "data").mkdir()
+        (temporary / "data" / "file.js").write_text(text)
+        assert not target.exists() or (target / "data" / "file.js").read_text() != text
+
+
+def test_a_folder_replaces_the_one_before(tmp_path: Path) -> None:
+    target = tmp_path / "study" / "explorer"
+    fill_folder(target, "old")
+    (target / "left over.js").touch()
+    fill_folder(target, "new")
+    assert artifacts.files_of(target) == [target / "data" / "file.js"]
+    assert (target / "data" / "file.js").read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_folder_that_fails_changes_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "explorer"
+    fill_folder(target, "old")
+
+    def fail() -> None:
+        with artifacts.atomic_folder(target) as temporary:
+            (temporary / "file.js").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert (target / "data" / "file.js").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_names_itself_where_there_is_no_room(tmp_path: Path) -> None:
+    target = tmp_path / "explorer"
+
+    def fail() -> None:
+        with artifacts.atomic_folder(target):
+            raise OSError("no number, as NumPy")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fail()
+    assert caught.value.filename == str(target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_a_killed_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    names = [".explorer.0123456789abcdef", ".explorer.", "explorer"]
+    for name in names:
+        (tmp_path / name / "data").mkdir(parents=True)
+    artifacts.remove_leftovers(tmp_path / "explorer")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_the_files_of_a_path(tmp_path: Path) -> None:
+    fill_folder(tmp_path / "explorer", "text")
+    file = tmp_path / "explorer" / "data" / "file.js"
+    assert artifacts.files_of(tmp_path / "explorer") == [file]
+    assert artifacts.files_of(file) == [file]
+    assert artifacts.files_of(tmp_path / "nothing") == []

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from prunescope import job, provenance, tables
+from prunescope import artifacts, job, provenance, tables
 from prunescope.errors import InputError, StoppedError
 
 
@@ -209,3 +209,15 @@ def test_an_epoch_is_logged_when_it_is_done(caplog: pytest.LogCaptureFixture) ->
 
     with caplog.at_level(logging.INFO, logger="prunescope"):
         job.follow(training())
+
+
+def test_the_files_of_a_folder_get_their_checksums(smk: Job, tmp_path: Path) -> None:
+    smk.output.append(str(tmp_path / "explorer"))
+    with job.running(smk):
+        Path(smk.output[0]).write_bytes(b"table")
+        (tmp_path / "explorer" / "data").mkdir(parents=True)
+        (tmp_path / "explorer" / "data" / "study.js").write_bytes(b"page")
+    assert artifacts.load_checksums(f"{smk.log[0]}.sha256") == {
+        path: artifacts.checksum(path)
+        for path in (smk.output[0], str(tmp_path / "explorer" / "data" / "study.js"))
+    }

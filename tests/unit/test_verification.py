@@ -58,6 +58,9 @@ def findings() -> list[verification.Finding]:
 
 def test_a_sound_study(study: Path) -> None:
     Path(f"{FOLDER}/training.abc.safetensors").write_bytes(b"under way")
+    unfinished = Path(f"{FOLDERS[0]}/.explorer.0123456789abcdef/data/study.js")
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(b"under way")
     assert verification.verify(FOLDERS, LOGS) == (3, [])
 
 

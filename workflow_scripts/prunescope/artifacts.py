@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,12 +47,52 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; move it there once the block succeeded.
+
+    A folder at `path` is replaced. The files are flushed to disk before the move. The new folder
+    is removed when the block fails.
+
+    Raises
+    ------
+    OSError
+        With the number of the reason and `path`, as `atomic` does.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{target.suffix}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in files_of(temporary):
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        if target.is_dir():
+            shutil.rmtree(target)
+        temporary.replace(target)
+    except OSError as error:
+        number = error.errno or errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(target)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """The file at `path`, or all files below the folder at `path`, sorted; nothing if absent."""
+    found = Path(path)
+    if found.is_dir():
+        return sorted(file for file in found.rglob("*") if file.is_file())
+    return [found] if found.exists() else []
+
+
 def remove_leftovers(path: str | Path) -> None:
-    """Delete temporary files for `path` of writers that were killed."""
+    """Delete temporary files and folders for `path` of writers that were killed."""
     target = Path(path)
     name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}{re.escape(target.suffix)}")
     for other in target.parent.glob(".*"):
-        if name.fullmatch(other.name):
+        if name.fullmatch(other.name) and other.is_dir():
+            shutil.rmtree(other)
+        elif name.fullmatch(other.name):
             other.unlink(missing_ok=True)
 
 

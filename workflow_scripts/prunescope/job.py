@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -40,7 +39,7 @@ def running(smk: Any) -> Iterator[None]:
     log.info("%s %s", smk.rule, dict(smk.wildcards.items()))
     try:
         yield
-        made = [path for path in smk.output if Path(path).exists()]
+        made = [file for path in smk.output for file in artifacts.files_of(path)]
         artifacts.save_checksums(made, f"{smk.log[0]}.sha256")
     except InputError as error:
         _fail(smk, str(error))

@@ -15,7 +15,7 @@ from typing import Any
 from prunescope import artifacts, checkpoints, tables
 from prunescope.errors import InputError, how_to_rebuild
 
-# What trainings and packing keep while they run.
+# What trainings, packing and the explorer keep while they run.
 UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
 
 
@@ -59,7 +59,8 @@ def verify(folders: Sequence[str], logs: Sequence[str]) -> tuple[int, list[Findi
 
 def _files(folder: str) -> Iterator[str]:
     for path in Path(folder).rglob("*"):
-        if path.is_file() and not UNFINISHED.match(path.name):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(UNFINISHED.match(part) for part in parts):
             yield path.as_posix()
 
 
