@@ -19,7 +19,7 @@ help:
 	@echo "make plan      what is left to do of it: jobs, hours, disk"
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
-	@echo "make report    write its charts as one HTML report"
+	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
 	@echo "make verify    check every file of the study, and list what is stale"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
@@ -52,7 +52,7 @@ results: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)
 
 report: $(READY)
-	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.html
+	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.zip
 
 verify: $(READY)
 	$(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all

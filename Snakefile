@@ -1,5 +1,5 @@
 # prunescope: what pruning does to a network's accuracy and to the interpretability of its units.
-#   data -> dense -> prune -> retrain -> {evaluate, interpret} -> summarize
+#   data -> dense -> prune -> retrain -> {evaluate, interpret} -> {summarize, explore}
 import sys
 from pathlib import Path
 
@@ -31,6 +31,7 @@ include: "rules/evaluate.smk"
 include: "rules/interpret.smk"
 include: "rules/measure.smk"
 include: "rules/summarize.smk"
+include: "rules/explore.smk"
 include: "rules/verify.smk"
 
 
@@ -56,3 +57,4 @@ rule all:
             format=["html", "svg", "png", "json"],
             study=STUDY,
         ),
+        collect(EXPLORER, study=STUDY),

@@ -131,14 +131,33 @@ A chart as a page (hover over a point to read it; works without a network connec
 vector picture, as a bitmap, and as a Vega-Lite specification. The specification holds the values
 that are drawn, and the provenance under `usermeta.prunescope`.
 
+### `results/{study}/explorer/`
+
+The unit explorer ([explorer.md](explorer.md)): open `index.html` in it. `index.html`, `app.js` and
+`style.css` are the same for all studies. Images and data are loaded when they are shown:
+
+- `images/sheet{number}.png` (`.jpg` where thumbnails are smaller than the images): the probe
+  images, row by row.
+- `data/study.js`: networks, layers, classes, settings, provenance, and the class of each image.
+- `data/{method}/{retraining}/rate{rate}/seed{seed}/scores.js`: the scores of every unit.
+- `data/{method}/{retraining}/rate{rate}/seed{seed}/images.js`: of every unit that is not constant,
+  its strongest and weakest images with their activations, the deltas of its tasks, and the images
+  of three tasks.
+
+A data file is one call of `explorer.deliver(name, header, data)`. The header is JSON and lists the
+columns: name, type (`u1`, `u2`, `u4` unsigned integers, `f4` floats, little-endian) and shape. The
+data are the columns one after the other, of each the first bytes of all values, then the second
+bytes and so on; deflated (zlib), in base64.
+
 ### `results/logs/`
 
 One log for each job, in the same folders as the results: what it did, the training of each
 epoch, and the reason of a failure. A log is overwritten when its job runs again.
 
-### `results/report.html`
+### `results/report.zip`
 
-All charts and the table of networks in one page, made by `make report`.
+Charts, tables and the unit explorer in one file to send, made by `make report`. Unpack it and open
+`report/report.html`.
 """
 
 

@@ -3,7 +3,7 @@ import re
 
 from snakemake.settings.types import DeploymentMethod
 
-from prunescope import similarity
+from prunescope import explorer, similarity
 from prunescope import study as studies
 from prunescope import weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
@@ -59,6 +59,7 @@ DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
 TABLES = "results/{study}/tables"
 CHARTS = "results/{study}/charts"
+EXPLORER = "results/{study}/explorer"
 
 
 def one_of(names):

@@ -1,8 +1,11 @@
-"""The tiny study, run once for all tests that look at a finished study."""
+"""What tests of several folders share: the tiny study, run once, and a browser."""
 
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from browser import chromium
 from filelock import FileLock
 from workspaces import Workspace, copy_project, run_study
 
@@ -25,3 +28,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Worksp
     # Times are copied too: Snakemake compares them.
     shutil.copytree(shared, own, dirs_exist_ok=True, symlinks=True)
     return Workspace(own)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; tests that ask for it are skipped where there is none."""
+    with chromium() as started:
+        yield started

@@ -1,11 +1,14 @@
 """The whole workflow on a few hundred real images."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import yaml
+from browser import Watched
 from workspaces import Workspace, copy_project, run_study
 
 from prunescope import checkpoints, study, tables
@@ -87,12 +90,43 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
-def test_the_report_holds_the_charts(finished: Workspace) -> None:
-    done = finished.snakemake("--report", "results/report.html")
+@pytest.fixture(scope="module")
+def report(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report's page, unpacked somewhere else."""
+    done = finished.snakemake("--report", "results/report.zip")
     assert done.returncode == 0, done.stderr
-    report = finished.path("results/report.html").read_text()
-    assert "mis_vs_accuracy" in report
-    assert "Charts" in report
+    folder = tmp_path_factory.mktemp("unpacked")
+    shutil.unpack_archive(finished.path("results/report.zip"), folder)
+    return folder / "report" / "report.html"
+
+
+def test_the_report_holds_the_charts(report: Path) -> None:
+    text = report.read_text()
+    assert "mis_vs_accuracy" in text
+    assert "Charts" in text
+
+
+def test_the_report_opens_the_explorer(report: Path, browser: Any) -> None:
+    watched = Watched(browser)
+    page = watched.page
+    page.goto(report.as_uri())
+    page.get_by_text("Unit explorer", exact=True).click()
+    page.locator("tr", has_text="every unit of every network").locator("a").first.click()
+    explorer = page.frame_locator("iframe")
+    explorer.get_by_label("Compare dense with").select_option("structured/iterative/rate0.60/seed0")
+    explorer.locator("#right-title:has-text('iterative, rate 0.60')").wait_for()
+    explorer.locator(".row").nth(3).click()
+    explorer.locator("#unit-title:has-text('conv1.conv · 3')").wait_for()
+    assert explorer.locator("#left .image").count() == 18
+    (inside,) = [frame for frame in page.frames if frame != page.main_frame]
+    assert "unit=conv1.conv/3&network=structured/iterative" in inside.evaluate("location.hash")
+    sheet = inside.evaluate(
+        "() => new Promise((done) => { const image = new Image(); image.onload = () =>"
+        " done(image.width); image.onerror = () => done(0); image.src ="
+        " getComputedStyle(document.querySelector('.image')).backgroundImage.slice(5, -2); })"
+    )
+    assert sheet == 1024
+    watched.close()
 
 
 def test_the_same_study_in_another_folder_has_the_same_bytes(
@@ -102,7 +136,7 @@ def test_the_same_study_in_another_folder_has_the_same_bytes(
     relative = sorted(
         path.relative_to(finished.folder)
         for path in finished.path("results").rglob("*")
-        if path.suffix in (".parquet", ".safetensors", ".npy", ".svg", ".png")
+        if path.suffix in (".parquet", ".safetensors", ".npy", ".svg", ".png", ".js")
     )
     assert len(relative) > 60
     different = [
