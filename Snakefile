@@ -45,6 +45,7 @@ if workflow.output_settings.dryrun:
 onstart:
     stop_if_missing(workflow.dag.needrun_jobs())
     stop_at_placeholders(workflow.dag.needrun_jobs())
+    keep_python_warm(workflow.dag.needrun_jobs())
 
 
 rule all:

@@ -5,7 +5,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from prunescope import explorer, similarity
 from prunescope import study as studies
-from prunescope import weights
+from prunescope import warm, weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
 from prunescope.errors import InputError
 from prunescope.provenance import code_digest
@@ -344,3 +344,14 @@ def stop_if_missing(jobs):
     reasons = [reason for reason, rules in MISSING.items() if needed & set(rules)]
     if reasons:
         raise WorkflowError("\n".join(reasons))
+
+
+# With fewer scripts to run, all that jobs import is imported sooner than it is kept ready.
+MANY_SCRIPTS = 5
+
+
+def keep_python_warm(jobs):
+    """On one machine, let the scripts of a run share what they import (see `prunescope.warm`)."""
+    here = workflow.local_exec and not workflow.deployment_settings.deployment_method
+    if here and sum(job.is_script for job in jobs) >= MANY_SCRIPTS:
+        shell.prefix(warm.shell_prefix(warm.start()))
