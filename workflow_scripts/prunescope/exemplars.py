@@ -1,21 +1,23 @@
 """The images that excite every unit most and least, found in one pass over the probe images.
 
 Memory does not grow with the number of images: each batch is merged into the running
-extremes of every unit. An activation and the image's place in the tie order are packed into
-one 64-bit key, so that the order is total, the result does not depend on the batches, and
-ties are broken by a seeded random permutation of the images instead of the dataset's order
-(which is often sorted by class, and then makes dead units look pure).
+extremes of every unit, whose keys are sorted once for both ends. An activation and the image's
+place in the tie order are packed into one 64-bit key, so that the order is total, the result
+does not depend on the batches, and ties are broken by a seeded random permutation of the images
+instead of the dataset's order (which is often sorted by class, and then makes dead units look
+pure).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from prunescope.errors import InputError
 
 CONSTANT_BELOW = 1e-8
 TIE_ORDERS = ("random", "dataset_order")
+# Their keys stay in the cache while they are made and sorted.
+UNITS_A_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -67,69 +69,76 @@ class RunningExtremes:
                 "`datasets.<name>.probe.images`."
             )
         self.per_side = settings.per_side
-        # The larger key is kept. On the weak side the last image in the tie order has the largest
-        # rank, on the strong side the first has.
-        self._order = _tie_order(images, settings)
-        self._rank = torch.argsort(self._order)
-        self._strong = torch.empty(0, 0, dtype=torch.int64)
-        self._weak = torch.empty(0, 0, dtype=torch.int64)
+        # Of equal activations, the first image in the tie order has the largest key.
+        self._order = _tie_order(images, settings)[::-1]
+        self._rank = np.argsort(self._order)
+        # Both ends of the order of each unit's images, rising.
+        self._keys = np.empty((0, 0), dtype=np.int64)
         self._seen = 0
 
-    def update(self, activations: torch.Tensor) -> None:
+    def update(self, activations: np.ndarray) -> None:
         """Merge the next images, in dataset order: `(images, units)` float32."""
-        if not torch.isfinite(activations).all():
+        images, units = activations.shape
+        rank = self._rank[self._seen : self._seen + images]
+        self._seen += images
+        kept = self._keys.reshape(units, -1)
+        held = kept.shape[1]
+        left = min(held + images, 2 * self.per_side)
+        merged = np.empty((units, left), dtype=np.int64)
+        for start in range(0, units, UNITS_A_BLOCK):
+            block = slice(start, start + UNITS_A_BLOCK)
+            some = activations[:, block].T
+            keys = np.empty((len(some), held + images), dtype=np.int64)
+            keys[:, :held] = kept[block]
+            pack(some, rank, out=keys[:, held:])
+            keys.sort(axis=1)
+            strong = left // 2
+            merged[block, : left - strong] = keys[:, : left - strong]
+            merged[block, left - strong :] = keys[:, keys.shape[1] - strong :]
+        self._keys = merged
+        # What is not finite lies at one of the ends.
+        if not np.isfinite(unpack(merged[:, [0, -1]])[0]).all():
             raise InputError(
                 "activations: the network yields infinite or undefined activations; "
                 "it has diverged. Lower the learning rate and retrain it."
             )
-        rank = self._rank[self._seen : self._seen + len(activations)]
-        self._seen += len(activations)
-        last = len(self._order) - 1
-        by_unit = activations.T.contiguous()
-        self._strong = self._merge(self._strong, pack(by_unit, last - rank))
-        self._weak = self._merge(self._weak, pack(-by_unit, rank))
-
-    def _merge(self, kept: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-        candidates = torch.cat([kept.reshape(len(new), -1), new], dim=1)
-        number = min(self.per_side, candidates.shape[1])
-        return candidates.topk(number, dim=1, sorted=True).values
 
     def strongest(self) -> Extremes:
-        return self._unpack(self._strong, self._order.flip(0), sign=1)
+        return self._unpack(self._keys[:, ::-1])
 
     def weakest(self) -> Extremes:
-        return self._unpack(self._weak, self._order, sign=-1)
+        return self._unpack(self._keys)
 
-    def _unpack(self, keys: torch.Tensor, images: torch.Tensor, sign: int) -> Extremes:
-        activations, rank = unpack(keys)
-        # Adding zero turns the -0.0 that the change of sign may leave into 0.0.
-        return Extremes(images[rank].numpy(), (sign * activations + 0.0).numpy())
+    def _unpack(self, keys: np.ndarray) -> Extremes:
+        activations, rank = unpack(keys[:, : self.per_side])
+        return Extremes(self._order[rank], activations)
 
 
-def _tie_order(images: int, settings: Settings) -> torch.Tensor:
+def _tie_order(images: int, settings: Settings) -> np.ndarray:
     if settings.ties == "dataset_order":
-        return torch.arange(images)
-    permutation = np.random.default_rng(settings.seed).permutation(images)
-    return torch.from_numpy(permutation)
+        return np.arange(images)
+    return np.random.default_rng(settings.seed).permutation(images)
 
 
-def pack(activations: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
+def pack(activations: np.ndarray, rank: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Pack float32 activations and non-negative int64 ranks (below 2^32) into ordered int64 keys.
 
     The keys compare as (activation, rank) does. A float's bits, read as an integer, order
     non-negative floats; flipping the lower bits of negative ones orders these too.
     """
     # Adding zero makes -0.0 equal to 0.0, and a copy that may be changed in place.
-    bits = (activations + 0.0).contiguous().view(torch.int32)
+    bits = np.add(activations, np.float32(0), order="C").view(np.int32)
     bits ^= (bits >> 31) & 0x7FFFFFFF
-    return bits.long().bitwise_left_shift_(32).bitwise_or_(rank)
+    keys = np.left_shift(bits, 32, out=out, dtype=np.int64)
+    keys |= rank
+    return keys
 
 
-def unpack(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Undo `pack`: float32 activations and int64 ranks."""
-    ordered = (keys >> 32).int()
+    ordered = (keys >> 32).astype(np.int32)
     bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
-    return bits.view(torch.float32), keys & 0xFFFFFFFF
+    return bits.view(np.float32), keys & 0xFFFFFFFF
 
 
 def is_constant(strongest: Extremes, weakest: Extremes) -> np.ndarray:

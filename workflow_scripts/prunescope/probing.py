@@ -49,10 +49,10 @@ def find_exemplars(
             recorder.update(activations)
         waiting.append(activations)
         if len(waiting) == BATCHES_A_MERGE:
-            running.update(torch.cat(waiting))
+            running.update(torch.cat(waiting).numpy())
             waiting.clear()
     if waiting:
-        running.update(torch.cat(waiting))
+        running.update(torch.cat(waiting).numpy())
     strongest, weakest = running.strongest(), running.weakest()
     units = pl.DataFrame(
         {
