@@ -16,32 +16,45 @@ Edit = Callable[..., None]
 SUMMARY = {
     "tabulate_study": 1, "estimate_statistics": 1, "draw_chart": len(CHARTS), "build_explorer": 1,
 }  # fmt: skip
-SCORING = {"score_mis": 8, **SUMMARY}
-PROBING = {"find_exemplars": 8, **SCORING}
-# Of the 8 networks, 2 are dense, 4 pruned and retrained, 2 pruned and kept.
-MEASURING = {"evaluate_network": 8, "account_network": 8, **PROBING}
-RETRAINED = {
-    "retrain_network": 5, "evaluate_network": 5, "account_network": 5, "find_exemplars": 5,
-    "score_mis": 5, "prune_network": 1, **SUMMARY,
+# Of the 9 networks, 2 are dense, 1 is untrained, 4 are pruned and retrained, 2 pruned and kept. The
+# score's variants are computed of 6: the first three, and those at the rate 0.60.
+RESCORED = {"score_mis": 9, "vary_scores": 6, **SUMMARY}
+COMPARED = {"measure_units": 9, **RESCORED}
+PROBING = {"find_exemplars": 9, **COMPARED}
+MEASURING = {
+    "evaluate_network": 9, "account_network": 9, "record_activations": 6, "ablate_units": 1,
+    **PROBING,
 }  # fmt: skip
 
+
+def measured(networks: int, varied: int) -> dict[str, int]:
+    """What follows where some of the networks changed, of which so many are scored in variants."""
+    of_all = ("evaluate_network", "account_network", "find_exemplars", "score_mis", "measure_units")
+    of_varied = ("record_activations", "vary_scores") if varied else ()
+    return {**dict.fromkeys(of_all, networks), **dict.fromkeys(of_varied, varied), **SUMMARY}
+
+
 CONFIG_EDITS = {
-    "tau": ("tau: 0.16", "tau: 0.2", SCORING),
-    "tasks": ("tasks: 5", "tasks: 4", SCORING),
+    "tau": ("tau: 0.16", "tau: 0.2", RESCORED),
+    "tasks": ("tasks: 5", "tasks: 4", RESCORED),
     "exemplar seed": ("ties: random, seed: 0", "ties: random, seed: 1", PROBING),
     "chart width": ("charts: {width: 420", "charts: {width: 500", {"draw_chart": len(CHARTS)}),
-    "resamples": ("resamples: 50", "resamples: 60", {"estimate_statistics": 1}),
+    "resamples": ("resamples: 50", "resamples: 60",
+        {"estimate_statistics": 1, "draw_chart": len(CHARTS)}),
     "probe size": (
         "probe: {images: 120",
         "probe: {images: 110",
-        {"sample_split": 1, "embed_probe": 1, "compare_probe": 1, **PROBING},
+        {
+            "sample_split": 1, "embed_probe": 2, "compare_probe": 2, "record_activations": 6,
+            **PROBING,
+        },
     ),
     "validation size": (
         "validation: {images: 100",
         "validation: {images: 90",
         {
-            "sample_split": 1, "train_dense": 1, "prune_network": 6, "keep_pruned": 2,
-            "retrain_network": 5, **MEASURING,
+            "sample_split": 1, "train_dense": 1, "initialise_network": 1, "prune_network": 6,
+            "keep_pruned": 2, "retrain_network": 5, **MEASURING,
         },
     ),
     "published numbers": (
@@ -50,19 +63,19 @@ CONFIG_EDITS = {
         {"compare_published": 1, "draw_chart": len(CHARTS)},
     ),
     "metric's image size": (
-        "image_size: 64", "image_size: 48", {"embed_probe": 1, "compare_probe": 1, **SCORING},
+        "image_size: 64", "image_size: 48", {"embed_probe": 1, "compare_probe": 1, **COMPARED},
     ),
     "no matrix of similarities": (
         "largest_matrix_mb: 4000", "largest_matrix_mb: 0",
-        {"score_mis": 9, "measure_units": 9, "vary_scores": 6, **SUMMARY},
+        COMPARED,
     ),
-    "retraining steps": ("steps: 3", "steps: 4", RETRAINED),
+    "retraining steps": ("steps: 3", "steps: 4",
+        {"prune_network": 1, "retrain_network": 5, **measured(5, varied=3)}),
     "rate at the end": (
         "rates: [0.30, 0.60]",
         "rates: [0.30, 0.60, 0.70]",
         {
-            "prune_network": 3, "keep_pruned": 1, "retrain_network": 2, "evaluate_network": 3,
-            "account_network": 3, "find_exemplars": 3, "score_mis": 3, **SUMMARY,
+            "prune_network": 3, "keep_pruned": 1, "retrain_network": 2, **measured(3, varied=0),
         },
     ),
     "rate in the middle": (
@@ -70,8 +83,7 @@ CONFIG_EDITS = {
         "rates: [0.30, 0.50, 0.60]",
         {
             # Three networks at the new rate, and the iterative one that now starts from it.
-            "prune_network": 4, "keep_pruned": 1, "retrain_network": 3, "evaluate_network": 4,
-            "account_network": 4, "find_exemplars": 4, "score_mis": 4, **SUMMARY,
+            "prune_network": 4, "keep_pruned": 1, "retrain_network": 3, **measured(4, varied=1),
         },
     ),
     "retraining removed": (
@@ -81,16 +93,16 @@ CONFIG_EDITS = {
         "checkpoint: train",
         f'checkpoint: {{url: "https://example.org/net.pth", sha256: "{"0" * 64}"}}',
         {
-            "fetch_checkpoint": 1, "import_checkpoint": 1, "prune_network": 6, "keep_pruned": 2,
-            "retrain_network": 5, **MEASURING,
+            "fetch_checkpoint": 1, "import_checkpoint": 1, "initialise_network": 1,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING,
         },
     ),
     "auxiliary heads": (
         "auxiliary_heads: false",
         "auxiliary_heads: true",
         {
-            "train_dense": 1, "prune_network": 6, "keep_pruned": 2, "retrain_network": 5,
-            **MEASURING,
+            "train_dense": 1, "initialise_network": 1, "prune_network": 6, "keep_pruned": 2,
+            "retrain_network": 5, **MEASURING,
         },
     ),
     "excluded layer": (
@@ -98,16 +110,15 @@ CONFIG_EDITS = {
         "exclude: [fc, conv1.conv, ",
         # The dense networks are only counted anew.
         {
-            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, "evaluate_network": 6,
-            "account_network": 8, "find_exemplars": 6, "score_mis": 6, **SUMMARY,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, **measured(6, varied=3),
+            "account_network": 9,
         },
     ),
     "criterion of one method": (
         "      scope: layer\n      criterion: l1",
         "      scope: layer\n      criterion: l2",
         {
-            "prune_network": 4, "keep_pruned": 2, "retrain_network": 2, "evaluate_network": 4,
-            "account_network": 4, "find_exemplars": 4, "score_mis": 4, **SUMMARY,
+            "prune_network": 4, "keep_pruned": 2, "retrain_network": 2, **measured(4, varied=2),
         },
     ),
 }  # fmt: skip
@@ -116,20 +127,19 @@ MODULES = "workflow_scripts/prunescope"
 CODE_EDITS = {
     "constant in mis.py": (
         f"{MODULES}/mis.py", "return 0.5 * (1 + np", "return 0.25 * (2 + np",
-        {"score_mis": 8, **SUMMARY},
+        RESCORED,
     ),
     "line of accounting.py": (
         f"{MODULES}/accounting.py", "else 0.0", "else 1.0",
         {
-            "account_network": 8, "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
-            "evaluate_network": 6, "find_exemplars": 6, "score_mis": 6, **SUMMARY,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, **measured(6, varied=3),
+            "account_network": 9,
         },
     ),
     "constant in pruning.py": (
         f"{MODULES}/pruning.py", "if number == 0:", "if number <= 0:",
         {
-            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, "evaluate_network": 6,
-            "account_network": 6, "find_exemplars": 6, "score_mis": 6, **SUMMARY,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, **measured(6, varied=3),
         },
     ),
     "line of theme.py": (
@@ -138,9 +148,9 @@ CODE_EDITS = {
     ),
     "line of a script": (
         "workflow_scripts/estimate_statistics.py",
-        "infer_schema_length=None",
-        "infer_schema_length=1000",
-        {"estimate_statistics": 1},
+        "estimate(study, settings)",
+        "estimate(study, settings=settings)",
+        {"estimate_statistics": 1, "draw_chart": len(CHARTS)},
     ),
     "line of the explorer's page": (
         "workflow_scripts/explorer/app.js", '"use strict";', '"use strict"; ',
