@@ -1,4 +1,4 @@
-# Targets: fetch, plan, results, perceptual, verify, report, test, lint, lock, docs, clean. Each sets up what it needs.
+# Targets: fetch, plan, results, perceptual, verify, report, findings, test, lint, lock, docs, clean. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -12,7 +12,7 @@ CORES ?= all
 # Tests of one file share what they set up, so a file is one worker's.
 WORKERS ?= -n 2 --dist loadfile
 
-.PHONY: help setup perceptual fetch plan results report verify test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch plan results report findings verify test test-fast lint format docs lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
@@ -20,6 +20,7 @@ help:
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
+	@echo "make findings  write what the default study found into README.md"
 	@echo "make verify    check every file of the study, and list what is stale"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
@@ -52,7 +53,12 @@ results: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)
 
 report: $(READY)
-	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.zip
+	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.zip \
+		--report-stylesheet rules/report/style.css
+
+# What the README says of the default study, and its pictures.
+findings: $(READY)
+	$(BIN)/python docs/copy_findings.py
 
 verify: $(READY)
 	$(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all

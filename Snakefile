@@ -48,6 +48,10 @@ onstart:
     keep_python_warm(workflow.dag.needrun_jobs())
 
 
+onsuccess:
+    show_summary(workflow.dag.jobs)
+
+
 rule all:
     default_target: True
     input:
@@ -55,7 +59,8 @@ rule all:
         collect(
             f"{CHARTS}/{{chart}}.{{format}}",
             chart=CHART_NAMES,
-            format=["html", "svg", "png", "json"],
+            format=["html", "svg", "png", "json", "txt"],
             study=STUDY,
         ),
         collect(EXPLORER, study=STUDY),
+        collect([SUMMARY, f"{PAGES}/configuration.html"], study=STUDY),

@@ -125,11 +125,23 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
 `prunescope.checkpoints.load(path)` reads both kinds of file without PyTorch;
 `prunescope.networks.to_module(network)` makes a PyTorch module of the result.
 
-### `results/{study}/charts/{chart}.html`, `.svg`, `.png`, `.json`
+### `results/{study}/summary.md`
+
+What the study found, in ten lines of plain language with numbers from the tables; also printed at
+the end of a run. [method.md](method.md#what-is-said-of-a-study) tells what must be shown before it
+is said.
+
+### `results/{study}/pages/statistics.html`, `networks.html`, `published.html`, `configuration.html`
+
+Tables to read and filter in a browser (works without a network connection), and the config of the
+study. The tables themselves, with all digits, are the Parquet files.
+
+### `results/{study}/charts/{chart}.html`, `.svg`, `.png`, `.json`, `.txt`
 
 A chart as a page (hover over a point to read it; works without a network connection), as a
 vector picture, as a bitmap, and as a Vega-Lite specification. The specification holds the values
-that are drawn, and the provenance under `usermeta.prunescope`.
+that are drawn, and the provenance under `usermeta.prunescope`. The `.txt` file is the finding in
+words, with its numbers; it is also the description that screen readers read.
 
 ### `results/{study}/explorer/`
 
@@ -156,8 +168,8 @@ epoch, and the reason of a failure. A log is overwritten when its job runs again
 
 ### `results/report.zip`
 
-Charts, tables and the unit explorer in one file to send, made by `make report`. Unpack it and open
-`report/report.html`.
+The summary, charts, tables, the unit explorer and the config in one file to send, made by `make
+report`. Unpack it and open `report/report.html`.
 """
 
 

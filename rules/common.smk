@@ -1,5 +1,6 @@
 # Coordinates, wildcard constraints and named input functions; nothing else.
 import re
+from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
@@ -7,6 +8,7 @@ from prunescope import explorer, similarity
 from prunescope import study as studies
 from prunescope import warm, weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
+from prunescope.charts import GROUPS as CHART_GROUPS
 from prunescope.errors import InputError
 from prunescope.provenance import code_digest
 from prunescope.sources import FASHION_MNIST
@@ -38,6 +40,19 @@ TABLE_NAMES = [
 PUBLISHED = config.get("published") or []
 TABLE_NAMES += ["published"] if PUBLISHED else []
 
+# What the sentences on a study need to know of its config.
+FACTS = {
+    "dataset": config["dataset"],
+    "probe_images": config["datasets"][config["dataset"]]["probe"]["images"],
+    "metric": config["interpretability"]["similarity"]["metric"],
+    "margin": config["statistics"]["margin"],
+    "random_methods": [
+        name
+        for name, kind in config["pruning"]["methods"].items()
+        if kind["criterion"] == "random"
+    ],
+}
+
 # The scores' variants, and the networks that are scored in all of them.
 VARIANTS = config["sensitivity"]["variants"]
 VARIED_NETWORKS = studies.varied_networks(config)
@@ -60,6 +75,8 @@ DATASET = "results/datasets/{dataset}"
 TABLES = "results/{study}/tables"
 CHARTS = "results/{study}/charts"
 EXPLORER = "results/{study}/explorer"
+PAGES = "results/{study}/pages"
+SUMMARY = "results/{study}/summary.md"
 
 
 def one_of(names):
@@ -259,6 +276,22 @@ def coordinates_of(networks):
     return [vars(network) for network in networks]
 
 
+def category_of_chart(wildcards):
+    """Where the report lists a chart."""
+    return next(
+        name for name, names in CHART_GROUPS.items() if wildcards.chart in names
+    )
+
+
+def labels_of_chart(format):
+    """Labels function: the name of a chart in words, and the format."""
+
+    def labels(wildcards):
+        return {"chart": wildcards.chart.replace("_", " "), "format": format}
+
+    return labels
+
+
 # Minutes of training for one epoch: ImageNet on one RTX 2080 Ti took the paper's authors 20 to 22.
 EPOCH_MINUTES = 25
 
@@ -306,6 +339,18 @@ def stop_at_placeholders(jobs):
                     f"profiles/slurm/profile.yaml: {key} is still {PLACEHOLDER} (seen for rule "
                     f"{job.rule.name}). Write the name that your cluster uses (docs/slurm.md)."
                 )
+
+
+def show_summary(jobs):
+    """Print what the study found, at the end of a run that was to find it."""
+    for path in sorted(
+        {
+            str(job.output.summary)
+            for job in jobs
+            if job.rule.name == "summarize_findings"
+        }
+    ):
+        print(Path(path).read_text(encoding="utf-8"))
 
 
 def every_network(name, networks=None):

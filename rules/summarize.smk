@@ -10,12 +10,7 @@ rule tabulate_study:
         alignment=every_network("alignment.parquet"),
         history=every_trained_network("history.parquet"),
     output:
-        networks=report(
-            f"{TABLES}/networks.parquet",
-            caption="report/tables.rst",
-            category="Tables",
-            labels={"table": "networks"},
-        ),
+        networks=f"{TABLES}/networks.parquet",
         units=f"{TABLES}/units.parquet",
         layers=f"{TABLES}/layers.parquet",
         classes=f"{TABLES}/classes.parquet",
@@ -48,12 +43,7 @@ rule estimate_statistics:
         variants=every_network("variants.parquet", VARIED_NETWORKS),
         ablations=every_network("ablation.parquet", ABLATED_NETWORKS),
     output:
-        statistics=report(
-            f"{TABLES}/statistics.parquet",
-            caption="report/statistics.rst",
-            category="Tables",
-            labels={"table": "statistics"},
-        ),
+        statistics=f"{TABLES}/statistics.parquet",
     log:
         "results/logs/{study}/estimate_statistics.log",
     conda:
@@ -78,11 +68,12 @@ rule compare_published:
         networks=f"{TABLES}/networks.parquet",
         history=f"{TABLES}/history.parquet",
     output:
-        published=report(
-            f"{TABLES}/published.parquet",
+        published=f"{TABLES}/published.parquet",
+        page=report(
+            f"{PAGES}/published.html",
             caption="report/published.rst",
             category="Tables",
-            labels={"table": "published"},
+            labels={"table": "published numbers beside ours"},
         ),
     log:
         "results/logs/{study}/compare_published.log",
@@ -113,17 +104,18 @@ rule draw_chart:
         html=report(
             f"{CHARTS}/{{chart}}.html",
             caption="report/chart.rst",
-            category="Charts",
-            labels={"chart": "{chart}", "format": "interactive"},
+            category=category_of_chart,
+            labels=labels_of_chart("interactive"),
         ),
         svg=report(
             f"{CHARTS}/{{chart}}.svg",
             caption="report/chart.rst",
-            category="Charts",
-            labels={"chart": "{chart}", "format": "picture"},
+            category=category_of_chart,
+            labels=labels_of_chart("picture"),
         ),
         png=f"{CHARTS}/{{chart}}.png",
         json=f"{CHARTS}/{{chart}}.json",
+        caption=f"{CHARTS}/{{chart}}.txt",
     log:
         "results/logs/{study}/draw_{chart}.log",
     conda:
@@ -136,8 +128,64 @@ rule draw_chart:
         code=code_digest("draw_chart.py"),
         chart="{chart}",
         charts=lookup("charts", within=config),
-        dataset=lookup("dataset", within=config),
-        margin=lookup("statistics/margin", within=config),
-        probe_images=lookup(f"datasets/{config['dataset']}/probe/images", within=config),
+        facts=FACTS,
     script:
         "../workflow_scripts/draw_chart.py"
+
+
+rule summarize_findings:
+    input:
+        networks=f"{TABLES}/networks.parquet",
+        classes=f"{TABLES}/classes.parquet",
+        statistics=f"{TABLES}/statistics.parquet",
+    output:
+        summary=SUMMARY,
+        statistics=report(
+            f"{PAGES}/statistics.html",
+            caption="report/statistics.rst",
+            category="Tables",
+            labels={"table": "statistics: every estimate"},
+        ),
+        networks=report(
+            f"{PAGES}/networks.html",
+            caption="report/tables.rst",
+            category="Tables",
+            labels={"table": "networks: accuracy, cost, scores"},
+        ),
+    log:
+        "results/logs/{study}/summarize_findings.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_digest("summarize_findings.py"),
+        facts=FACTS,
+    script:
+        "../workflow_scripts/summarize_findings.py"
+
+
+rule describe_config:
+    output:
+        page=report(
+            f"{PAGES}/configuration.html",
+            caption="report/configuration.rst",
+            category="Configuration",
+            labels={"page": "what this study was configured to do"},
+        ),
+    log:
+        "results/logs/{study}/describe_config.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_digest("describe_config.py"),
+        # The page shows every key, so that every key makes it stale.
+        config=config,
+    script:
+        "../workflow_scripts/describe_config.py"

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from prunescope import job, published, tables
+from prunescope import artifacts, job, pages, published, tables
 
 
 def main(smk) -> None:
@@ -14,7 +14,11 @@ def main(smk) -> None:
     found = compared["ours"].count()
     job.log.info("%d of %d published numbers have a counterpart", found, len(compared))
     named = compared.with_columns(study=pl.lit(smk.params.study))
-    tables.PUBLISHED.write(tables.PUBLISHED.conform(named), smk.output.published)
+    rows = tables.PUBLISHED.conform(named)
+    tables.PUBLISHED.write(rows, smk.output.published)
+    with artifacts.atomic(smk.output.page) as temporary:
+        page = pages.table_page("Published numbers beside ours", rows, tables.PUBLISHED)
+        temporary.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -391,3 +391,14 @@ def test_the_citation_can_be_read() -> None:
     assert citation["title"] == "prunescope"
     assert citation["authors"] == [{"name": "The prunescope maintainers"}]
     assert len(citation["references"]) == 2
+
+
+def test_findings_are_copied_between_their_comments() -> None:
+    copy = load_module(ROOT / "docs" / "copy_findings.py")
+    once = copy.insert(read("README.md"), "# What was found\n\n- **Study:** one.\n")
+    assert "- **Study:** one.\n" in once
+    assert "# What was found" not in once
+    again = copy.insert(once, "# What was found\n\n- **Study:** two.\n")
+    assert again == once.replace("one.", "two.")
+    with pytest.raises(ValueError, match="comments around the findings"):
+        copy.insert("nothing", "# What was found\n\n- one\n")

@@ -65,7 +65,10 @@ STEPS: list[dict[str, list[str]]] = [
     },
     {
         "draw_chart": [f"results/tiny/charts/mis_by_rate.{kind}"
-                       for kind in ("html", "svg", "png", "json")],
+                       for kind in ("html", "svg", "png", "json", "txt")],
+        "summarize_findings": ["results/tiny/summary.md", "results/tiny/pages/statistics.html",
+                               "results/tiny/pages/networks.html"],
+        "describe_config": ["results/tiny/pages/configuration.html"],
     },
 ]  # fmt: skip
 WITHOUT_SCRIPT = ("keep_pruned",)

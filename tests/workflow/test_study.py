@@ -12,7 +12,7 @@ from browser import Watched
 from workspaces import Workspace, copy_project, run_study
 
 from prunescope import checkpoints, study, tables
-from prunescope.charts import CHARTS
+from prunescope.charts import CHARTS, GROUPS
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +93,9 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
 @pytest.fixture(scope="module")
 def report(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report's page, unpacked somewhere else."""
-    done = finished.snakemake("--report", "results/report.zip")
+    done = finished.snakemake(
+        "--report", "results/report.zip", "--report-stylesheet", "rules/report/style.css"
+    )
     assert done.returncode == 0, done.stderr
     folder = tmp_path_factory.mktemp("unpacked")
     shutil.unpack_archive(finished.path("results/report.zip"), folder)
@@ -103,7 +105,39 @@ def report(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_the_report_holds_the_charts(report: Path) -> None:
     text = report.read_text()
     assert "mis_vs_accuracy" in text
-    assert "Charts" in text
+    assert all(group in text for group in GROUPS)
+
+
+def test_the_report_says_what_was_found(report: Path, finished: Workspace, browser: Any) -> None:
+    """On its first page, from its first line on, and behind each chart."""
+    watched = Watched(browser)
+    page = watched.page
+    page.goto(report.as_uri())
+    summary = finished.path("results/tiny/summary.md").read_text()
+    first = page.locator("li", has_text="Study:").first
+    assert first.inner_text() in summary.replace("**", "")
+    assert page.get_by_text("What was found").bounding_box()["y"] >= 0
+    page.get_by_text("2 Interpretability", exact=True).click()
+    page.locator("tr", has_text="mis by rate").locator("a").nth(1).click()
+    caption = finished.path("results/tiny/charts/mis_by_rate.txt").read_text().strip()
+    page.get_by_text(caption).wait_for()
+    assert watched.problems == []
+    watched.close()
+
+
+def test_tables_of_the_report_are_filtered(report: Path, browser: Any) -> None:
+    (table,) = report.parent.glob("data/raw/*/statistics.html")
+    watched = Watched(browser)
+    page = watched.page
+    page.goto(table.as_uri())
+    every = page.locator("tbody tr:visible").count()
+    page.get_by_label("Rows that contain").fill("mis_soft_equivalence structured")
+    shown = page.locator("tbody tr:visible")
+    shown.nth(5).wait_for()
+    assert 0 < shown.count() < every
+    assert all("mis_soft_equivalence" in text for text in shown.all_inner_texts())
+    assert watched.problems == []
+    watched.close()
 
 
 def test_the_report_opens_the_explorer(report: Path, browser: Any) -> None:

@@ -30,3 +30,16 @@ CHARTS: Mapping[str, Callable[[Study, Settings], alt.TopLevelMixin]] = {
     "sensitivity": sensitivity_charts.sensitivity,
     "measures": unit_charts.measures,
 }
+
+# Categories of the report: the questions that the charts answer.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "1 Accuracy": (
+        "accuracy_by_method",
+        "accuracy_without_retraining",
+        "accuracy_during_retraining",
+        "iterative_vs_one_shot",
+    ),
+    "2 Interpretability": ("mis_by_rate", "mis_vs_accuracy"),
+    "3 Single units": ("unit_change", "mis_by_depth"),
+    "4 Does the conclusion hold": ("sensitivity", "measures"),
+}

@@ -24,6 +24,7 @@ SCORES = ("mis_soft", "mis_hard")
 UNIT = list(summary.UNIT)
 OWN = ["method", "retraining", "rate", "seed"]
 BOOTSTRAP = "mean over units, percentile bootstrap within layers"
+SHIFT = "mean change against dense over units live in both, t with layers as clusters"
 PAIRED = "mean over units live in both, percentile bootstrap within layers, sign-flip permutation"
 CLUSTERED = "mean over units live in both, t with layers as clusters, sign flips of whole layers"
 
@@ -416,10 +417,12 @@ def variants(scores: pl.DataFrame) -> Iterator[Row]:
         if own[:2] == ("dense", "none") or partner not in by_network:
             continue
         joined = rows.join(by_network[partner], on=UNIT, suffix="_before", maintain_order="left")
-        for column in SCORES if len(joined) else ():
+        for column in SCORES if joined["layer"].n_unique() > 1 else ():
             pairs = joined.with_columns(pl.col(column) - pl.col(f"{column}_before"))
-            yield _row(f"{column}_shift", label, _normal(pairs, column),
-                       f"change against dense, {method}", **about)  # fmt: skip
+            found, *_ = statistics.clustered_mean(
+                pairs[column].to_numpy(), pairs["layer"].to_numpy()
+            )
+            yield _row(f"{column}_shift", label, found, SHIFT, **about)
 
 
 def conclusions(scores: pl.DataFrame) -> Iterator[Row]:

@@ -30,7 +30,7 @@ def sensitivity(study: Study, settings: Settings) -> alt.TopLevelMixin:
         study,
         networks,
         "the same units, pruned minus dense (soft MIS)",
-        "bars: 95 % intervals over units",
+        "bars: 95 % intervals, layers as clusters",
         *([] if study.margin is None else [f"band: \u00b1 {study.margin}, the margin"]),
         "right: order of all networks, rank correlation with the study's own score",
         images=None,

@@ -184,7 +184,12 @@ def finish(chart: Any, title: alt.TitleParams) -> alt.TopLevelMixin:
     return finished
 
 
-def save(chart: alt.TopLevelMixin, outputs: Mapping[str, str | Path], settings: Settings) -> None:
+def save(
+    chart: alt.TopLevelMixin,
+    outputs: Mapping[str, str | Path],
+    settings: Settings,
+    caption: str = "",
+) -> None:
     """Write a chart to files, each whole or not at all, with the running job's provenance.
 
     The same chart gives the same bytes in every run on one machine. The HTML page carries
@@ -199,6 +204,9 @@ def save(chart: alt.TopLevelMixin, outputs: Mapping[str, str | Path], settings: 
         Path of the file by its format: `html`, `svg`, `png` or `json` (Vega-Lite).
     settings
         Gives the resolution of the PNG.
+    caption
+        What the chart shows in words: follows its title in the description, which screen readers
+        read.
 
     Raises
     ------
@@ -207,6 +215,8 @@ def save(chart: alt.TopLevelMixin, outputs: Mapping[str, str | Path], settings: 
     """
     stamped: Any = chart
     stamped = stamped.copy(deep=False)
+    if caption:
+        stamped.description = f"{stamped.description}. {caption}"
     stamped.usermeta = {provenance.KEY: provenance.current()}
     for kind, path in outputs.items():
         if kind not in _SAVE_OPTIONS:

@@ -1,0 +1,132 @@
+"""What each chart shows of a study, in a sentence with its numbers."""
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from prunescope import findings, theme
+from prunescope.findings import Facts, change, kinds, named, percent, score
+
+
+def caption(name: str, facts: Facts) -> str:
+    """The finding of a chart, by its name in `charts.CHARTS`."""
+    return CAPTIONS[name](facts)
+
+
+def _without_retraining(facts: Facts) -> str:
+    found = kinds(findings.pruned(facts).filter(retraining=theme.NOT_RETRAINED), "top1")
+    if found.is_empty():
+        return "No network was pruned and left without retraining."
+    dense = findings.estimate_of(facts, "top1", theme.DENSE, theme.NOT_RETRAINED)
+    start = "" if dense is None else f"The dense network has {percent(dense['estimate'])}. "
+    last = found.filter(pl.col("rate") == pl.col("rate").max().over("method"))
+    ends = [
+        f"{theme.human(row['method'])} {percent(row['top1'])}"
+        for row in last.sort("top1", descending=True, maintain_order=True).iter_rows(named=True)
+    ]
+    return f"{start}Right after pruning at its highest rate: {findings.listed(ends)}."
+
+
+def _during_retraining(facts: Facts) -> str:
+    found = findings.retrained(facts)
+    one_shot = kinds(found.filter(retraining=theme.ONE_SHOT), "top1")
+    if one_shot.is_empty():
+        return "No pruned network was retrained in one shot."
+    highest = one_shot.filter(pl.col("rate") == pl.col("rate").max()).sort(
+        "top1", descending=True, maintain_order=True
+    )
+    ends = [
+        f"{theme.human(row['method'])} {percent(row['top1'])}"
+        for row in highest.iter_rows(named=True)
+    ]
+    epochs = sorted(set(found.filter(retraining=theme.ONE_SHOT)["epochs"].to_list()))
+    dense = findings.estimate_of(facts, "top1", theme.DENSE, theme.ONE_SHOT)
+    control = "" if dense is None else f"; dense, retrained alike: {percent(dense['estimate'])}"
+    return (
+        f"After {findings.listed([str(number) for number in epochs])} epochs, on all validation "
+        f"images: {findings.listed(ends)}{control}."
+    )
+
+
+def _iterative(facts: Facts) -> str:
+    found = kinds(findings.pruned(facts), "top1")
+    steps = found.filter(retraining=theme.ITERATIVE)
+    once = found.filter(retraining=theme.ONE_SHOT)
+    pairs = steps.join(once, on=["method", "rate"], suffix="_once").with_columns(
+        gain=pl.col("top1") - pl.col("top1_once")
+    )
+    if pairs.is_empty():
+        return "No method was retrained both iteratively and in one shot."
+    row = pairs.sort("gain", maintain_order=True).row(-1, named=True)
+    more = int((pairs["gain"] > 0).sum())
+    return (
+        f"Iterative retraining is more accurate at {more} of {len(pairs)} pairs of method and "
+        f"rate; it gains most with {named(row)}: {percent(row['top1'])} instead "
+        f"of {percent(row['top1_once'])}."
+    )
+
+
+def _by_method(facts: Facts) -> str:
+    return f"{findings.dense_accuracy(facts)} {findings.pruned_accuracy(facts)}"
+
+
+def _with_accuracy(facts: Facts) -> str:
+    found = findings.relation(facts, "spearman(mis_soft_live, top1)")
+    text = findings.guessing(facts)
+    if found is None:
+        return text
+    return (
+        f"Over {found['n']} networks ({found['comparison']}) score and accuracy correlate with "
+        f"{change(found['estimate'])} (Spearman; 95 % interval {change(found['low'])} to "
+        f"{change(found['high'])}). {text}"
+    )
+
+
+def _by_depth(facts: Facts) -> str:
+    rows = facts.statistics.filter(pl.col("rate") > 0, quantity="spearman(mis_soft_change, depth)")
+    if rows.is_empty():
+        return "Too few layers have live units in pruned networks."
+    shown = rows.filter(pl.col("p_holm") < findings.ALPHA)
+    up, down = ((shown["estimate"] > 0).sum(), (shown["estimate"] < 0).sum())
+    return (
+        f"Of {findings.count(len(rows), 'pruned network')}, the change of the score is shown to "
+        f"rise with depth in {up} and to fall in {down} (over layers, after Holm's correction)."
+    )
+
+
+def _units(facts: Facts) -> str:
+    found = findings.verdicts(facts)
+    if found.is_empty():
+        return findings.same_units(facts)
+    sizes = facts.statistics.filter(
+        pl.col("family") == "mis_soft_change against dense", pl.col("seed").is_not_null()
+    ).select(*findings.OWN[1:], "effect_size", method="pruning")
+    joined = found.join(sizes, on=findings.OWN, how="left", maintain_order="left").sort(
+        pl.col("estimate").abs(), maintain_order=True
+    )
+    row = joined.row(-1, named=True)
+    size = "" if row["effect_size"] is None else f", d_z = {row['effect_size']:+.2f}"
+    return (
+        f"The largest mean change of a retrained pruned network is {change(row['estimate'])} "
+        f"({named(row)}{size}); {findings.of_verdicts(found, facts.margin)}."
+    )
+
+
+def _rates(facts: Facts) -> str:
+    dense = findings.estimate_of(facts, "mis_soft_live", theme.DENSE, theme.NOT_RETRAINED)
+    start = "" if dense is None else f"Dense: {score(dense['estimate'])}. "
+    return f"{start}{findings.rates(facts)}"
+
+
+CAPTIONS: Mapping[str, Callable[[Facts], str]] = {
+    "accuracy_without_retraining": _without_retraining,
+    "accuracy_during_retraining": _during_retraining,
+    "iterative_vs_one_shot": _iterative,
+    "accuracy_by_method": _by_method,
+    "mis_by_rate": _rates,
+    "mis_vs_accuracy": _with_accuracy,
+    "unit_change": _units,
+    "mis_by_depth": _by_depth,
+    "sensitivity": findings.variants,
+    "measures": findings.measures,
+}
