@@ -115,7 +115,7 @@ def test_every_table_and_every_figure_is_there(paper: Workspace) -> None:
     assert not table(paper, "classes").is_empty()
     assert not table(paper, "statistics").is_empty()
     charts = paper.path("results/paper/charts")
-    made = {f"{chart}.{kind}" for chart in CHARTS for kind in ("html", "svg", "png", "json")}
+    made = {f"{chart}.{kind}" for chart in CHARTS for kind in ("html", "svg", "png", "json", "txt")}
     assert {path.name for path in charts.iterdir()} == made
 
 

@@ -121,7 +121,8 @@ def test_the_report_says_what_was_found(report: Path, finished: Workspace, brows
     page.locator("tr", has_text="mis by rate").locator("a").nth(1).click()
     caption = finished.path("results/tiny/charts/mis_by_rate.txt").read_text().strip()
     page.get_by_text(caption).wait_for()
-    assert watched.problems == []
+    # Snakemake's page brings a style sheet with a warning of its own.
+    assert [problem for problem in watched.problems if "tailwindcss" not in problem] == []
     watched.close()
 
 
