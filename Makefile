@@ -1,4 +1,4 @@
-# Targets: fetch, plan, results, perceptual, verify, report, findings, test, lint, lock, docs, clean. Each sets up what it needs.
+# Targets: fetch, plan, results, perceptual, verify, report, findings, benchmark, test, lint, lock, docs, clean. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -12,7 +12,7 @@ CORES ?= all
 # Tests of one file share what they set up, so a file is one worker's.
 WORKERS ?= -n 2 --dist loadfile
 
-.PHONY: help setup perceptual fetch plan results report findings verify test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch plan results report findings verify benchmark test test-fast lint format docs lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
@@ -22,6 +22,7 @@ help:
 	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
 	@echo "make findings  write what the default study found into README.md"
 	@echo "make verify    check every file of the study, and list what is stale"
+	@echo "make benchmark  measure the speed of the finished study (ONLY=key: one number)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make docs      write docs/artifacts.md anew from the schemas"
@@ -63,6 +64,11 @@ findings: $(READY)
 verify: $(READY)
 	$(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all
 	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host
+
+# One thread each, as jobs have; libraries read this when they are imported.
+benchmark: $(READY)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONPATH=workflow_scripts \
+		$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY))
 
 test: $(READY)
 	$(BIN)/python -m pytest $(WORKERS)

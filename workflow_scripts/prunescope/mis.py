@@ -178,18 +178,26 @@ def task_deltas(
     """
     if isinstance(similarity, Embeddings):
         return similarity.task_deltas(positive, negative)
-    strong, weak = positive[..., 1:], negative[..., 1:]
+    units, tasks, size = positive.shape
+    explanations = np.concatenate([positive[..., 1:], negative[..., 1:]], axis=2)
+    explanations = explanations.reshape(units * tasks, 2, size - 1)
+    everything = similarity.reshape(-1)
 
-    def mean_similarity(query: np.ndarray, explanations: np.ndarray) -> np.ndarray:
-        return similarity[query[..., None], explanations].mean(axis=-1, dtype=np.float64)
+    def to_both(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean similarity of each task's query to its strong and to its weak explanations."""
+        # Query by query, so that a row of the matrix is in the cache when it is needed again.
+        order = np.argsort(queries, axis=None, kind="stable")
+        rows = queries.reshape(-1)[order].astype(np.int64)
+        places = rows[:, None, None] * len(similarity) + explanations[order]
+        found = np.empty((len(rows), 2))
+        found[order] = everything.take(places).mean(axis=-1, dtype=np.float64)
+        strong, weak = found.reshape(units, tasks, 2).transpose(2, 0, 1)
+        return strong, weak
 
-    query_strong, query_weak = positive[..., 0], negative[..., 0]
-    return (
-        mean_similarity(query_strong, strong)
-        - mean_similarity(query_strong, weak)
-        - mean_similarity(query_weak, strong)
-        + mean_similarity(query_weak, weak)
+    (strong, weak), (strong_of_weak, weak_of_weak) = map(
+        to_both, (positive[..., 0], negative[..., 0])
     )
+    return strong - weak - strong_of_weak + weak_of_weak
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

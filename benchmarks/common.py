@@ -1,0 +1,294 @@
+"""What all benchmarks share: pairs of timings, what they were taken on, and the material."""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prunescope import artifacts, checkpoints, datasets, exemplars, tables
+from prunescope.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "results" / "benchmarks"
+PAIRS = 7
+PACKAGES = ("numpy", "polars", "torch", "torchvision", "pillow", "snakemake")
+# As in the default study.
+EXEMPLARS = exemplars.Settings(per_side=200, ties="random", seed=0)
+PROBE_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a number has to reach: at least, or at most, so much."""
+
+    value: float
+    at_most: bool
+
+    def met(self, number: float) -> bool:
+        return number <= self.value if self.at_most else number >= self.value
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number of the summary.
+
+    Attributes
+    ----------
+    value
+        Median of `samples`.
+    unit
+        `ratio`, or seconds (`s`).
+    what
+        What was measured, on what, against what.
+    samples
+        All numbers, in the order in which they were taken.
+    details
+        Medians in seconds and other numbers that help to judge the value.
+    """
+
+    unit: str
+    what: str
+    samples: list[float]
+    target: Target
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        return statistics.median(self.samples)
+
+    def entry(self) -> dict[str, Any]:
+        """As it stands in summary.json, with what it was taken on."""
+        return {
+            "value": self.value,
+            "unit": self.unit,
+            "target": self.target.value,
+            "target_is": "at most" if self.target.at_most else "at least",
+            "met": self.target.met(self.value),
+            "what": self.what,
+            "samples": self.samples,
+            "details": self.details,
+            **about(),
+        }
+
+
+def about() -> dict[str, Any]:
+    """Date, commit, machine and versions."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "memory_gib": round(
+                os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1
+            ),
+            "system": platform.platform(),
+            "load_before": os.getloadavg()[0],
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES},
+        },
+    }
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """The wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def interleave(*works: Callable[[], object], pairs: int = PAIRS) -> list[list[float]]:
+    """Time each of `works` `pairs` times in turn, after one call each that does not count.
+
+    Neighbours in time see the same machine: their ratio holds where it is noisy. Every second
+    round goes backwards.
+    """
+    for work in works:
+        work()
+    times: list[list[float]] = [[] for _ in works]
+    for number in range(pairs):
+        order = list(range(len(works)))
+        for position in order if number % 2 == 0 else order[::-1]:
+            times[position].append(seconds(works[position]))
+    return times
+
+
+def ratios(numerators: list[float], denominators: list[float]) -> list[float]:
+    return [a / b for a, b in zip(numerators, denominators, strict=True)]
+
+
+def medians(**times: list[float]) -> dict[str, float]:
+    """Medians of timings, named `<name>_s`."""
+    return {f"{name}_s": statistics.median(values) for name, values in times.items()}
+
+
+def require_equal(name: str, ours: Any, theirs: Any, tolerance: float) -> float:
+    """Check that both sides computed the same thing; return the largest difference."""
+    difference = float(np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)).max())
+    if not difference <= tolerance:
+        raise AssertionError(f"{name}: the results differ by {difference} > {tolerance}")
+    return difference
+
+
+@dataclass(frozen=True)
+class Material:
+    """Real data: images, and a trained network of a finished study.
+
+    Attributes
+    ----------
+    study
+        Folder of the study, `results/<study>`.
+    dataset
+        Folder of its dataset, `results/datasets/<dataset>`.
+    scratch
+        Where what only benchmarks need is kept.
+    images
+        Size of the large probe set.
+    """
+
+    study: Path = ROOT / "results" / "fashion_mnist"
+    dataset: Path = ROOT / "results" / "datasets" / "fashion_mnist"
+    scratch: Path = FOLDER / "material"
+    images: int = PROBE_IMAGES
+
+    def file(self, path: Path) -> Path:
+        """A file of the finished study."""
+        if not path.exists():
+            raise InputError(
+                f"{path} is missing: benchmarks measure a finished study. Make it: make results"
+            )
+        return path
+
+    def network(self, method: str = "dense", retraining: str = "none", rate: str = "0.00") -> Path:
+        folder = self.study / "networks" / method / retraining / f"rate{rate}" / "seed0"
+        return self.file(folder / "network.safetensors")
+
+    @cached_property
+    def dense(self) -> checkpoints.Network:
+        return checkpoints.load(self.network())
+
+    @cached_property
+    def kept(self) -> Path:
+        """Where what is made of this dense network is kept."""
+        return self.scratch / artifacts.checksum(self.network())[:12]
+
+    @cached_property
+    def probe(self) -> datasets.PackedImages:
+        """A balanced sample of the train images, as a file of its own."""
+        images, labels = self.kept / "images.npy", self.kept / "labels.npy"
+        if not images.exists():
+            folder = self.dataset / "train"
+            packed = datasets.PackedImages.open(
+                self.file(folder / "images.npy"), self.file(folder / "labels.npy")
+            )
+            chosen = datasets.sample_rows(packed.labels, self.images, 0)
+            artifacts.save_array(packed.labels[chosen], labels)
+            artifacts.save_array(packed.images[chosen], images)
+        return datasets.PackedImages.open(images, labels)
+
+    def first(self, images: int) -> datasets.PackedImages:
+        """The first of the probe images."""
+        return datasets.PackedImages(self.probe.images[:images], self.probe.labels[:images])
+
+    @cached_property
+    def activations(self) -> np.ndarray:
+        """`(images, units)` float32 of the dense network on the probe images."""
+        path = self.kept / "activations.npy"
+        if not path.exists():
+            from prunescope import networks
+            from prunescope.activations import passes
+
+            module = networks.to_module(self.dense)
+            found = np.concatenate(list(passes(module, self.probe, self.dense.description)))
+            artifacts.save_array(found, path)
+        return artifacts.load_array(path)
+
+    @cached_property
+    def exemplars_file(self) -> Path:
+        """The exemplars of the dense network on the probe images."""
+        path = self.kept / "exemplars.parquet"
+        if not path.exists():
+            from prunescope import networks, probing
+
+            module = networks.to_module(self.dense)
+            tables.EXEMPLARS.write(
+                probing.find_exemplars(module, self.probe, self.dense.description, self.settings),
+                path,
+            )
+        return path
+
+    @property
+    def settings(self) -> exemplars.Settings:
+        """The default study's, or what a small probe set allows."""
+        per_side = min(EXEMPLARS.per_side, self.images // 2)
+        return exemplars.Settings(per_side, EXEMPLARS.ties, EXEMPLARS.seed)
+
+    @cached_property
+    def exemplars(self) -> pl.DataFrame:
+        return tables.EXEMPLARS.read(self.exemplars_file)
+
+    @property
+    def sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """Strongest and weakest images of every unit, `(units, per_side)`."""
+        return tuple(tables.matrix(self.exemplars[side]) for side in ("strongest", "weakest"))
+
+    @cached_property
+    def embeddings_file(self) -> Path:
+        """What the default metric makes of the probe images."""
+        path = self.kept / "embeddings.npy"
+        if not path.exists():
+            from prunescope import similarity
+
+            found = similarity.embed(self.probe, "timm:tf_efficientnet_lite0", 96, {})
+            similarity.save(found, len(self.probe), path)
+        return path
+
+    @cached_property
+    def similarity_file(self) -> Path:
+        path = self.kept / "similarity.npy"
+        if not path.exists():
+            from prunescope import similarity
+
+            vectors = artifacts.load_array(self.embeddings_file)
+            artifacts.save_array(similarity.compare(vectors, "timm:tf_efficientnet_lite0"), path)
+        return path
+
+
+def python(code: str, *arguments: str) -> str:
+    """What a fresh Python with the library prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}",
+             "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return done.stdout

@@ -1,0 +1,108 @@
+"""Evaluation from packed images against decoding JPEG files anew."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.common import (
+    PAIRS,
+    Material,
+    Measured,
+    Target,
+    interleave,
+    medians,
+    ratios,
+    require_equal,
+)
+from prunescope import datasets, evaluation, networks
+from prunescope.preprocessing import to_input
+
+IMAGES = 500
+# The size of a typical file of ImageNet, and what its preprocessing makes of it in proportion.
+WIDTH, HEIGHT, RESIZE = 500, 375, 36
+
+
+class Files(Dataset):
+    """The plain way: open, decode, resize, cut out the centre, whenever an image is needed."""
+
+    def __init__(self, paths: list[Path], size: int) -> None:
+        self.paths, self.size = paths, size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        with Image.open(self.paths[place]) as opened:
+            image = opened.convert("RGB")
+        shorter = RESIZE / min(image.size)
+        image = image.resize(tuple(round(side * shorter) for side in image.size),
+                             Image.Resampling.BILINEAR)  # fmt: skip
+        left, top = ((side - self.size) // 2 for side in image.size)
+        cut = image.crop((left, top, left + self.size, top + self.size))
+        return torch.from_numpy(np.array(cut).transpose(2, 0, 1).copy())
+
+
+def write_files(material: Material, number: int) -> list[Path]:
+    """Some probe images as JPEG files of the size that photographs have."""
+    folder = material.scratch / "jpeg"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{place}.jpg" for place in range(number)]
+    for path, image in zip(paths, material.probe.images, strict=False):
+        if not path.exists():
+            picture = Image.fromarray(image.transpose(1, 2, 0))
+            large = picture.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+            large.save(path, quality=90)
+    return paths
+
+
+def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
+    description = material.dense.description
+    module = networks.to_module(material.dense)
+    files = Files(write_files(material, min(IMAGES, material.images)), description.image_size)
+    labels = np.array(material.probe.labels[: len(files)])
+    packed = datasets.PackedImages(np.stack([image.numpy() for image in files]), labels)
+    workers = os.cpu_count() or 1
+
+    def ours() -> pl.DataFrame:
+        return evaluation.predict(module, packed, description)
+
+    def loaded(source: Dataset) -> np.ndarray:
+        loss = []
+        batches = DataLoader(source, batch_size=evaluation.BATCH, num_workers=workers)
+        for images in batches:
+            with torch.inference_mode():
+                log_p = torch.log_softmax(module(to_input(images, description)), dim=1)
+            loss.append(-log_p)
+        return torch.cat(loss).gather(1, torch.from_numpy(labels)[:, None])[:, 0].numpy()
+
+    stored = torch.from_numpy(packed.images)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(workers)
+    try:
+        difference = require_equal("losses", ours()["loss"].to_numpy(), loaded(files), 1e-6)
+        fast, both, slow = interleave(
+            ours, lambda: loaded(stored), lambda: loaded(files), pairs=pairs
+        )
+    finally:
+        torch.set_num_threads(threads)
+    return {
+        "packed_vs_jpeg_evaluation": Measured(
+            "ratio",
+            f"evaluating {len(files)} images at {description.image_size} pixels: time with JPEG "
+            f"files of {WIDTH} x {HEIGHT} that {workers} workers decode, over that from the packed "
+            f"store (which needs no workers; with {workers} of them it is slower)",
+            ratios(slow, fast),
+            Target(3, at_most=False),
+            {
+                **medians(packed=fast, packed_with_workers=both, jpeg=slow),
+                "ratio_with_workers_on_both_sides": float(np.median(ratios(slow, both))),
+                "largest_difference": difference,
+            },
+        )
+    }

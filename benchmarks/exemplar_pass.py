@@ -1,0 +1,180 @@
+"""The exemplar pass: against the bare forward pass, against sorting, and its memory."""
+
+import numpy as np
+import torch
+
+from benchmarks.common import (
+    PAIRS,
+    Material,
+    Measured,
+    Target,
+    interleave,
+    medians,
+    python,
+    ratios,
+    require_equal,
+)
+from prunescope import exemplars, networks, probing, tables
+from prunescope.activations import BATCH
+from prunescope.preprocessing import to_input
+
+IMAGES = 1000
+# The peer sorts for minutes: every eighth unit is enough for a ratio.
+EVERY = 8
+
+PASS = """
+import resource, sys
+import torch
+from pathlib import Path
+from benchmarks.common import Material
+from prunescope import networks, probing
+torch.set_num_threads(1)
+scratch, study, dataset, size, images = sys.argv[1:]
+material = Material(Path(study), Path(dataset), Path(scratch), int(size))
+shown = material.first(int(images))
+module = networks.to_module(material.dense)
+probing.find_exemplars(module, shown, material.dense.description, material.settings)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def naive_hooks(module: torch.nn.Module, images: object, description: object) -> np.ndarray:
+    """The plain way to all activations: keep every output, pool it after the pass."""
+    modules = dict(module.named_modules())
+    kept: dict[str, torch.Tensor] = {}
+    handles = [
+        modules[layer.name].register_forward_hook(
+            lambda _module, _inputs, output, name=layer.name: kept.__setitem__(name, output)
+        )
+        for layer in description.measured_layers
+    ]
+    found = []
+    for batch in images.batches(BATCH):
+        with torch.inference_mode():
+            module(to_input(batch.images, description))
+            pooled = [
+                kept[layer.name].mean(dim=(2, 3)) if kept[layer.name].ndim == 4
+                else kept[layer.name]
+                for layer in description.measured_layers
+            ]  # fmt: skip
+        found.append(torch.cat(pooled, dim=1).numpy())
+    for handle in handles:
+        handle.remove()
+    return np.concatenate(found)
+
+
+def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
+    return {
+        "exemplar_pass_vs_forward": against_forward(material, pairs),
+        "extremes_vs_argsort": against_argsort(material, pairs),
+        "peak_memory_ratio": memory(material),
+    }
+
+
+def against_forward(material: Material, pairs: int) -> Measured:
+    description = material.dense.description
+    module = networks.to_module(material.dense)
+    shown = material.first(min(IMAGES, material.images))
+    settings = exemplars.Settings(min(200, len(shown) // 2), "random", 0)
+
+    def forward() -> None:
+        for batch in shown.batches(BATCH):
+            with torch.inference_mode():
+                module(to_input(batch.images, description))
+
+    def ours() -> object:
+        return probing.find_exemplars(module, shown, description, settings)
+
+    def naive() -> object:
+        return naive_hooks(module, shown, description)
+
+    found = ours()
+    kept = np.sort(naive(), axis=0)[::-1][: settings.per_side].T
+    difference = require_equal(
+        "strongest activations", tables.matrix(found["strongest_activation"]), kept, 1e-5
+    )
+    bare, whole, plain = interleave(forward, ours, naive, pairs=pairs)
+    return Measured(
+        "ratio",
+        f"find_exemplars over the bare forward pass of GoogLeNet on the same {len(shown)} images, "
+        f"batches of {BATCH}, one thread",
+        ratios(whole, bare),
+        Target(1.15, at_most=True),
+        {
+            **medians(exemplar_pass=whole, forward=bare, naive_hooks=plain),
+            "naive_hooks_vs_forward": float(np.median(ratios(plain, bare))),
+            "largest_difference": difference,
+        },
+    )
+
+
+class SortedBuffer:
+    """The plain way to running extremes: append each batch, sort all, keep both ends."""
+
+    def __init__(self, units: int, per_side: int) -> None:
+        self.per_side = per_side
+        self.values = torch.empty(units, 0)
+        self.images = torch.empty(units, 0, dtype=torch.int64)
+        self.seen = 0
+
+    def update(self, activations: torch.Tensor) -> None:
+        new = torch.arange(self.seen, self.seen + len(activations)).expand(len(self.values), -1)
+        self.seen += len(activations)
+        values = torch.cat([self.values, activations.T], dim=1)
+        images = torch.cat([self.images, new], dim=1)
+        order = values.argsort(dim=1, descending=True, stable=True)
+        if order.shape[1] > 2 * self.per_side:
+            order = torch.cat([order[:, : self.per_side], order[:, -self.per_side :]], dim=1)
+        self.values, self.images = values.gather(1, order), images.gather(1, order)
+
+
+def against_argsort(material: Material, pairs: int) -> Measured:
+    settings = material.settings
+    activations = torch.from_numpy(np.ascontiguousarray(material.activations[:, ::EVERY]))
+    batches = activations.split(BATCH)
+    merges = [part.numpy() for part in activations.split(BATCH * probing.BATCHES_A_MERGE)]
+
+    def ours() -> exemplars.RunningExtremes:
+        running = exemplars.RunningExtremes(len(activations), settings)
+        for merge in merges:
+            running.update(merge)
+        return running
+
+    def peer() -> SortedBuffer:
+        buffer = SortedBuffer(activations.shape[1], settings.per_side)
+        for batch in batches:
+            buffer.update(batch)
+        return buffer
+
+    kept = peer().values[:, : settings.per_side]
+    difference = require_equal("extremes", ours().strongest().activations, kept, 0)
+    fast, slow = interleave(ours, peer, pairs=pairs)
+    return Measured(
+        "ratio",
+        f"keeping the {settings.per_side} strongest and weakest of {len(activations)} images for "
+        f"{activations.shape[1]} units (every {EVERY}th): time of a buffer of both ends that is "
+        f"sorted anew (argsort) for each batch of {BATCH}, over that of RunningExtremes",
+        ratios(slow, fast),
+        Target(5, at_most=False),
+        {**medians(ours=fast, argsort=slow), "largest_difference": difference},
+    )
+
+
+def memory(material: Material) -> Measured:
+    """Peak resident memory of fresh processes; it hardly varies, so three pairs do."""
+    large = material.images
+    small = large // 10
+
+    def peak(images: int) -> float:
+        folders = map(str, (material.scratch, material.study, material.dataset))
+        return float(python(PASS, *folders, str(small), str(images))) / 1024
+
+    peaks = [(peak(small), peak(large)) for _ in range(3)]
+    return Measured(
+        "ratio",
+        f"peak resident memory of a process that runs find_exemplars on {large} images over that "
+        f"on {small}",
+        [more / less for less, more in peaks],
+        Target(1.05, at_most=True),
+        {"small_mib": [less for less, _ in peaks], "large_mib": [more for _, more in peaks]},
+    )

@@ -1,0 +1,143 @@
+"""How cost grows with images, units, networks and the probe set: times, exponents, a chart."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from benchmarks.common import FOLDER, ROOT, Material, seconds
+from benchmarks.scoring import settings_for
+from benchmarks.workflow import large_config, plan, planned_jobs
+from prunescope import artifacts, embedded, exemplars, mis, networks, probing, similarity
+
+RUNS = 3
+
+
+def timed(sizes: Sequence[int], work: Callable[[int], Callable[[], object]]) -> list[float]:
+    """The median time of the work of each size, after one run that does not count."""
+    found = []
+    for size in sizes:
+        do = work(size)
+        do()
+        found.append(float(np.median([seconds(do) for _ in range(RUNS)])))
+    return found
+
+
+def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
+    """The slope of log time over log size, by least squares."""
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+def steps_up_to(largest: int, number: int = 5) -> list[int]:
+    """Sizes that double, up to `largest`."""
+    return [largest >> place for place in reversed(range(number)) if largest >> place]
+
+
+def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
+    """What grows: name to `sizes`, `seconds`, `exponent` and what was done."""
+    settings = settings_for(material)
+    strongest, weakest = material.sides
+    matrix = artifacts.load_array(material.similarity_file)
+    vectors = artifacts.load_array(material.embeddings_file)
+    module, description = networks.to_module(material.dense), material.dense.description
+
+    def show(images: int) -> Callable[[], object]:
+        side = exemplars.Settings(min(200, images // 2), "random", 0)
+        return lambda: probing.find_exemplars(module, material.first(images), description, side)
+
+    def score(units: int) -> Callable[[], object]:
+        return lambda: mis.score_units(strongest[:units], weakest[:units], matrix, settings)
+
+    def compare(images: int) -> Callable[[], object]:
+        return lambda: similarity.compare(vectors[:images], "timm:tf_efficientnet_lite0")
+
+    def score_among(images: int, whole: bool) -> Callable[[], object]:
+        sides = strongest % images, weakest % images
+        source = matrix[:images, :images] if whole else embedded.Embeddings(vectors[:images], False)
+        return lambda: mis.score_units(*sides, source, settings)
+
+    images, units = steps_up_to(material.images), steps_up_to(len(strongest))
+    found = {
+        "images": (images[:-1], show, "exemplar pass of one network, by images shown"),
+        "units": (units, score, "scores of one network by the matrix, by units"),
+        "probe, matrix made": (images, compare, "similarity of all pairs, by probe images"),
+        "probe, scored by matrix": (
+            images, lambda size: score_among(size, True), "scores of one network, by probe images",
+        ),
+        "probe, scored by embeddings": (
+            images, lambda size: score_among(size, False), "the same from embeddings",
+        ),
+    }  # fmt: skip
+    rows = {
+        name: {"sizes": sizes, "seconds": timed(sizes, work), "what": what}
+        for name, (sizes, work, what) in found.items()
+    }
+    rows["networks"] = planning(config)
+    for row in rows.values():
+        row["exponent"] = exponent(row["sizes"], row["seconds"])
+    return rows
+
+
+def planning(config: Path) -> dict[str, Any]:
+    """`snakemake -n` by jobs of the study, made more by seeds."""
+    jobs, times = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for seeds in (1, 2, 4, 8):
+            path = large_config(config, seeds, folder)
+            jobs.append(planned_jobs(plan(path)))
+            times.append(seconds(lambda path=path: plan(path)))
+    return {"sizes": jobs, "seconds": times, "what": "`snakemake -n`, by jobs of the study"}
+
+
+def chart(rows: dict[str, dict[str, Any]]) -> alt.ConcatChart:
+    """One panel for each kind of size, both axes logarithmic, the exponent beside each line."""
+    frame = pl.concat(
+        pl.DataFrame({"size": row["sizes"], "seconds": row["seconds"]}).with_columns(
+            panel=pl.lit(name.partition(",")[0]),
+            line=pl.lit(f"{name.partition(', ')[2] or name}: exponent {row['exponent']:.2f}"),
+        )
+        for name, row in rows.items()
+    )
+    titles = {
+        "images": "Exemplar pass, by images shown",
+        "units": "Scores, by units",
+        "networks": "snakemake -n, by jobs",
+        "probe": "Probe set, by its images",
+    }
+    panels = []
+    for panel, title in titles.items():
+        part = frame.filter(panel=panel)
+        base = alt.Chart(part).encode(
+            alt.X("size:Q").scale(type="log", nice=False).title(None)
+            .axis(tickCount=5, format="~s"),
+            alt.Y("seconds:Q").scale(type="log").title("seconds").axis(tickCount=5, format="~g"),
+            alt.Color("line:N").title(None).scale(scheme="dark2")
+            .legend(orient="bottom", direction="vertical", labelLimit=320),
+        )  # fmt: skip
+        lines = base.mark_line() + base.mark_point(filled=True, size=50)
+        panels.append(lines.properties(width=300, height=220, title=title))
+    return (
+        alt.concat(*panels, columns=2)
+        .resolve_scale(color="independent", x="independent", y="independent")
+        .properties(
+            title=alt.Title(
+                "How cost grows",
+                subtitle="time of one run, both axes logarithmic; a line of exponent 1 doubles "
+                "where the size doubles",
+                anchor="start",
+            )
+        )
+    )
+
+
+def run(material: Material, config: Path = ROOT / "config.yaml") -> dict[str, dict[str, Any]]:
+    rows = curves(material, config)
+    drawn = chart(rows)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for kind in ("svg", "png"):
+        drawn.save(FOLDER / f"growth.{kind}", scale_factor=2)
+    return rows

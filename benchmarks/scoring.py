@@ -1,0 +1,139 @@
+"""Scores of all units: against a loop over units, and from embeddings instead of a matrix."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import score_mis
+
+from benchmarks.common import (
+    PAIRS,
+    Material,
+    Measured,
+    Target,
+    interleave,
+    medians,
+    python,
+    ratios,
+    require_equal,
+)
+from prunescope import artifacts, embedded, mis
+
+SETTINGS = {"explanations": 9, "tasks": 20, "tau": 0.16, "draw": "imi", "seed": 0}
+# The loop takes minutes for all units: it is timed on every eighth, and the time scaled.
+EVERY = 8
+
+MEMORY = """
+import resource, sys
+from prunescope import embedded, mis, tables
+exemplars = tables.EXEMPLARS.read(sys.argv[1])
+similarity = embedded.load(sys.argv[2], sys.argv[3])
+sides = [tables.matrix(exemplars[side]) for side in ("strongest", "weakest")]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+mis.score_units(*sides, similarity, mis.Settings(9, 20, 0.16, "imi", 0))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosines of vectors that are broadcast against each other."""
+    products = (first * second).sum(axis=-1)
+    return products / np.linalg.norm(first, axis=-1) / np.linalg.norm(second, axis=-1)
+
+
+def score_by_loop(
+    positive: np.ndarray, negative: np.ndarray, embeddings: np.ndarray, tau: float
+) -> np.ndarray:
+    """The plain way: one unit after the other, from the embeddings of its images. Soft scores."""
+    scores = []
+    for strong, weak in zip(positive, negative, strict=True):
+        more, less = embeddings[strong], embeddings[weak]
+        of_strong = cosine(more[:, :1], more[:, 1:]).mean(axis=1)
+        of_strong -= cosine(more[:, :1], less[:, 1:]).mean(axis=1)
+        of_weak = cosine(less[:, :1], more[:, 1:]).mean(axis=1)
+        of_weak -= cosine(less[:, :1], less[:, 1:]).mean(axis=1)
+        scores.append((1 / (1 + np.exp(-(of_strong - of_weak) / tau))).mean())
+    return np.array(scores)
+
+
+def settings_for(material: Material) -> mis.Settings:
+    """The default study's, or what few exemplars allow."""
+    tasks = min(SETTINGS["tasks"], material.settings.per_side // 10)
+    return mis.Settings(**{**SETTINGS, "tasks": tasks})
+
+
+def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
+    settings = settings_for(material)
+    strongest, weakest = material.sides
+    matrix = artifacts.load_array(material.similarity_file)
+    vectors = artifacts.load_array(material.embeddings_file)
+    positive, negative = mis.draw_tasks(strongest, weakest, settings)
+    some = slice(None, None, EVERY)
+    whole = len(strongest) / len(strongest[some])
+
+    def ours() -> np.ndarray:
+        return mis.score_units(strongest, weakest, matrix, settings)[0]
+
+    def loop() -> np.ndarray:
+        return score_by_loop(positive[some], negative[some], vectors, settings.tau)
+
+    difference = require_equal("scores by the loop", ours()[some], loop(), 1e-6)
+    fast, slow = interleave(ours, loop, pairs=pairs)
+    slow = [whole * time for time in slow]
+    return {
+        "mis_vs_per_unit_loop": Measured(
+            "ratio",
+            f"scoring {len(strongest)} units, K {settings.explanations}, N {settings.tasks}, "
+            f"{len(vectors)} probe images: time of a loop over units that gathers embeddings and "
+            f"broadcasts cosines (timed on every {EVERY}th unit, scaled), over that of "
+            "mis.score_units with the similarity matrix in memory",
+            ratios(slow, fast),
+            Target(100, at_most=False),
+            {**medians(ours=fast, loop=slow), "largest_difference": difference},
+        ),
+        "mis_seconds_per_network": job(material, settings, pairs),
+    }
+
+
+def job(material: Material, settings: mis.Settings, pairs: int) -> Measured:
+    """The script of the rule, in this process."""
+    matrix, vectors = (
+        SimpleNamespace(
+            input=SimpleNamespace(exemplars=material.exemplars_file, similarity=path),
+            params=SimpleNamespace(kind=kind, mis=vars(settings)),
+            output=SimpleNamespace(scores=material.scratch / f"mis_{kind}.parquet"),
+        )
+        for path, kind in (
+            (material.similarity_file, embedded.MATRIX),
+            (material.embeddings_file, embedded.PRODUCTS),
+        )
+    )
+    by_matrix, by_vectors = interleave(
+        lambda: score_mis.main(matrix), lambda: score_mis.main(vectors), pairs=pairs
+    )
+    scores = [
+        mis.score_units(*material.sides, embedded.load(smk.input.similarity, smk.params.kind),
+                        settings)
+        for smk in (matrix, vectors)
+    ]  # fmt: skip
+    memory: dict[str, Any] = {}
+    if settings.tasks == SETTINGS["tasks"]:
+        memory = {
+            f"memory_{smk.params.kind}_mib": float(
+                python(MEMORY, str(smk.input.exemplars), str(smk.input.similarity),
+                       smk.params.kind)
+            )
+            for smk in (matrix, vectors)
+        }  # fmt: skip
+    return Measured(
+        "s",
+        "the script of score_mis (read exemplars and similarities, score, write the table), files "
+        f"in the page cache, {len(material.probe)} probe images",
+        by_matrix,
+        Target(1.0, at_most=True),
+        {
+            **medians(matrix=by_matrix, embeddings=by_vectors),
+            "largest_difference": require_equal("embeddings", scores[0][0], scores[1][0], 1e-6),
+            **memory,
+        },
+    )

@@ -1,0 +1,152 @@
+"""What Snakemake adds: a whole run, a run with nothing to do, a graph of 10,000 jobs."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from benchmarks.common import PAIRS, ROOT, Material, Measured, Target, seconds
+from prunescope.errors import InputError
+
+SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
+STAMP = r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO "
+STARTED = re.compile(STAMP + r"(\w+) \{", flags=re.MULTILINE)
+DONE = re.compile(STAMP + r"done: ", flags=re.MULTILINE)
+CORES = re.compile(r"^Provided cores: (\d+)", flags=re.MULTILINE)
+FINISHED = re.compile(r"^Finished jobid: ", flags=re.MULTILINE)
+# Rules whose jobs take more than one core.
+THREADS = {"train_dense": 2}
+JOBS = 10_000
+# One graph of that size takes up to a minute.
+LARGE_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job's own work, without interpreter and imports."""
+
+    rule: str
+    begin: datetime
+    end: datetime
+
+    @property
+    def core_seconds(self) -> float:
+        return THREADS.get(self.rule, 1) * (self.end - self.begin).total_seconds()
+
+
+def steps(folders: Iterable[Path]) -> Iterator[Step]:
+    """What the logs of jobs tell of their work."""
+    for path in sorted(path for folder in folders for path in folder.rglob("*.log")):
+        text = path.read_text(encoding="utf-8")
+        started, done = STARTED.findall(text), DONE.findall(text)
+        if started and done:
+            begin, rule = started[-1]
+            yield Step(rule, *map(datetime.fromisoformat, (begin, done[-1])))
+
+
+def last_whole_run(folder: Path, logs: list[Path]) -> tuple[float, int, list[Step]]:
+    """Wall time and cores of the last run of Snakemake that made a study, and its steps."""
+    made = list(steps(logs))
+    for path in sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True):
+        text = path.read_text(encoding="utf-8")
+        begin = datetime.strptime(path.name[:24], "%Y-%m-%dT%H%M%S.%f")
+        end = datetime.fromtimestamp(path.stat().st_mtime)
+        ran = [step for step in made if begin <= step.begin and step.end <= end]
+        cores = CORES.search(text)
+        if cores and len(ran) == len(made) and len(FINISHED.findall(text)) > len(made):
+            return (end - begin).total_seconds(), int(cores[1]), ran
+    raise InputError(
+        f"{logs[0]}: no single run made this study from the beginning, so that its overhead cannot "
+        "be told. Make it in one go: make clean && make results"
+    )
+
+
+def overhead(folder: Path, logs: list[Path]) -> Measured:
+    wall, cores, ran = last_whole_run(folder, logs)
+    work = sum(step.core_seconds for step in ran)
+    by_rule: dict[str, float] = {}
+    for step in ran:
+        by_rule[step.rule] = round(by_rule.get(step.rule, 0) + step.core_seconds, 1)
+    return Measured(
+        "ratio",
+        f"the last `make results` that made {logs[0].name} from the beginning: wall time x cores "
+        f"over the time x threads inside its {len(ran)} scripts, from a script's first line of "
+        "log to its last (one run, so one sample)",
+        [wall * cores / work],
+        Target(1.25, at_most=True),
+        {
+            "wall_s": wall, "cores": cores, "work_core_s": work, "jobs": len(ran),
+            "work_by_rule_s": dict(sorted(by_rule.items(), key=lambda item: -item[1])),
+        },
+    )  # fmt: skip
+
+
+def plan(config: Path) -> str:
+    """What a dry run prints."""
+    done = subprocess.run(
+        [SNAKEMAKE, "--dry-run", "--quiet", "rules", "--configfile", config],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise InputError(f"snakemake --dry-run fails for {config}:\n{done.stderr[-2000:]}")
+    return done.stdout + done.stderr
+
+
+def planned_jobs(output: str) -> int:
+    found = re.search(r"^total +(\d+)$", output, flags=re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def noop(config: Path, pairs: int) -> Measured:
+    if jobs := planned_jobs(plan(config)):
+        raise InputError(
+            f"{jobs} jobs of {config.name} are not done, so that a run with nothing to do cannot "
+            "be timed: make results"
+        )
+    return Measured(
+        "s",
+        f"`snakemake -n` where the study of {config.name} is finished",
+        [seconds(lambda: plan(config)) for _ in range(pairs)],
+        Target(5, at_most=True),
+    )
+
+
+def large_config(config: Path, seeds: int, folder: str) -> Path:
+    """The study of `config` under another name, with more seeds."""
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    settings |= {"study": "many_jobs", "seeds": list(range(seeds))}
+    path = Path(folder) / f"seeds{seeds}.yaml"
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return path
+
+
+def large(config: Path, jobs: int = JOBS, runs: int = LARGE_RUNS) -> Measured:
+    with tempfile.TemporaryDirectory() as folder:
+        few, more = (planned_jobs(plan(large_config(config, seeds, folder))) for seeds in (1, 2))
+        path = large_config(config, -(-(jobs - few) // (more - few)) + 1, folder)
+        found = planned_jobs(plan(path))
+        times = [seconds(lambda: plan(path)) for _ in range(runs)]
+    return Measured(
+        "s",
+        f"`snakemake -n` of a study with {found} jobs, none of them done ({config.name} with more "
+        "seeds)",
+        times,
+        Target(60, at_most=True),
+        {"jobs": found},
+    )
+
+
+def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
+    config = ROOT / "config.yaml"
+    logs = ROOT / "results" / "logs"
+    made = [logs / material.study.name, logs / "datasets" / material.dataset.name]
+    return {
+        "workflow_overhead": overhead(ROOT, made),
+        "noop_seconds": noop(config, pairs),
+        "dag_10k_seconds": large(config),
+    }
