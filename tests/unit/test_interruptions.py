@@ -1,17 +1,20 @@
 """Killed and started again, a training ends with the bits of one that was left alone."""
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trained
 from safetensors.numpy import load_file
 
@@ -21,17 +24,33 @@ from prunescope.recipes import Recipe
 from prunescope.resume import SideCheckpoint
 from prunescope.retraining import Surroundings
 
-LIBRARY = Path(retraining.__file__).parents[1]
+SEARCHED = [Path(retraining.__file__).parents[1], Path(trained.__file__).parent]
+JOBS = multiprocessing.get_context("forkserver")
 
 
-def start(folder: Path, every_seconds: float, pause: float) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, trained.__file__, str(folder), str(every_seconds), str(pause)],
-        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture(scope="module", autouse=True)
+def importer() -> None:
+    """A process that has imported torch: all jobs are forked from it, which takes no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, SEARCHED)))
+        JOBS.set_forkserver_preload(["trained"])
+        forkserver.ensure_running()
+
+
+def output_of(folder: Path) -> Path:
+    return folder.with_suffix(".txt")
+
+
+def start(folder: Path, every_seconds: float, pause: float, workers: int = 0) -> BaseProcess:
+    arguments = (output_of(folder), folder, every_seconds, pause, workers)
+    process = JOBS.Process(target=trained.run, args=arguments)
+    process.start()
+    return process
+
+
+def wait(process: BaseProcess) -> int | None:
+    process.join()
+    return process.exitcode
 
 
 def contents(folder: Path) -> dict[str, np.ndarray]:
@@ -48,20 +67,24 @@ def assert_same(folder: Path, expected: dict[str, np.ndarray]) -> None:
 
 
 def saved_at(folder: Path) -> set[tuple[str, int]]:
-    return {(path.name, path.stat().st_mtime_ns) for path in folder.glob("training.*")}
+    """The states that are there, by name and time; a save may rename one meanwhile."""
+    found = set()
+    for path in folder.glob("training.*.safetensors"):
+        with suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
 
 
-def wait_for_a_save(process: subprocess.Popen, folder: Path, before: set[tuple[str, int]]) -> None:
+def wait_for_a_save(process: BaseProcess, folder: Path, before: set[tuple[str, int]]) -> None:
     while saved_at(folder) <= before:
-        assert process.poll() is None, "ended before it saved anything"
+        assert process.is_alive(), "ended before it saved anything"
         time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    process = start(folder, 1000, 0)
-    assert process.wait() == 0
+    assert wait(start(folder, 1000, 0)) == 0
     return contents(folder)
 
 
@@ -74,19 +97,19 @@ def test_sigkill_at_random_moments_changes_no_bit(
         # Saved at every step, so that a kill may fall into a save.
         before = saved_at(tmp_path)
         process = start(tmp_path, 0, 0.05)
-        wait_for_a_save(process, tmp_path, before)
+        if kill % 4:
+            wait_for_a_save(process, tmp_path, before)
+        # Else it may still be reading the state of the one before.
         time.sleep(chance.uniform(0, 0.1))
-        assert process.poll() is None, "finished before it was killed: nothing was tested"
+        assert process.is_alive(), "finished before it was killed: nothing was tested"
         process.kill()
-        process.wait()
+        assert wait(process) == -signal.SIGKILL
         if kill == 10:
             # A state that was cut off: the one before it serves.
             (state,) = tmp_path.glob("training.????????????.safetensors")
             state.write_bytes(state.read_bytes()[:-100])
-    last = start(tmp_path, 1000, 0)
-    output, _ = last.communicate()
-    assert last.returncode == 0
-    assert "going on from" in output
+    assert wait(start(tmp_path, 1000, 0)) == 0
+    assert "going on from" in output_of(tmp_path).read_text()
     assert_same(tmp_path, undisturbed)
 
 
@@ -99,9 +122,9 @@ def test_two_jobs_that_race_for_a_network_leave_a_whole_one(
     stopped = 0
     for _ in range(10):
         orphan = start(tmp_path, 0, 0.01)
-        time.sleep(chance.uniform(0, 3))
+        time.sleep(chance.uniform(0, 1))
         late = start(tmp_path, 0, 0.01)
-        codes = [process.wait() for process in (orphan, late)]
+        codes = [wait(process) for process in (orphan, late)]
         assert 0 in codes
         assert set(codes) <= {0, os.EX_TEMPFAIL}
         stopped += os.EX_TEMPFAIL in codes
@@ -110,23 +133,24 @@ def test_two_jobs_that_race_for_a_network_leave_a_whole_one(
     assert stopped, "they never met: nothing was tested"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_the_state_and_asks_for_another_try(
     tmp_path: Path, undisturbed: dict[str, np.ndarray], number: signal.Signals
 ) -> None:
-    process = start(tmp_path, 0, 0.1)
+    """A scheduler signals all processes of a job: also those that read images ahead."""
+    process = start(tmp_path, 0, 0.1, workers=2)
     wait_for_a_save(process, tmp_path, set())
-    process.send_signal(number)
-    output, _ = process.communicate()
-    assert process.returncode == os.EX_TEMPFAIL
+    assert process.pid is not None
+    os.killpg(process.pid, number)
+    assert wait(process) == os.EX_TEMPFAIL
+    output = output_of(tmp_path).read_text()
     assert "asked to stop after step" in output
     assert "the state is saved in" in output
-    assert start(tmp_path, 1000, 0).wait() == 0
+    assert wait(start(tmp_path, 1000, 0, workers=2)) == 0
     assert_same(tmp_path, undisturbed)
 
 
-def run_to(step: int | None, folder: Path) -> tuple[list, dict]:
+def run_to(step: int | None, folder: Path, recipe: Recipe = trained.RECIPE) -> tuple[list, dict]:
     """Train in this process; stop after `step` steps from the start or the restart."""
     module, masks = trained.build()
     side = SideCheckpoint(folder, {}, (), every_seconds=1000)
@@ -134,21 +158,46 @@ def run_to(step: int | None, folder: Path) -> tuple[list, dict]:
     around = Surroundings(side=side, stop=lambda: next(taken) == step)
     rows = retraining.train(
         module, masks, trained.DESCRIPTION, trained.pictures(), trained.pictures(),
-        trained.RECIPE, seed=3, surroundings=around,
+        recipe, seed=3, surroundings=around,
     )  # fmt: skip
     return list(rows), module.state_dict()
+
+
+def assert_stopping_changes_no_bit(step: int, folder: Path, recipe: Recipe) -> None:
+    expected_rows, expected = run_to(None, folder / "whole", recipe)
+    with pytest.raises(StoppedError, match=f"after step {step};"):
+        run_to(step, folder, recipe)
+    rows, state = run_to(None, folder, recipe)
+    assert rows == expected_rows
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(state[name], tensor, err_msg=name)
 
 
 @pytest.mark.parametrize("step", [1, 7, 8, 9, 63, 64])
 def test_stopping_after_any_step_changes_no_bit(tmp_path: Path, step: int) -> None:
     """Among them the last step of an epoch, and the very last one."""
-    expected_rows, expected = run_to(None, tmp_path / "whole")
-    with pytest.raises(StoppedError, match=f"after step {step};"):
-        run_to(step, tmp_path)
-    rows, state = run_to(None, tmp_path)
-    assert rows == expected_rows
-    for name, tensor in expected.items():
-        np.testing.assert_array_equal(state[name], tensor, err_msg=name)
+    assert_stopping_changes_no_bit(step, tmp_path, trained.RECIPE)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_stopping_a_training_in_mixed_precision_changes_no_bit(
+    tmp_path: Path, optimizer: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scaler goes on too: it starts too high here, so it skips steps until it fits."""
+    scalers: list[torch.amp.GradScaler] = []
+
+    def make(kind: str, *, enabled: bool) -> torch.amp.GradScaler:
+        scalers.append(original(kind, init_scale=2.0**24, enabled=enabled))
+        return scalers[-1]
+
+    original = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", make)
+    recipe = replace(trained.RECIPE, precision=precision, optimizer=optimizer, epochs=2)
+    assert_stopping_changes_no_bit(3, tmp_path, recipe)
+    whole, _, resumed = (scaler.get_scale() for scaler in scalers)
+    assert resumed == whole
+    assert precision == "bf16" or whole < 2.0**24, "nothing overflowed: nothing was tested"
 
 
 def test_without_a_place_nothing_is_saved() -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from imagefolders import make_image_folder
 
-from prunescope import artifacts, loading
-from prunescope.datasets import PackedImages
+from prunescope import artifacts, image_index, loading, tables
+from prunescope.datasets import RANDOM_RESIZED_CROP, PackedImages
+from prunescope.errors import InputError
+from prunescope.image_files import ImageFiles
 
 AUGMENTATION = ("horizontal_flip", "random_shift")
 
@@ -19,8 +22,13 @@ def pictures(count: int = 24) -> PackedImages:
     return PackedImages(images, np.arange(count))
 
 
-def read(parts: list[loading.Part], workers: int = 0) -> list[loading.Batch]:
-    reader = loading.Reader(pictures(), parts, AUGMENTATION, seed=(3, 4))
+def read(
+    parts: list[loading.Part],
+    workers: int = 0,
+    source: loading.Source | None = None,
+    augmentation: tuple[str, ...] = AUGMENTATION,
+) -> list[loading.Batch]:
+    reader = loading.Reader(source or pictures(), parts, augmentation, seed=(3, 4))
     return list(loading.read_all(reader, workers, pin_memory=False))
 
 
@@ -53,6 +61,39 @@ def test_parts_of_all_processes_make_up_the_batch() -> None:
 def test_workers_read_what_this_process_reads(workers: int) -> None:
     parts = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
     assert same(read(parts, workers), read(parts))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ImageFiles:
+    make_image_folder(tmp_path, ("ant", "bee"), train_per_class=12)
+    train, _ = image_index.index_image_folder(tmp_path)
+    tables.INDEX.write(train, tmp_path / "index.parquet")
+    return ImageFiles.open(
+        tmp_path / "index.parquet", tmp_path, image_size=32, resize=40, on_error="fail"
+    )
+
+
+def test_workers_decode_image_files(files: ImageFiles) -> None:
+    parts = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
+    augmentation = (RANDOM_RESIZED_CROP, *AUGMENTATION)
+    ahead = read(parts, 2, files, augmentation)
+    assert ahead[0][0].shape == (6, 3, 32, 32)
+    assert same(ahead, read(parts, 0, files, augmentation))
+
+
+def test_a_damaged_file_that_a_worker_meets_is_named(files: ImageFiles) -> None:
+    (files.folder / "train/bee/bee_00003.jpg").write_bytes(b"")
+    parts = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
+    with pytest.raises(InputError, match=r"bee_00003\.jpg: .*on_error: skip"):
+        read(parts, 2, files)
+
+
+def test_workers_leave_torchs_generator_alone() -> None:
+    """It seeds dropout: a training that goes on starts its workers once more than another."""
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    read(loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0), workers=1)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_an_epoch_that_is_entered_late_goes_on_as_it_would_have() -> None:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import urllib.error
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -97,15 +97,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("vision_transformer", "load_clip_as_dino", "load_open_clip_as_dino"):
         monkeypatch.setattr(f"{folder}.{module}.vit_base", small_vit)
     monkeypatch.setattr(f"{folder}.load_synclr_as_dino.vit_base", small_vit)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks are faster on one thread than two threads are at waiting for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

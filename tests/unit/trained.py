@@ -1,17 +1,20 @@
 """A small training job in a process of its own, for tests that kill it.
 
-`python trained.py FOLDER EVERY_SECONDS PAUSE` trains a small network with chance in it (dropout,
-augmentation) and momentum, and writes FOLDER/network.npz. PAUSE slows each step down, in seconds.
+It trains a small network with chance in it (dropout, augmentation) and momentum.
 """
 
 import json
 import logging
+import multiprocessing
+import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # optimizers import it at their first step, which takes seconds
 from torch import nn
 
 from prunescope import artifacts, job, retraining
@@ -78,20 +81,21 @@ def fail(world: World, device: torch.device) -> None:
     raise ValueError(f"process {world.rank} broke down")
 
 
-def train(folder: Path, every_seconds: float, pause: float, recipe: Recipe = RECIPE) -> None:
+def train(folder: Path, every_seconds: float, pause: float, workers: int = 0) -> None:
+    """Write FOLDER/network.npz; `pause` slows each step down, in seconds."""
     module, masks = build()
     images = pictures()
-    side = SideCheckpoint(folder, {"recipe": vars(recipe)}, (), every_seconds)
+    side = SideCheckpoint(folder, {"recipe": vars(RECIPE)}, (), every_seconds)
     caught = job.catch_signals()
 
     def stop() -> bool:
         time.sleep(pause)
         return caught()
 
-    around = Surroundings(side=side, stop=stop)
+    around = Surroundings(workers=workers, side=side, stop=stop)
     rows = list(
         retraining.train(
-            module, masks, DESCRIPTION, images, images, recipe, seed=3, surroundings=around
+            module, masks, DESCRIPTION, images, images, RECIPE, seed=3, surroundings=around
         )
     )
     state = {name: value.numpy() for name, value in module.state_dict().items()}
@@ -102,10 +106,18 @@ def train(folder: Path, every_seconds: float, pause: float, recipe: Recipe = REC
     side.remove()
 
 
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
+def run(output: Path, *arguments: Any) -> None:
+    """What the process does: leads a group of its own, writes what it says to `output`."""
+    os.setsid()
+    # As in a job of the workflow, whatever made this process.
+    multiprocessing.set_start_method("fork", force=True)
+    with output.open("w") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    torch.set_num_threads(1)
     try:
-        train(Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))
+        train(*arguments)
     except StoppedError as reason:
-        print(reason)
-        sys.exit(75)
+        print(reason, flush=True)
+        sys.exit(os.EX_TEMPFAIL)

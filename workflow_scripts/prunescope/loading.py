@@ -5,6 +5,10 @@ reads it. So neither the number of workers nor a restart in the middle of an epo
 result.
 """
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +19,8 @@ import torch
 from prunescope.datasets import RANDOM_RESIZED_CROP, PackedImages
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+
+ASKING = {signal.SIGTERM}
 
 
 class Source(Protocol):
@@ -122,6 +128,36 @@ def read_all(reader: Reader, workers: int, pin_memory: bool) -> Iterator[Batch]:
     if workers == 0 and not pin_memory:
         yield from (reader[position] for position in range(len(reader)))
         return
-    yield from torch.utils.data.DataLoader(
-        reader, batch_size=None, num_workers=workers, pin_memory=pin_memory
+    loader = torch.utils.data.DataLoader(
+        reader,
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        worker_init_fn=_obey_the_training_alone,
+        # Else every start of the workers would draw from the generator that seeds dropout.
+        generator=torch.Generator(),
     )
+    # Blocked in the workers from their first moment on: they take it over from here.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+    try:
+        batches = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    yield from batches
+
+
+def _obey_the_training_alone(_worker: int) -> None:
+    """Keep a worker alive when a scheduler asks all processes of the job to end.
+
+    A worker that followed would take the training along before its state is saved. SIGTERM of
+    the training itself still ends the worker: that is how torch clears up.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    training = multiprocessing.parent_process()
+
+    def wait() -> None:
+        while training and signal.sigwaitinfo(ASKING).si_pid != training.pid:
+            pass
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()

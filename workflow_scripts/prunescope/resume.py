@@ -154,8 +154,10 @@ class SideCheckpoint:
     def remove(self) -> None:
         """Delete the states of this network's trainings and the lease: it is finished."""
         self.lease.unlink(missing_ok=True)
-        for path in self.folder.glob("training.*.safetensors"):
-            path.unlink()
+        # What begins with a dot was being written when a job was killed.
+        for name in ("training.*.safetensors", ".training.*"):
+            for path in self.folder.glob(name):
+                path.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         header, tensors = _open(path)
