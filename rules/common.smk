@@ -94,6 +94,8 @@ def datasets_from(*sources):
 # Their splits are drawn from packed images; the others' are decoded from files.
 PACKED_DATASETS = datasets_from(*studies.SOURCE_IMAGES)
 IMAGE_DATASETS = datasets_from(*studies.IMAGE_SOURCES)
+# Image files are decoded while a network trains: one core cannot keep a GPU busy.
+TRAINS_ON_FILES = config["dataset"] in IMAGE_DATASETS
 # Rules that read the image files themselves.
 FILE_READERS = (
     "index_images",

@@ -22,7 +22,7 @@ rule train_dense:
     retries: 2
     conda:
         "../envs/prunescope.yaml"
-    threads: 2
+    threads: 8 if TRAINS_ON_FILES else 2
     resources:
         mem_mb=memory(4000),
         runtime=training_minutes,

@@ -40,7 +40,7 @@ rule retrain_network:
     retries: 2
     conda:
         "../envs/prunescope.yaml"
-    threads: 1
+    threads: 8 if TRAINS_ON_FILES else 1
     resources:
         mem_mb=memory(4000),
         runtime=training_minutes,

@@ -108,6 +108,7 @@ def test_alone_there_is_no_group() -> None:
         assert not torch_distributed.is_initialized()
 
 
+@pytest.mark.slow
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"batch 15 cannot be divided .* \(2 processes"):
         train_two(tmp_path, replace(RECIPE, batch=15))

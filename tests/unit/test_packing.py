@@ -179,6 +179,7 @@ def start(settings: Settings, target: Path, files: Path, chunk: int = 4) -> subp
     )
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_the_bytes_are_the_same(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_killed_at_random_moments_the_bytes_are_the_same(
     assert not list(tmp_path.glob("killed.npy.*"))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(20):
