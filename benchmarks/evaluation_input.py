@@ -24,7 +24,7 @@ from prunescope.preprocessing import to_input
 
 IMAGES = 500
 # The size of a typical file of ImageNet, and what its preprocessing makes of it in proportion.
-WIDTH, HEIGHT, RESIZE = 500, 375, 36
+WIDTH, HEIGHT, RESIZE, QUALITY = 500, 375, 36, 95
 
 
 class Files(Dataset):
@@ -48,15 +48,21 @@ class Files(Dataset):
 
 
 def write_files(material: Material, number: int) -> list[Path]:
-    """Some probe images as JPEG files of the size that photographs have."""
+    """JPEG files that take as long to decode as photographs: mosaics of probe images.
+
+    Enlarged images would be smooth, a tenth of the bytes of a photograph, and decode faster.
+    """
     folder = material.scratch / "jpeg"
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place}.jpg" for place in range(number)]
-    for path, image in zip(paths, material.probe.images, strict=False):
+    side = material.probe.images.shape[-1]
+    rows, columns = -(-HEIGHT // side), -(-WIDTH // side)
+    for place, path in enumerate(paths):
         if not path.exists():
-            picture = Image.fromarray(image.transpose(1, 2, 0))
-            large = picture.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-            large.save(path, quality=90)
+            chosen = (place + np.arange(rows * columns)) % len(material.probe)
+            tiles = material.probe.images[chosen].reshape(rows, columns, -1, side, side)
+            mosaic = tiles.transpose(0, 3, 1, 4, 2).reshape(rows * side, columns * side, -1)
+            Image.fromarray(mosaic[:HEIGHT, :WIDTH]).save(path, quality=QUALITY)
     return paths
 
 
@@ -102,6 +108,8 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
             {
                 **medians(packed=fast, packed_with_workers=both, jpeg=slow),
                 "ratio_with_workers_on_both_sides": float(np.median(ratios(slow, both))),
+                "kib_of_a_file": float(np.mean([path.stat().st_size for path in files.paths]))
+                / 1024,
                 "largest_difference": difference,
             },
         )
