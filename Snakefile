@@ -30,6 +30,7 @@ include: "rules/retrain.smk"
 include: "rules/evaluate.smk"
 include: "rules/interpret.smk"
 include: "rules/measure.smk"
+include: "rules/compact.smk"
 include: "rules/summarize.smk"
 include: "rules/explore.smk"
 include: "rules/verify.smk"
@@ -55,10 +56,14 @@ onsuccess:
 rule all:
     default_target: True
     input:
-        collect(f"{TABLES}/{{table}}.parquet", table=TABLE_NAMES, study=STUDY),
+        collect(
+            f"{TABLES}/{{table}}.parquet",
+            table=[*TABLE_NAMES, *COST_TABLE_NAMES],
+            study=STUDY,
+        ),
         collect(
             f"{CHARTS}/{{chart}}.{{format}}",
-            chart=CHART_NAMES,
+            chart=[*CHART_NAMES, *COST_CHART_NAMES],
             format=["html", "svg", "png", "json", "txt"],
             study=STUDY,
         ),

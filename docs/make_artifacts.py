@@ -125,6 +125,23 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
 `prunescope.checkpoints.load(path)` reads both kinds of file without PyTorch;
 `prunescope.networks.to_module(network)` makes a PyTorch module of the result.
 
+### `{network folder}/compact.safetensors`, `compact.json`
+
+The network without what was pruned ([compact.md](compact.md)). The description, JSON, has
+`network` (how to feed it, as in network files), `graph` (its steps: `name`, `op`, `inputs` and
+settings; the last one makes the output), `tensors` (name and SHA-256 of the file beside it) and
+`provenance`. The tensors have the names that they have in the PyTorch module: `weight` and `bias`
+of each layer, and `channels`, `int64`, of a step that picks channels.
+`prunescope.compact_files.load(path of the description)` reads both without PyTorch.
+
+### `{network folder}/compact.onnx`
+
+The same as an ONNX model: input `images`, output `logits`, batches of any size. Its metadata hold
+`network` (how to feed it) and `prunescope` (provenance), both as JSON.
+
+Costs that are measured stand in `costs.parquet` and not in `accounting.parquet`: they differ from
+run to run, while `accounting.parquet` and all that follows from it has the same bytes in each.
+
 ### `results/{study}/summary.md`
 
 What the study found, in ten lines of plain language with numbers from the tables; also printed at

@@ -9,6 +9,7 @@ from prunescope import study as studies
 from prunescope import warm, weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
 from prunescope.charts import GROUPS as CHART_GROUPS
+from prunescope.cost_charts import CHARTS as COST_CHART_FUNCTIONS
 from prunescope.errors import InputError
 from prunescope.provenance import code_digest
 from prunescope.sources import FASHION_MNIST
@@ -63,6 +64,13 @@ ABLATED_NETWORKS = [
     for network in NETWORKS
     if (network.method, network.retraining) == ("dense", "none")
 ]
+
+# Networks that are made compact, and what is made of them all; without one, nothing.
+COMPACTED_NETWORKS = studies.compacted_networks(config)
+COST_TABLE_NAMES = ["sizes", "costs"] if COMPACTED_NETWORKS else []
+COST_CHART_NAMES = list(COST_CHART_FUNCTIONS) if COMPACTED_NETWORKS else []
+# Where times are measured, nothing else may run. A cluster has no number of cores of its own.
+ALL_CORES = workflow.resource_settings.cores or 8
 
 COORDINATES = "{method}/{retraining}/rate{rate}/seed{seed}"
 NETWORK = f"results/{{study}}/networks/{COORDINATES}"

@@ -17,15 +17,18 @@ import yaml
 from prunescope import (
     charts,
     checkpoints,
+    compact_files,
     datasets,
     interpretability_charts,
     networks,
+    onnx_models,
     pruning,
     recipes,
     similarity,
     study,
     tables,
     theme,
+    tracing,
 )
 from prunescope.chart_rows import Study
 from prunescope.errors import InputError
@@ -111,14 +114,21 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("networks", "units"):
         path = folder / FOLDER / "tables" / f"{name}.parquet"
         tables.ALL[name].write(synthetic(tables.ALL[name]), path)
-    network = FOLDER / "networks/structured/one_shot/rate0.80/seed0/network.safetensors"
-    checkpoints.save(blank_googlenet(), folder / network)
+    network = folder / FOLDER / "networks/structured/one_shot/rate0.80/seed0"
+    blank = blank_googlenet()
+    checkpoints.save(blank, network / "network.safetensors")
+    compact = compact_files.CompactNetwork(
+        blank.description, tracing.trace(blank.description), blank.tensors
+    )
+    compact_files.save(compact, network / "compact.json", network / "compact.safetensors")
+    model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
+    (network / "compact.onnx").write_bytes(model)
     return folder
 
 
 SNIPPETS = [
     pytest.param(code, id=f"{page}-{number}")
-    for page in ("README.md", "docs/provenance.md")
+    for page in ("README.md", "docs/provenance.md", "docs/compact.md")
     for number, code in enumerate(fences(page, "python"), start=1)
 ]
 

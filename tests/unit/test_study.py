@@ -76,6 +76,7 @@ interpretability:
   mis: {explanations: 9, tasks: 20, tau: 0.16, draw: imi, seed: 0}
   activations: {images: 500, seed: 0}
   ablation: {units: 10, images: 500, seed: 0}
+compact: {rates: [0.4], rounds: 15}
 sensitivity: {rates: [], variants: {}}
 statistics: {resamples: 1000, margin: 0.02, seed: 0}
 charts: {width: 420, height: 300, png_scale: 2}
@@ -165,7 +166,7 @@ FOLDER = {
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": (
         {"sedes": [0]},
-        ["`sedes` is not a key", "Did you mean `seeds`?", "Allowed: charts, dataset"],
+        ["`sedes` is not a key", "Did you mean `seeds`?", "Allowed: charts, compact, dataset"],
     ),
     "unknown key, nested": (
         {f"{MIS}.explanation": 9},
@@ -736,6 +737,31 @@ def test_what_variants_need() -> None:
     }
     assert {network.rate for network in study.varied_networks(config)} == {"0.00", "0.40"}
     assert study.varied_poolings(good()) == ["mean"]
+
+
+def test_retrained_networks_at_some_rates_are_made_compact() -> None:
+    made = study.compacted_networks(good())
+    assert {network.rate for network in made} == {"0.40"}
+    retrained = {
+        network
+        for network in study.networks(good())
+        if network.rate == "0.40" and network.retraining != "none"
+    }
+    assert set(made) == retrained != set()
+    assert study.compacted_networks(changed({"compact.rates": []})) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"compact.rates": [0.8, 0.4]}, "`compact.rates`: [0.8, 0.4] must rise"),
+        ({"compact.rounds": 14}, "`compact.rounds`: 14 is less than the minimum of 15"),
+    ],
+)
+def test_settings_of_compact_networks_are_checked(changes: dict, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        study.check(changed(changes))
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize(("budget", "kinds"), [(16, ["matrix", "matrix"]),

@@ -9,8 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prunescope import artifacts, checkpoints, provenance, tables, verification
+from prunescope import (
+    artifacts,
+    checkpoints,
+    compact_files,
+    onnx_models,
+    provenance,
+    tables,
+    verification,
+)
 from prunescope.checkpoints import Description, Network
+from prunescope.graphs import INPUT, Graph, Node
 
 FOLDER = "results/small/networks/dense/none/rate0.00/seed0"
 NETWORK = f"{FOLDER}/network.safetensors"
@@ -33,6 +42,20 @@ def write_table(path: str) -> None:
     tables.ACCOUNTING.write(tables.ACCOUNTING.conform(pl.DataFrame(row)), path)
 
 
+COMPACT = [f"{FOLDER}/compact.{kind}" for kind in ("safetensors", "json", "onnx")]
+
+
+def write_compact(path: str) -> None:
+    """The three files of a compact network, the first of which is at `path`."""
+    graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
+    tensors = {"fc.weight": np.arange(3000, dtype=np.float32).reshape(1000, 3)}
+    description = Description("googlenet", 1000, 32, (0.3,) * 3, (0.4,) * 3)
+    compact = compact_files.CompactNetwork(description, graph, tensors)
+    compact_files.save(compact, Path(path).with_suffix(".json"), path)
+    model = onnx_models.to_onnx(graph, tensors, description)
+    Path(path).with_suffix(".onnx").write_bytes(model)
+
+
 def write_as(wildcards: dict[str, str], write: Callable[[str], None], path: str) -> None:
     before = provenance.current()
     provenance.set_current({"wildcards": wildcards})
@@ -47,7 +70,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_as(COORDINATES, lambda path: checkpoints.save(small_network(), path), NETWORK)
     write_as(COORDINATES, write_table, TABLE)
     artifacts.save_array(np.arange(1000), ARRAY)
-    artifacts.save_checksums([NETWORK, TABLE], f"{LOGS[0]}/train_dense.log.sha256")
+    write_as(COORDINATES, write_compact, COMPACT[0])
+    artifacts.save_checksums([NETWORK, TABLE, *COMPACT], f"{LOGS[0]}/train_dense.log.sha256")
     artifacts.save_checksums([ARRAY], f"{LOGS[1]}/pack.log.sha256")
     return tmp_path
 
@@ -61,7 +85,7 @@ def test_a_sound_study(study: Path) -> None:
     unfinished = Path(f"{FOLDERS[0]}/.explorer.0123456789abcdef/data/study.js")
     unfinished.parent.mkdir(parents=True)
     unfinished.write_bytes(b"under way")
-    assert verification.verify(FOLDERS, LOGS) == (3, [])
+    assert verification.verify(FOLDERS, LOGS) == (6, [])
 
 
 def test_manifests_are_those_of_sha256sum(study: Path) -> None:
@@ -86,7 +110,7 @@ def empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, empty])
-@pytest.mark.parametrize("path", [NETWORK, TABLE, ARRAY])
+@pytest.mark.parametrize("path", [NETWORK, TABLE, ARRAY, *COMPACT])
 def test_damage_is_named_with_the_command_that_mends_it(
     study: Path, path: str, damage: Callable[[Path], None]
 ) -> None:
@@ -105,6 +129,18 @@ def test_a_file_of_another_network_is_foreign(study: Path) -> None:
     )
     (found,) = findings()
     assert "belongs elsewhere: its provenance says seed 3, study other" in str(found)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_compact_network_of_another_one_is_foreign(study: Path, number: int) -> None:
+    kept = {path: Path(path).read_bytes() for path in COMPACT}
+    write_as(COORDINATES | {"seed": "3"}, write_compact, COMPACT[0])
+    for path in COMPACT:
+        if path != COMPACT[number]:
+            Path(path).write_bytes(kept[path])
+    (found,) = findings()
+    assert found.path == COMPACT[number]
+    assert "belongs elsewhere: its provenance says seed 3" in str(found)
 
 
 def test_a_network_that_was_changed_by_hand(study: Path) -> None:

@@ -52,12 +52,18 @@ STEPS: list[dict[str, list[str]]] = [
         "score_mis": [f"{RETRAINED}/mis.parquet"],
         "measure_units": [f"{RETRAINED}/measures.parquet", f"{RETRAINED}/alignment.parquet"],
         "vary_scores": [f"{RETRAINED}/variants.parquet"],
+        "compact_network": [
+            f"{RETRAINED}/{name}"
+            for name in ("compact.safetensors", "compact.json", "compact.onnx",
+                         "compaction.parquet", "sizes.parquet")
+        ],
     },
     {
         "tabulate_study": [
             f"{TABLES}/{name}.parquet"
             for name in ("networks", "units", "layers", "classes", "disagreements", "history")
-        ]
+        ],
+        "measure_costs": [f"{RETRAINED}/costs.parquet"],
     },
     {
         "estimate_statistics": [f"{TABLES}/statistics.parquet"],
@@ -69,6 +75,11 @@ STEPS: list[dict[str, list[str]]] = [
         "summarize_findings": ["results/tiny/summary.md", "results/tiny/pages/statistics.html",
                                "results/tiny/pages/networks.html"],
         "describe_config": ["results/tiny/pages/configuration.html"],
+        "tabulate_costs": [f"{TABLES}/sizes.parquet", f"{TABLES}/costs.parquet"],
+    },
+    {
+        "draw_cost_chart": [f"results/tiny/charts/accuracy_vs_time.{kind}"
+                            for kind in ("html", "svg", "png", "json", "txt")],
     },
 ]  # fmt: skip
 WITHOUT_SCRIPT = ("keep_pruned",)

@@ -8,6 +8,7 @@ import pytest
 from workspaces import TINY, Workspace
 
 from prunescope.charts import CHARTS
+from prunescope.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -15,30 +16,42 @@ Edit = Callable[..., None]
 
 SUMMARY = {
     "tabulate_study": 1, "estimate_statistics": 1, "draw_chart": len(CHARTS), "build_explorer": 1,
+    "draw_cost_chart": len(COST_CHARTS),
 }  # fmt: skip
+TIMED = {"measure_costs": 2, "tabulate_costs": 1, "draw_cost_chart": len(COST_CHARTS)}
+COMPACTED = {"compact_network": 2, **TIMED}
 # Of the 9 networks, 2 are dense, 1 is untrained, 4 are pruned and retrained, 2 pruned and kept. The
-# score's variants are computed of 6: the first three, and those at the rate 0.60.
+# score's variants are computed of 6: the first three, and those at the rate 0.60. The 2 of these
+# that were retrained are made compact.
 RESCORED = {"score_mis": 9, "vary_scores": 6, **SUMMARY}
 COMPARED = {"measure_units": 9, **RESCORED}
 PROBING = {"find_exemplars": 9, **COMPARED}
 MEASURING = {
     "evaluate_network": 9, "account_network": 9, "record_activations": 6, "ablate_units": 1,
-    **PROBING,
+    **PROBING, **COMPACTED,
 }  # fmt: skip
 
 
-def measured(networks: int, varied: int) -> dict[str, int]:
-    """What follows where some of the networks changed, of which so many are scored in variants."""
+def measured(networks: int, varied: int, compacted: int) -> dict[str, int]:
+    """What follows where some networks changed; so many are scored in variants, or compacted."""
     of_all = ("evaluate_network", "account_network", "find_exemplars", "score_mis", "measure_units")
     of_varied = ("record_activations", "vary_scores") if varied else ()
-    return {**dict.fromkeys(of_all, networks), **dict.fromkeys(of_varied, varied), **SUMMARY}
+    rules = {**dict.fromkeys(of_all, networks), **dict.fromkeys(of_varied, varied), **SUMMARY}
+    if compacted:
+        rules |= COMPACTED | dict.fromkeys(("compact_network", "measure_costs"), compacted)
+    return rules
 
 
 CONFIG_EDITS = {
     "tau": ("tau: 0.16", "tau: 0.2", RESCORED),
     "tasks": ("tasks: 5", "tasks: 4", RESCORED),
     "exemplar seed": ("ties: random, seed: 0", "ties: random, seed: 1", PROBING),
-    "chart width": ("charts: {width: 420", "charts: {width: 500", {"draw_chart": len(CHARTS)}),
+    "chart width": ("charts: {width: 420", "charts: {width: 500",
+        {"draw_chart": len(CHARTS), "draw_cost_chart": len(COST_CHARTS)}),
+    "rounds of timing": ("rounds: 15", "rounds: 16", TIMED),
+    "rate of compact networks": (
+        "compact: {rates: [0.60]", "compact: {rates: [0.30, 0.60]", COMPACTED,
+    ),
     "resamples": ("resamples: 50", "resamples: 60",
         {"estimate_statistics": 1, "draw_chart": len(CHARTS)}),
     "probe size": (
@@ -70,12 +83,13 @@ CONFIG_EDITS = {
         COMPARED,
     ),
     "retraining steps": ("steps: 3", "steps: 4",
-        {"prune_network": 1, "retrain_network": 5, **measured(5, varied=3)}),
+        {"prune_network": 1, "retrain_network": 5, **measured(5, varied=3, compacted=2)}),
     "rate at the end": (
         "rates: [0.30, 0.60]",
         "rates: [0.30, 0.60, 0.70]",
         {
-            "prune_network": 3, "keep_pruned": 1, "retrain_network": 2, **measured(3, varied=0),
+            "prune_network": 3, "keep_pruned": 1, "retrain_network": 2,
+            **measured(3, varied=0, compacted=0),
         },
     ),
     "rate in the middle": (
@@ -83,7 +97,8 @@ CONFIG_EDITS = {
         "rates: [0.30, 0.50, 0.60]",
         {
             # Three networks at the new rate, and the iterative one that now starts from it.
-            "prune_network": 4, "keep_pruned": 1, "retrain_network": 3, **measured(4, varied=1),
+            "prune_network": 4, "keep_pruned": 1, "retrain_network": 3,
+            **measured(4, varied=1, compacted=1),
         },
     ),
     "retraining removed": (
@@ -110,7 +125,8 @@ CONFIG_EDITS = {
         "exclude: [fc, conv1.conv, ",
         # The dense networks are only counted anew.
         {
-            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, **measured(6, varied=3),
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
+            **measured(6, varied=3, compacted=2),
             "account_network": 9,
         },
     ),
@@ -118,7 +134,8 @@ CONFIG_EDITS = {
         "      scope: layer\n      criterion: l1",
         "      scope: layer\n      criterion: l2",
         {
-            "prune_network": 4, "keep_pruned": 2, "retrain_network": 2, **measured(4, varied=2),
+            "prune_network": 4, "keep_pruned": 2, "retrain_network": 2,
+            **measured(4, varied=2, compacted=1),
         },
     ),
 }  # fmt: skip
@@ -132,19 +149,29 @@ CODE_EDITS = {
     "line of accounting.py": (
         f"{MODULES}/accounting.py", "else 0.0", "else 1.0",
         {
-            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, **measured(6, varied=3),
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
+            **measured(6, varied=3, compacted=2),
             "account_network": 9,
         },
     ),
     "constant in pruning.py": (
         f"{MODULES}/pruning.py", "if number == 0:", "if number <= 0:",
         {
-            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4, **measured(6, varied=3),
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
+            **measured(6, varied=3, compacted=2),
         },
     ),
     "line of theme.py": (
         f"{MODULES}/theme.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
-        {"draw_chart": len(CHARTS)},
+        {"draw_chart": len(CHARTS), "draw_cost_chart": len(COST_CHARTS)},
+    ),
+    "line of compaction.py": (
+        f"{MODULES}/compaction.py", "if read.sum() < 2:", "if read.sum() <= 1:", COMPACTED,
+    ),
+    "line of costs.py": (f"{MODULES}/costs.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
+    "line of cost_charts.py": (
+        f"{MODULES}/cost_charts.py", "ROW_HEIGHT = 34", "ROW_HEIGHT = 35",
+        {"draw_cost_chart": len(COST_CHARTS)},
     ),
     "line of a script": (
         "workflow_scripts/estimate_statistics.py",

@@ -13,6 +13,7 @@ from workspaces import Workspace, copy_project, run_study
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS, GROUPS
+from prunescope.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -67,13 +68,13 @@ def test_an_iterative_network_prunes_what_the_one_before_pruned(finished: Worksp
 
 def test_charts_open_without_a_network_and_say_where_they_come_from(finished: Workspace) -> None:
     pages = sorted(finished.path("results/tiny/charts").glob("*.html"))
-    assert [page.stem for page in pages] == sorted(CHARTS)
+    assert [page.stem for page in pages] == sorted([*CHARTS, *COST_CHARTS])
     for page in pages:
         assert "<script src=" not in page.read_text()
         assert page.with_suffix(".svg").stat().st_size > 1000
         assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         specification = json.loads(page.with_suffix(".json").read_text())
-        assert specification["usermeta"]["prunescope"]["rule"] == "draw_chart"
+        assert specification["usermeta"]["prunescope"]["rule"] in ("draw_chart", "draw_cost_chart")
 
 
 def test_every_parquet_file_carries_its_provenance(finished: Workspace) -> None:
@@ -167,11 +168,13 @@ def test_the_report_opens_the_explorer(report: Path, browser: Any) -> None:
 def test_the_same_study_in_another_folder_has_the_same_bytes(
     finished: Workspace, tmp_path: Path
 ) -> None:
+    """All but what is measured on a clock."""
     other = run_study(copy_project(tmp_path))
+    suffixes = (".parquet", ".safetensors", ".npy", ".svg", ".png", ".js", ".onnx")
     relative = sorted(
         path.relative_to(finished.folder)
         for path in finished.path("results").rglob("*")
-        if path.suffix in (".parquet", ".safetensors", ".npy", ".svg", ".png", ".js")
+        if path.suffix in suffixes and path.stem not in ("costs", *COST_CHARTS)
     )
     assert len(relative) > 60
     different = [

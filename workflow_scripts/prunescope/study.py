@@ -82,6 +82,16 @@ def varied_networks(config: Mapping[str, Any]) -> list[Coordinates]:
     return [network for network in networks(config) if network.rate in rates]
 
 
+def compacted_networks(config: Mapping[str, Any]) -> list[Coordinates]:
+    """The networks that are made compact and timed: those at certain rates that were retrained."""
+    rates = [format_rate(rate) for rate in config["compact"]["rates"]]
+    return [
+        network
+        for network in networks(config)
+        if network.rate in rates and network.retraining != UNTOUCHED
+    ]
+
+
 def varied_poolings(config: Mapping[str, Any]) -> list[str]:
     """The poolings that variants of the score need: the study's own comes first."""
     variants = config["sensitivity"]["variants"].values()
@@ -219,6 +229,7 @@ def _cross_field_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 "has no auxiliary heads. Set `model.auxiliary_heads` to true, or remove it"
             )
     yield from _interpretability_problems(config)
+    yield from _rate_problems("compact.rates", config["compact"]["rates"])
 
 
 def _known(path: str, value: str, allowed: Sequence[str] | Mapping[str, Any]) -> Iterator[str]:

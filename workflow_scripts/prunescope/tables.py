@@ -150,6 +150,41 @@ _EPOCH = {
     "sparsity": Column(pl.Float64, "zeros among the masked parameters", "fraction"),
 }
 
+_VARIANT = Column(
+    pl.String,
+    "`dense`; `masked`, the pruned network with its zeros; `compact`, without them, its batch "
+    "norms folded into the convolutions",
+)
+_SIZES = {
+    "variant": _VARIANT,
+    "parameters": Column(pl.Int64, "parameters, auxiliary heads left out"),
+    "nonzero_parameters": Column(pl.Int64, "parameters that are not zero"),
+    "macs": Column(pl.Int64, "multiply-accumulates", "per image"),
+    "bytes": Column(pl.Int64, "size of all tensors as stored", "B"),
+    "bytes_compressed": Column(pl.Int64, "size of all tensors after deflate (zip, gzip)", "B"),
+}
+_COSTS = {
+    "variant": Column(
+        pl.String,
+        f"{_VARIANT.description}; `dense_folded`, the dense one with its batch norms folded (only "
+        "in PyTorch: onnxruntime folds those of every network)",
+    ),
+    "runtime": Column(pl.String, "`pytorch` or `onnxruntime`, on the CPU"),
+    "batch": Column(pl.Int32, "images in one batch"),
+    "threads": Column(pl.Int32, "threads that the runtime used"),
+    "rounds": Column(pl.Int32, "timed rounds; all variants take their turn in each"),
+    "seconds": Column(pl.Float64, "median time of one batch", "s"),
+    "relative_time": Column(
+        pl.Float64, "median over rounds of the time divided by that of `dense` in the same round"
+    ),
+    "relative_time_low": Column(pl.Float64, "its lower quartile"),
+    "relative_time_high": Column(pl.Float64, "its upper quartile"),
+    "peak_memory": Column(
+        pl.Int64, "memory that loading the network and running one batch took at its peak", "B"
+    ),
+    "relative_memory": Column(pl.Float64, "`peak_memory` divided by that of `dense`"),
+}
+
 NETWORK_FOLDER = "results/{study}/networks/{method}/{retraining}/rate{rate}/seed{seed}"
 
 INDEX = Table(
@@ -275,6 +310,47 @@ ABLATION = Table(
         "loss_rise": Column(pl.Float64, "rise of the mean cross-entropy without it", "nats"),
     },
 )
+COMPACTION = Table(
+    f"{NETWORK_FOLDER}/compaction.parquet",
+    "A layer: what became of it in the compact network.",
+    {
+        "layer": _UNIT["layer"],
+        "layer_type": _UNIT["layer_type"],
+        "filters": Column(pl.Int32, "output channels in the masked network"),
+        "filters_kept": Column(pl.Int32, "those in the compact network"),
+        "filters_zero": Column(pl.Int32, "removed: always zero behind batch norm and ReLU"),
+        "filters_folded": Column(
+            pl.Int32, "removed: always the same number, which all readers have in their bias now"
+        ),
+        "filters_unread": Column(pl.Int32, "removed: every reader multiplies them by zero"),
+        "inputs": Column(pl.Int32, "input channels in the masked network"),
+        "inputs_kept": Column(pl.Int32, "those in the compact network"),
+        "inputs_gathered": Column(
+            pl.Int32, "input channels that are picked out of a value which others read too, else 0"
+        ),
+        "constants_folded": Column(
+            pl.Int32, "input channels that were numbers and are in the bias now"
+        ),
+        "weights": Column(pl.Int64, "weights in the masked network"),
+        "weights_kept": Column(pl.Int64, "weights in the compact network"),
+        "zeros_filters": Column(pl.Int64, "zeros that stay: in whole filters"),
+        "zeros_inputs": Column(pl.Int64, "zeros that stay: in whole input channels"),
+        "zeros_kernels": Column(pl.Int64, "zeros that stay: in whole kernels"),
+        "zeros_weights": Column(pl.Int64, "zeros that stay: single weights"),
+        "why": Column(pl.String, "why zeros stay; empty if none do"),
+    },
+)
+SIZES = Table(
+    f"{NETWORK_FOLDER}/sizes.parquet",
+    "A variant of the network: how large it is, counted.",
+    _SIZES,
+)
+COSTS = Table(
+    f"{NETWORK_FOLDER}/costs.parquet",
+    "A variant of the network in a runtime, with a size of batches: what it costs, measured. "
+    "Differs from run to run.",
+    _COSTS,
+)
 NETWORKS = Table(
     "results/{study}/tables/networks.parquet",
     "A network of the study.",
@@ -309,6 +385,17 @@ LAYERS = Table(
     "results/{study}/tables/layers.parquet",
     "A measured layer of a network.",
     {**_COORDINATES, **_ALIGNMENT},
+)
+STUDY_SIZES = Table(
+    "results/{study}/tables/sizes.parquet",
+    "A variant of a network that was made compact: how large it is, counted.",
+    {**_COORDINATES, **_SIZES},
+)
+STUDY_COSTS = Table(
+    "results/{study}/tables/costs.parquet",
+    "A variant of a network that was made compact, in a runtime, with a size of batches: what it "
+    "costs, measured. Differs from run to run.",
+    {**_COORDINATES, **_COSTS},
 )
 DISAGREEMENTS = Table(
     "results/{study}/tables/disagreements.parquet",
@@ -420,9 +507,14 @@ ALL: Mapping[str, Table] = {
     "alignment": ALIGNMENT,
     "variants": VARIANTS,
     "ablation": ABLATION,
+    "compaction": COMPACTION,
+    "sizes": SIZES,
+    "costs": COSTS,
     "networks": NETWORKS,
     "units": UNITS,
     "layers": LAYERS,
+    "study_sizes": STUDY_SIZES,
+    "study_costs": STUDY_COSTS,
     "disagreements": DISAGREEMENTS,
     "classes": CLASSES,
     "histories": HISTORIES,

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope import artifacts, checkpoints, tables
+from prunescope import artifacts, checkpoints, compact_files, onnx_models, provenance, tables
 from prunescope.errors import InputError, how_to_rebuild
 
+COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
 # What trainings, packing and the explorer keep while they run.
 UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
 
@@ -85,6 +86,13 @@ def _open(path: str) -> dict[str, Any]:
     """Check a file against its format; return its provenance if it carries one."""
     if path.endswith(".npy"):
         artifacts.load_array(path, memory_map=True)
+    elif path.endswith(COMPACT_TENSORS):
+        compact_files.read_tensors(path)
+        return checkpoints.read_provenance(path)
+    elif path.endswith(COMPACT_DESCRIPTION):
+        return dict(compact_files.read_description(path)["provenance"])
+    elif path.endswith(".onnx"):
+        return onnx_models.read_metadata(path).get(provenance.KEY, {})
     elif path.endswith(".safetensors"):
         checkpoints.load(path)
         return checkpoints.read_provenance(path)

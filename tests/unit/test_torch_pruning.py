@@ -1,0 +1,85 @@
+"""Our compact networks beside those of Torch-Pruning (DepGraph), from the same filters.
+
+Source: Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import PREPROCESSING
+
+from prunescope import compact_modules, compaction, equivalence, networks, pruning, tracing
+from prunescope.checkpoints import Description, Network
+
+tp = pytest.importorskip("torch_pruning")
+
+
+@pytest.fixture(scope="module")
+def dense() -> Network:
+    torch.manual_seed(0)
+    blank = Description("googlenet", 10, 32, **PREPROCESSING)
+    module = networks.build_googlenet(blank)
+    layers = networks.find_layers(module, image_size=32)
+    return networks.to_network(module, replace(blank, layers=layers))
+
+
+def by_torch_pruning(network: Network) -> torch.nn.Module:
+    """Remove every filter that has no weights, and what depends on it, as DepGraph sees it."""
+    module = networks.to_module(network)
+    graph = tp.DependencyGraph().build_dependency(module, torch.randn(1, 3, 32, 32))
+    for name, layer in module.named_modules():
+        if not isinstance(layer, torch.nn.Conv2d):
+            continue
+        weight = network.tensors[f"{name}.weight"]
+        gone = np.flatnonzero(~weight.reshape(len(weight), -1).any(axis=1)).tolist()
+        if gone:
+            group = graph.get_pruning_group(layer, tp.prune_conv_out_channels, idxs=gone)
+            assert graph.check_pruning_group(group)
+            group.prune()
+    return module.eval()
+
+
+@pytest.mark.parametrize("rate", [0.4, 0.8])
+def test_the_same_filters_give_the_same_network(
+    dense: Network, paper_exclude: tuple[str, ...], rate: float
+) -> None:
+    method = pruning.Settings("filter", "layer", "l1")
+    masks = pruning.make_masks(dense, method, rate, exclude=paper_exclude)
+    masked = dense.masked(masks)
+    theirs = by_torch_pruning(masked)
+    made = compaction.compact(tracing.trace(masked.description), masked.tensors)
+    ours = compact_modules.build(made.graph, made.tensors)
+    shapes = {name: tuple(tensor.shape) for name, tensor in theirs.state_dict().items()}
+    assert {name: tuple(tensor.shape) for name, tensor in ours.state_dict().items()} == shapes
+    for name, tensor in theirs.state_dict().items():
+        assert torch.equal(tensor, ours.state_dict()[name]), name
+    images = torch.randn(4, 3, 32, 32)
+    with torch.inference_mode():
+        expected = networks.to_module(masked)(images).numpy()
+        assert equivalence.difference(expected, theirs(images).numpy()) <= 1e-5
+        assert equivalence.difference(expected, ours(images).numpy()) <= 1e-5
+
+
+def test_torch_pruning_does_not_know_constants(
+    dense: Network, paper_exclude: tuple[str, ...]
+) -> None:
+    """A filter whose batch norm is kept emits a constant: it drops it, we fold it."""
+    tensors = {
+        name: tensor + np.float32(0.5) if name.endswith(".bn.bias") else tensor
+        for name, tensor in dense.tensors.items()
+    }
+    method = pruning.Settings("filter", "layer", "l1")
+    shifted = replace(dense, tensors=tensors)
+    masks = pruning.make_masks(shifted, method, 0.4, exclude=paper_exclude, batch_norm="kept")
+    masked = shifted.masked(masks)
+    made = compaction.compact(tracing.trace(masked.description), masked.tensors)
+    images = torch.randn(4, 3, 32, 32)
+    pruned = by_torch_pruning(masked)
+    with torch.inference_mode():
+        expected = networks.to_module(masked)(images).numpy()
+        theirs = pruned(images).numpy()
+        ours = compact_modules.build(made.graph, made.tensors)(images).numpy()
+    assert equivalence.difference(expected, ours) <= 1e-5
+    assert equivalence.difference(expected, theirs) > 1e-3

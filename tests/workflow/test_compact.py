@@ -1,0 +1,164 @@
+"""Compact networks of a finished study: proven on real images, measured, ready to be taken away."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from workspaces import PROJECT, Workspace
+
+from prunescope import (
+    checkpoints,
+    compact_files,
+    compact_modules,
+    compaction,
+    datasets,
+    equivalence,
+    folding,
+    networks,
+    onnx_models,
+    onnx_sessions,
+    preprocessing,
+    pruning,
+    tables,
+    tracing,
+)
+from prunescope.checkpoints import Network
+
+pytestmark = pytest.mark.slow
+
+NETWORKS = "results/tiny/networks"
+DENSE = f"{NETWORKS}/dense/none/rate0.00/seed0"
+COMPACT = [
+    f"{NETWORKS}/global_unstructured/one_shot/rate0.60/seed0",
+    f"{NETWORKS}/structured/iterative/rate0.60/seed0",
+]
+SPLIT = "results/datasets/fashion_mnist_tiny/validation"
+METHODS = {
+    "global_unstructured": pruning.Settings("weight", "global", "l1", ("conv2d", "linear"), True),
+    "structured": pruning.Settings("filter", "layer", "l1"),
+    "connection_sparsity": pruning.Settings("input_channel", "layer", "l1"),
+    "connection_sparsity_random": pruning.Settings("input_channel", "layer", "random"),
+    "kernels": pruning.Settings("kernel", "layer", "l2"),
+}
+
+
+@pytest.fixture(scope="module")
+def images(finished: Workspace) -> datasets.PackedImages:
+    folder = finished.path(SPLIT)
+    return datasets.PackedImages.open(folder / "images.npy", folder / "labels.npy")
+
+
+def prove(masked: Network, images: datasets.PackedImages) -> None:
+    inputs = preprocessing.to_input(np.array(images.images[:48]), masked.description)
+    graph = tracing.trace(masked.description)
+    made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
+    model = onnx_models.to_onnx(made.graph, made.tensors, masked.description)
+    with torch.inference_mode():
+        expected = networks.to_module(masked)(inputs).numpy()
+        outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
+    in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
+    equivalence.require(expected, {"pytorch": outputs, "onnxruntime": in_onnx})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_and_rate_on_real_images(
+    finished: Workspace,
+    images: datasets.PackedImages,
+    paper_layers: tuple[str, ...],
+    method: str,
+) -> None:
+    dense = checkpoints.load(finished.path(f"{DENSE}/network.safetensors"))
+    kinds = ("pruned", "kept") if method == "structured" else ("pruned",)
+    for rate in (0.2, 0.4, 0.6, 0.8):
+        for batch_norm in kinds:
+            masks = pruning.make_masks(
+                dense, METHODS[method], rate, exclude=paper_layers, batch_norm=batch_norm
+            )
+            prove(dense.masked(masks), images)
+
+
+@pytest.fixture(scope="module")
+def paper_layers() -> tuple[str, ...]:
+    return ("conv1.conv", "conv2.conv", "conv3.conv")
+
+
+def test_every_network_of_the_study(finished: Workspace, images: datasets.PackedImages) -> None:
+    files = sorted(finished.path(NETWORKS).rglob("network.safetensors"))
+    assert len(files) == 9
+    for path in files:
+        prove(checkpoints.load(path), images)
+
+
+@pytest.mark.parametrize("folder", COMPACT)
+def test_the_files_are_one_network(
+    finished: Workspace, images: datasets.PackedImages, folder: str
+) -> None:
+    place = finished.path(folder)
+    compact = compact_files.load(place / "compact.json")
+    inputs = preprocessing.to_input(np.array(images.images[:16]), compact.description)
+    with torch.inference_mode():
+        expected = compact_modules.build(compact.graph, compact.tensors)(inputs).numpy()
+    session = onnx_sessions.open_session((place / "compact.onnx").read_bytes(), 1)
+    outputs = session(np.ascontiguousarray(inputs.numpy()))
+    assert equivalence.difference(expected, outputs) <= 1e-4
+    sizes = tables.SIZES.read(place / "sizes.parquet")
+    assert sizes["variant"].to_list() == ["dense", "masked", "compact"]
+    layers = tables.COMPACTION.read(place / "compaction.parquet")
+    assert len(layers) == 58
+    weights = sum(value.size for key, value in compact.tensors.items() if key.endswith(".weight"))
+    assert layers["weights_kept"].sum() == weights
+
+
+def test_a_structured_network_is_smaller(finished: Workspace) -> None:
+    sizes = pl.read_parquet(finished.path("results/tiny/tables/sizes.parquet"))
+    compact = sizes.filter(method="structured", variant="compact").row(0, named=True)
+    masked = sizes.filter(method="structured", variant="masked").row(0, named=True)
+    for column in ("parameters", "macs", "bytes", "bytes_compressed"):
+        assert compact[column] < 0.6 * masked[column], column
+    assert compact["nonzero_parameters"] <= masked["nonzero_parameters"]
+
+
+def test_costs_are_of_all_variants(finished: Workspace) -> None:
+    costs = tables.STUDY_COSTS.read(finished.path("results/tiny/tables/costs.parquet"))
+    assert len(costs) == len(COMPACT) * 2 * (4 + 3)
+    assert (costs["rounds"] >= 15).all()
+    numbers = costs.select("seconds", "relative_time", "peak_memory", "relative_memory")
+    assert all((column > 0).all() for column in numbers)
+    dense = costs.filter(variant="dense")
+    assert (dense["relative_time"] == 1).all()
+    compact = costs.filter(method="structured", variant="compact")
+    assert (compact["relative_memory"] < 0.9).all()
+
+
+def test_anybody_can_check_the_accuracy(finished: Workspace) -> None:
+    network = f"{COMPACT[1]}/compact.onnx"
+    script = str(PROJECT / "workflow_scripts" / "check_onnx.py")
+
+    def check(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, script, *arguments],
+            cwd=finished.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = check(network, SPLIT)
+    assert done.returncode == 0, done.stderr
+    networks_table = pl.read_parquet(finished.path("results/tiny/tables/networks.parquet"))
+    row = networks_table.filter(method="structured", retraining="iterative", rate=0.6)
+    assert f"of 100 images right, top-1 {row['top1'].item():.4f}" in done.stdout
+    assert "100 answers as in predictions.parquet" in done.stdout
+    missing = check(network, "results/datasets/nowhere")
+    assert missing.returncode != 0
+    assert "results/datasets/nowhere/images.npy" in missing.stderr
+    assert "Traceback" not in missing.stderr
+    assert "check_onnx.py NETWORK" in check().stderr
+
+
+def test_a_run_by_hand_makes_any_network_compact(finished: Workspace) -> None:
+    target = Path(f"{NETWORKS}/structured/none/rate0.30/seed0/compact.onnx")
+    planned = finished.snakemake("--dry-run", str(target))
+    assert planned.returncode == 0, planned.stderr
+    assert "compact_network" in planned.stdout + planned.stderr

@@ -1,0 +1,80 @@
+"""Rebuild a network without what was pruned, and prove that its outputs are the same."""
+
+import numpy as np
+import polars as pl
+import torch
+
+from prunescope import (
+    artifacts,
+    checkpoints,
+    compact_files,
+    compact_modules,
+    compaction,
+    datasets,
+    equivalence,
+    folding,
+    job,
+    networks,
+    onnx_models,
+    onnx_sessions,
+    preprocessing,
+    sizes,
+    tables,
+    tracing,
+)
+
+# Images on which the networks must agree.
+CHECKED = 32
+
+
+def main(smk) -> None:
+    dense, network = checkpoints.load(smk.input.dense), checkpoints.load(smk.input.network)
+    graph = tracing.trace(network.description)
+    made = compaction.compact(*folding.fold_batch_norms(graph, network.tensors))
+    model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
+    images = datasets.PackedImages.open(smk.input.images, smk.input.labels).images[:CHECKED]
+    check(network, made, model, np.array(images))
+
+    positions = {
+        layer.name: layer.output_size[0] * layer.output_size[1]
+        for layer in network.description.measured_layers
+    }
+    variants = {
+        "dense": (graph, dense.tensors),
+        "masked": (graph, network.tensors),
+        "compact": (made.graph, made.tensors),
+    }
+    rows = [{"variant": name, **sizes.count(*of, positions)} for name, of in variants.items()]
+    job.log.info("parameters: %s", {row["variant"]: row["parameters"] for row in rows})
+    tables.SIZES.write(tables.SIZES.conform(pl.DataFrame(rows)), smk.output.sizes)
+    layers = pl.DataFrame(made.layers)
+    tables.COMPACTION.write(tables.COMPACTION.conform(layers), smk.output.compaction)
+    compact = compact_files.CompactNetwork(network.description, made.graph, made.tensors)
+    compact_files.save(compact, smk.output.description, smk.output.tensors)
+    with artifacts.atomic(smk.output.onnx) as temporary:
+        temporary.write_bytes(model)
+
+
+def check(network, made, model, images) -> None:
+    """Fail unless the compact network computes what the masked one does, in both runtimes."""
+    inputs = preprocessing.to_input(images, network.description)
+    with torch.inference_mode():
+        masked = networks.to_module(network)
+        expected = masked(inputs).numpy()
+        outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
+        exact = masked.double()(inputs.double()).numpy()
+    in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
+    rounding = equivalence.difference(exact, expected)
+    differences = equivalence.require(
+        expected, {"pytorch": outputs, "onnxruntime": in_onnx}, rounding
+    )
+    job.log.info(
+        "largest difference of outputs, relative: %s; rounding of the network itself: %.2g",
+        differences,
+        rounding,
+    )
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821 (injected by Snakemake)
+        main(snakemake)  # noqa: F821

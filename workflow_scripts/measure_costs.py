@@ -1,0 +1,81 @@
+"""Time a compact network against the dense and the masked one, and measure their memory."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+# Before torch is loaded: its threads must not wait actively, which takes the cores from whatever
+# runs next. Those of onnxruntime do not either.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+from prunescope import (
+    checkpoints,
+    compact_files,
+    costs,
+    datasets,
+    job,
+    tables,
+    variants,
+)
+
+BATCHES = (1, 32)
+
+
+def main(smk) -> None:
+    dense = checkpoints.load(smk.input.dense)
+    loaders = variants.loaders(
+        dense,
+        checkpoints.load(smk.input.network),
+        compact_files.load(smk.input.description),
+        Path(smk.input.onnx).read_bytes(),
+        smk.threads,
+    )
+    images = datasets.PackedImages.open(smk.input.images, smk.input.labels).images
+    small = variants.small_loaders(dense.description, smk.threads)
+
+    def use(load, batch):
+        return lambda: load()(variants.batch_of(images, batch, dense.description))
+
+    # Memory first: it is measured in copies of this process, which must not have threads yet.
+    peaks = {
+        (runtime, variant, batch): costs.peak_memory(
+            use(loaders[runtime][variant], batch), warm_up=use(small[runtime], 1)
+        )
+        for runtime, variant, batch in variants.measurements(loaders, BATCHES)
+    }
+    runs = {
+        (runtime, variant): load()
+        for runtime, kinds in loaders.items()
+        for variant, load in kinds.items()
+    }
+    rows = []
+    for runtime, kinds in loaders.items():
+        for batch in BATCHES:
+            given = variants.batch_of(images, batch, dense.description)
+            turns = {
+                variant: lambda run=runs[runtime, variant], given=given: run(given)
+                for variant in kinds
+            }
+            measured = costs.compare(costs.take_turns(turns, smk.params.rounds), "dense")
+            for variant, times in measured.items():
+                peak = peaks[runtime, variant, batch]
+                rows.append(
+                    {
+                        "variant": variant,
+                        "runtime": runtime,
+                        "batch": batch,
+                        "threads": smk.threads,
+                        "rounds": smk.params.rounds,
+                        **times,
+                        "peak_memory": peak,
+                        "relative_memory": peak / peaks[runtime, "dense", batch],
+                    }
+                )
+                job.log.info("%s", rows[-1])
+    tables.COSTS.write(tables.COSTS.conform(pl.DataFrame(rows)), smk.output.costs)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821 (injected by Snakemake)
+        main(snakemake)  # noqa: F821

@@ -1,0 +1,102 @@
+"""Compact networks on disk: a JSON description and the tensors beside it, without torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+from prunescope import artifacts, graphs, provenance
+from prunescope.checkpoints import Description
+from prunescope.errors import InputError, how_to_rebuild
+from prunescope.graphs import Graph
+
+
+@dataclass(frozen=True)
+class CompactNetwork:
+    """A network as a graph and its tensors; `description` tells how to feed it."""
+
+    description: Description
+    graph: Graph
+    tensors: Mapping[str, np.ndarray]
+
+
+def save(network: CompactNetwork, description: str | Path, tensors: str | Path) -> None:
+    """Write both files. The description holds the checksum of the tensors that it belongs to."""
+    content = {name: np.asarray(array, order="C") for name, array in network.tensors.items()}
+    header = {provenance.KEY: json.dumps({"provenance": provenance.current()}, sort_keys=True)}
+    packed = to_bytes(content, header)
+    with artifacts.atomic(tensors) as temporary:
+        temporary.write_bytes(packed)
+    values = {
+        "network": asdict(replace(network.description, layers=(), auxiliary_heads=False)),
+        "graph": graphs.to_json(network.graph),
+        "tensors": {"file": Path(tensors).name, "sha256": hashlib.sha256(packed).hexdigest()},
+        "provenance": provenance.current(),
+    }
+    with artifacts.atomic(description) as temporary:
+        temporary.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load(description: str | Path) -> CompactNetwork:
+    """Read a compact network: the description at this path, the tensors beside it.
+
+    Raises
+    ------
+    InputError
+        A file is damaged, or they are not of the same network.
+    """
+    values = read_description(description)
+    path = Path(description).with_name(values["tensors"]["file"])
+    if artifacts.checksum(path) != values["tensors"]["sha256"]:
+        raise InputError(
+            f"{path}: not the tensors that {description} describes: the file is damaged, or of "
+            f"another network. {how_to_rebuild(path)}"
+        )
+    tensors = read_tensors(path)
+    fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
+    graph = graphs.from_json(values["graph"])
+    graphs.check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
+    return CompactNetwork(Description(**fields | {"layers": ()}), graph, tensors)
+
+
+def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
+    """The tensors of a compact network.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    try:
+        return from_bytes(Path(path).read_bytes())
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: not a whole safetensors file ({error}). {how_to_rebuild(path)}"
+        ) from error
+
+
+def read_description(path: str | Path) -> dict[str, Any]:
+    """The content of a description.
+
+    Raises
+    ------
+    InputError
+        It is damaged, or something else.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        complete = {"network", "graph", "tensors", "provenance"} <= set(values)
+    except (ValueError, TypeError):
+        complete = False
+    if not complete:
+        raise InputError(
+            f"{path}: not a whole description of a compact network. {how_to_rebuild(path)}"
+        )
+    return values

@@ -1,0 +1,46 @@
+"""How large a network is and what it computes, counted: the same on any machine."""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from prunescope.graphs import BUFFERS, Graph
+
+# How hard zlib tries: what `zip` and `gzip` do by default.
+LEVEL = 6
+
+
+def count(
+    graph: Graph, tensors: Mapping[str, np.ndarray], positions: Mapping[str, int]
+) -> dict[str, int]:
+    """Count parameters, multiply-accumulates and bytes of a network.
+
+    Parameters
+    ----------
+    graph, tensors
+        The network.
+    positions
+        Pixels of the output of each convolution, 1 for a fully connected layer; by name.
+
+    Returns
+    -------
+    dict
+        The columns of `tables.SIZES`. `bytes_compressed` is the size of all tensors after deflate,
+        the compression of zip files and of `gzip`.
+    """
+    names = graph.tensor_names(tensors)
+    parameters = [name for name in names if not name.endswith(BUFFERS)]
+    weights = {
+        node.name: tensors[node.tensor("weight")].size
+        for node in graph.nodes
+        if node.op in ("conv", "linear")
+    }
+    packed = b"".join(np.asarray(tensors[name], order="C").tobytes() for name in names)
+    return {
+        "parameters": sum(tensors[name].size for name in parameters),
+        "nonzero_parameters": sum(int(np.count_nonzero(tensors[name])) for name in parameters),
+        "macs": sum(size * positions[name] for name, size in weights.items()),
+        "bytes": len(packed),
+        "bytes_compressed": len(zlib.compress(packed, LEVEL)),
+    }
