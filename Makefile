@@ -62,8 +62,8 @@ findings: $(READY)
 	$(BIN)/python docs/copy_findings.py
 
 verify: $(READY)
-	$(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all
-	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host
+	status=0; $(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all || status=$$?; \
+	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host && exit $$status
 
 # One thread each, as jobs have; libraries read this when they are imported.
 benchmark: $(READY)

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import altair as alt
 import polars as pl
 import pytest
 
@@ -588,6 +589,17 @@ def test_provenance_stands_in_the_specification(saved):
 def test_files_are_of_their_format(saved):
     assert saved[0].joinpath("chart.png").read_bytes().startswith(b"\x89PNG")
     assert saved[0].joinpath("chart.svg").read_text().startswith("<svg")
+
+
+def test_text_in_a_page_stays_text(tmp_path):
+    """Names come from tables that anybody may have written."""
+    text = "</script><script>alert(1)</script><!--"
+    chart = alt.Chart(pl.DataFrame({"x": [1], "name": [text]}), title=text).mark_point()
+    theme.save(chart.encode(x="x", color="name"), {"html": tmp_path / "a.html"}, SETTINGS)
+    page = tmp_path.joinpath("a.html").read_text()
+    assert "<script>alert" not in page
+    specification = page.partition("const spec = ")[2].partition(";\n")[0]
+    assert json.loads(specification)["title"] == text
 
 
 def test_saving_leaves_the_chart_unchanged(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -267,3 +268,21 @@ def test_files_put_there_by_hand_are_verified(tmp_path: Path) -> None:
     path.write_bytes(BODY[:-1])
     with pytest.raises(InputError, match=f"{path}: wrong checksum.*must be {SHA256}"):
         downloads.verify(path, sha256=SHA256)
+
+
+def redirected(first: str, second: str) -> str:
+    """Where a request for `first` goes when its server names `second`."""
+    request = urllib.request.Request(first)
+    found = downloads._StayEncrypted().redirect_request(request, None, 302, "", {}, second)
+    assert found is not None
+    return found.full_url
+
+
+def test_a_redirection_never_leads_to_an_address_without_encryption() -> None:
+    for first, second in [
+        ("https://example.org/a", "https://example.com/b"),
+        ("http://127.0.0.1/a", "http://127.0.0.1/b"),
+    ]:
+        assert redirected(first, second) == second
+    with pytest.raises(downloads._Refused, match="which is not encrypted"):
+        redirected("https://example.org/a", "http://example.com/b")

@@ -1,5 +1,7 @@
 """What users get wrong: one clear message, a non-zero exit, nothing half-made."""
 
+import json
+import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from workspaces import TINY, Workspace
 
-from prunescope import checkpoints
+from prunescope import checkpoints, verification
 
 pytestmark = pytest.mark.slow
 
@@ -51,14 +53,17 @@ def test_a_config_that_is_missing_is_named(blank: Workspace) -> None:
 @pytest.fixture
 def dataset_folder(finished: Workspace, tmp_path: Path) -> Path:
     """The four real files of the dataset, in a folder of their own."""
-    folder = tmp_path / "files"
+    # A name that means something to shells, to YAML and to Snakemake: folders may have any.
+    folder = tmp_path / "my 'files'; \"$(touch here)\" {study} & co"
     shutil.copytree(finished.path(SOURCE), folder)
     return folder
 
 
 def fetch_from(workspace: Workspace, folder: Path) -> tuple[int, str]:
     text = workspace.path(TINY).read_text()
-    workspace.path(TINY).write_text(text.replace("folder: null", f"folder: {folder}"))
+    workspace.path(TINY).write_text(
+        text.replace("folder: null", f"folder: {json.dumps(str(folder))}")
+    )
     done = workspace.snakemake(f"{SOURCE}/train-labels-idx1-ubyte")
     return done.returncode, done.stdout + done.stderr
 
@@ -67,6 +72,7 @@ def test_a_folder_with_the_files_serves(blank: Workspace, dataset_folder: Path) 
     code, _ = fetch_from(blank, dataset_folder)
     assert code == 0
     assert len(list(blank.path(SOURCE).iterdir())) == 4
+    assert not blank.path("here").exists()
 
 
 @pytest.mark.parametrize(
@@ -147,6 +153,38 @@ def test_a_finished_study_verifies(finished: Workspace) -> None:
     code, output = verify(finished)
     assert code == 0, output
     assert "files are as their jobs wrote them" in output
+
+
+def spoil(content: bytes, number: int) -> bytes:
+    """Empty, truncated, or with one bit flipped in the middle, by turns."""
+    half = len(content) // 2
+    flipped = content[:half] + bytes([content[half] ^ 4]) + content[half + 1 :]
+    return (flipped, content[:half], flipped, b"")[number % 4]
+
+
+def test_every_kind_of_file_is_verified(
+    finished: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file of each kind is damaged, and named with the command that makes it again."""
+    monkeypatch.chdir(finished.folder)
+    folders = ["results/tiny", "results/datasets/fashion_mnist_tiny"]
+    logs = ["results/logs/tiny", "results/logs/datasets/fashion_mnist_tiny"]
+    files = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
+    kinds = {(path.parent.name, path.name) if "datasets" in path.parts else path.name: path
+             for path in sorted(files)}  # fmt: skip
+    assert {path.suffix for path in kinds.values()} >= {".npy", ".parquet", ".safetensors", ".json"}
+    kept = {path: (path.read_bytes(), path.stat()) for path in kinds.values()}
+    try:
+        for number, (path, (content, _)) in enumerate(kept.items()):
+            path.write_bytes(spoil(content, number))
+        _, findings = verification.verify(folders, logs)
+    finally:
+        for path, (content, status) in kept.items():
+            path.write_bytes(content)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert [finding.path for finding in findings] == sorted(path.as_posix() for path in kept)
+    for finding in findings:
+        assert f"--force {finding.path}" in finding.advice
 
 
 def test_a_damaged_result_is_named_and_mended_by_the_command_that_is_given(

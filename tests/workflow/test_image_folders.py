@@ -14,9 +14,10 @@ pytestmark = pytest.mark.slow
 
 CONFIG = "config/images.yaml"
 RESULTS = "results/datasets/pictures"
+FOLDER = "data/my 'pictures'; $(x)"
 TARGETS = [f"{RESULTS}/{split}/images.npy" for split in ("validation", "probe")]
 PICTURES = {
-    "source": "image_folder", "folder": "data/pictures", "image_size": 32, "resize": 40,
+    "source": "image_folder", "folder": FOLDER, "image_size": 32, "resize": 40,
     "on_error": "fail", "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2],
     "validation": {"images": None, "seed": 0}, "probe": {"images": 40, "seed": 0},
 }  # fmt: skip
@@ -45,14 +46,14 @@ def check(workspace: Workspace, split: str, number: int) -> None:
     assert index["image"].to_list() == list(range(number))
     assert index["label"].to_list() == images.labels.tolist()
     for image, file in zip(images.images, index["file"], strict=True):
-        path = workspace.path(f"data/pictures/{file}")
+        path = workspace.path(f"{FOLDER}/{file}")
         np.testing.assert_array_equal(image, decoding.prepare(path, 40, 32)[0])
 
 
 def test_a_folder_of_images_is_packed_and_damaged_files_are_treated_as_said(
     blank: Workspace,
 ) -> None:
-    folder = make_image_folder(blank.path("data/pictures"), train_per_class=20)
+    folder = make_image_folder(blank.path(FOLDER), train_per_class=20)
     configure(blank)
     done = blank.snakemake(*TARGETS, config=CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -79,8 +80,8 @@ def test_a_folder_of_images_is_packed_and_damaged_files_are_treated_as_said(
 
 
 def test_flat_imagenet_gets_its_labels_from_the_devkit(blank: Workspace) -> None:
-    make_imagenet(blank.path("data/pictures"), 5, 8, 4, flat_validation=True)
-    kit = "data/pictures/devkit"
+    make_imagenet(blank.path(FOLDER), 5, 8, 4, flat_validation=True)
+    kit = f"{FOLDER}/devkit"
     configure(blank, source="imagenet", validation_labels=kit, validation={"images": 10, "seed": 1})
     done = blank.snakemake(*TARGETS, config=CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -93,7 +94,7 @@ def test_a_plan_needs_no_folder_and_a_run_names_it(blank: Workspace) -> None:
     plan = blank.snakemake("--dry-run", *TARGETS, config=CONFIG)
     assert plan.returncode == 0
     assert "This is only a plan" in plan.stdout + plan.stderr
-    assert "data/pictures (`datasets.pictures.folder`)" in plan.stdout + plan.stderr
+    assert f"{FOLDER} (`datasets.pictures.folder`)" in plan.stdout + plan.stderr
     assert "pack_sample" in plan.stdout
     done = blank.snakemake(*TARGETS, config=CONFIG)
     assert done.returncode != 0
@@ -105,7 +106,7 @@ def test_a_plan_needs_no_folder_and_a_run_names_it(blank: Workspace) -> None:
 
 
 def test_what_needs_no_image_runs_without_the_folder(blank: Workspace) -> None:
-    folder = make_image_folder(blank.path("data/pictures"), train_per_class=20)
+    folder = make_image_folder(blank.path(FOLDER), train_per_class=20)
     configure(blank)
     assert blank.snakemake(*TARGETS, config=CONFIG).returncode == 0
     folder.rename(Path(f"{folder}-gone"))

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from prunescope.errors import InputError
 
@@ -36,6 +36,17 @@ class _Interrupted(Exception):  # noqa: N818 (no error yet: the next attempt con
 
 class _Refused(Exception):  # noqa: N818
     """The server will not give the file; the message is the reason."""
+
+
+class _StayEncrypted(urllib.request.HTTPRedirectHandler):
+    """Follows redirections, but none from an encrypted address to one that is not."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
+            raise _Refused(f"it leads on to {newurl}, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def fetch(
@@ -217,7 +228,8 @@ def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse | No
     """Send the request; None when the server has nothing beyond `start`."""
     headers = {"User-Agent": "prunescope", **({"Range": f"bytes={start}-"} if start else {})}
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+        opener = urllib.request.build_opener(_StayEncrypted)
+        return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == NOTHING_LEFT_STATUS and start:

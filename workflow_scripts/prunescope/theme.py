@@ -228,12 +228,19 @@ def save(
             stamped.save(str(temporary), format=kind, **options)
 
 
+class _InPage(json.JSONEncoder):
+    """JSON that stands in a page: no text in it can end the script around it."""
+
+    def encode(self, o: Any) -> str:
+        return super().encode(o).replace("<", "\\u003c")
+
+
 _SAVE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "html": {
         "inline": True,
         # Only what works without a network: no link to the online editor.
         "embed_options": {"actions": {"export": True, "source": True, "editor": False}},
-        "json_kwds": {"sort_keys": True},
+        "json_kwds": {"sort_keys": True, "cls": _InPage},
     },
     "svg": {},
     "png": {},
