@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from snakemake.api import SnakemakeApi
@@ -22,18 +23,19 @@ ROOT = Path(__file__).resolve().parents[1]
 class Collector(logging.Handler):
     """Keeps the jobs that a dry run tells of, and prints errors and what a run would lack."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
+        self.config = config
         self.jobs: list[Job] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
-            self.jobs.append(_job(record))
+            self.jobs.append(_job(record, self.config))
         elif record.levelno >= logging.ERROR or record.getMessage().startswith(ONLY_A_PLAN):
             print(record.getMessage())
 
 
-def _job(record: logging.LogRecord) -> Job:
+def _job(record: logging.LogRecord, config: dict[str, Any]) -> Job:
     told = vars(record)
     resources = dict(told["resources"].items())
     return Job(
@@ -42,12 +44,15 @@ def _job(record: logging.LogRecord) -> Job:
         threads=told["threads"],
         gpus=int(resources.get("gpu", 0)),
         minutes=resources.get("runtime"),
+        expected=planning.expected_minutes(
+            told["rule_name"], dict(told["wildcards"].items()), config
+        ),
     )
 
 
-def jobs_to_run(config: Path) -> list[Job]:
+def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
     """The jobs that Snakemake would run for a config; all but those that only collect files."""
-    collector = Collector()
+    collector = Collector(settings)
     with SnakemakeApi(OutputSettings(dryrun=True)) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
@@ -71,9 +76,11 @@ def main() -> None:
     config = parser.parse_args().configfile
     if not config.is_file():
         sys.exit(f"plan: {config} is not there. Name a config: make plan CONFIG=config/paper.yaml")
-    jobs = jobs_to_run(config)
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    costs = planning.read_logs(Path("results/logs") / settings["study"])
+    jobs = jobs_to_run(config, settings)
+    logs = Path("results/logs")
+    costs = planning.read_logs(logs / "datasets" / settings["dataset"])
+    costs |= planning.read_logs(logs / settings["study"])
     size = planning.file_sizes(Path("results") / settings["study"], settings)
     print(planning.render(planning.needs(jobs, costs, size)))
 

@@ -1,5 +1,6 @@
 """What is left to do of a study, worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,24 @@ def test_without_a_finished_job_the_time_limit_counts() -> None:
     assert need.gpu_hours == 0
 
 
+def test_without_a_finished_training_the_epochs_of_the_config_count() -> None:
+    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    recipe = config["recipes"][config["retraining"]["one_shot"]["recipe"]]
+    minutes = planning.expected_minutes("retrain_network", {"retraining": "one_shot"}, config)
+    assert minutes == 21 * recipe["epochs"]
+    assert planning.expected_minutes("find_exemplars", {"retraining": "one_shot"}, config) is None
+    assert planning.expected_minutes("retrain_network", {"retraining": "one_shot"}, tiny()) is None
+    jobs = [replace(exemplars(threads=3), expected=90.0)] * 2
+    (need,) = planning.needs(jobs, {}, no_sizes)
+    assert (need.expected, need.gpu_hours, need.cpu_hours) == (True, 3.0, 9.0)
+    text = planning.render([need])
+    assert "epochs of the config" in text
+    assert "21 minutes for each epoch" in text
+    assert "time limits" not in text
+    (need,) = planning.needs(jobs, {"find_exemplars": [Cost(0.25, 0.5)]}, no_sizes)
+    assert (need.expected, need.gpu_hours) == (False, 0.5)
+
+
 def test_the_plan_names_its_sources_and_adds_up() -> None:
     jobs = [exemplars(), exemplars(), Job("score_mis", ("mis.parquet",), 1, 0, 10)]
     costs = {"score_mis": [Cost(0.25, 0.25)]}
@@ -110,6 +129,7 @@ def test_sizes_are_those_of_files_of_the_same_name(tmp_path: Path) -> None:
         ("datasets/d/probe/images.npy", 120 * 3 * 32 * 32),
         ("datasets/d/probe/similarity_m.npy", 4 * 120**2),
         ("datasets/d/train/images.npy", None),
+        ("datasets/d/source/train-images-idx3-ubyte", None),
         ("x/activations_max.npy", 4 * 8280 * 80),
         ("x/exemplars.parquet", 2 * 20 * 8 * 8280),
         ("x/mis.parquet", None),

@@ -1,7 +1,10 @@
 """The whole workflow on a few hundred real images."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import polars as pl
 import pytest
 import yaml
 from browser import Watched
-from workspaces import Workspace, copy_project, run_study
+from workspaces import TINY, Workspace, copy_project, run_study
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS, GROUPS
@@ -89,6 +92,33 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
     done = finished.snakemake()
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def plan(workspace: Workspace) -> str:
+    """What `make plan` prints."""
+    done = subprocess.run(
+        [sys.executable, "workflow_scripts/plan_study.py", "--configfile", TINY],
+        cwd=workspace.folder,
+        env={**os.environ, "PYTHONPATH": "workflow_scripts"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_plan_tells_what_is_left(finished: Workspace, tmp_path: Path) -> None:
+    assert "Nothing to do" in plan(finished)
+    blank = copy_project(tmp_path)
+    rows = {line.split()[0]: line.split() for line in plan(blank).splitlines()}
+    assert rows["evaluate_network"][1] == "9"
+    assert rows["evaluate_network"][-4:] == ["time", "limit:", "at", "most"]
+    # What is recorded of finished jobs counts more than their limits.
+    shutil.copytree(finished.path("results/logs"), blank.path("results/logs"))
+    rows = {line.split()[0]: line.split() for line in plan(blank).splitlines()}
+    assert rows["evaluate_network"][-2:] == ["9", "finished"]
+    assert rows["pack_dataset"][-1] == "finished"
+    assert float(rows["total"][2]) < 5
 
 
 @pytest.fixture(scope="module")

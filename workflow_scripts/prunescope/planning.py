@@ -9,10 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from prunescope.study import IMAGE_SOURCES
+
 STARTED = re.compile(r"^(\S+ \S+),\d+ INFO (\w+) \{", flags=re.MULTILINE)
 # Parameters without and with the auxiliary heads; measured units.
 PARAMETERS = {"googlenet": {False: 6_624_904, True: 13_004_888}}
 UNITS = 8_280
+# Of GoogLeNet on ImageNet: the paper's logs, on one RTX 2080 Ti, tell of 20 to 22.
+EPOCH_MINUTES = 21
+TRAININGS = ("train_dense", "retrain_network")
 DONE = re.compile(r"^(\S+ \S+),\d+ INFO done: ([\d.]+) s of CPU time", flags=re.MULTILINE)
 
 
@@ -20,7 +25,8 @@ DONE = re.compile(r"^(\S+ \S+),\d+ INFO done: ([\d.]+) s of CPU time", flags=re.
 class Job:
     """A job of the workflow's graph that is yet to run.
 
-    `minutes` is the time limit that the rule asks for, None if it has none.
+    `minutes` is the time limit that the rule asks for, None if it has none; `expected` are the
+    minutes that the config lets expect, None where it says nothing of them.
     """
 
     rule: str
@@ -28,6 +34,7 @@ class Job:
     threads: int
     gpus: int
     minutes: int | None
+    expected: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,9 @@ class Cost:
 class Need:
     """What the jobs of a rule will take.
 
-    `measured` counts the finished jobs that the hours come from; with 0 they are the rule's time
-    limit, so that the jobs take no more. `bytes` leaves out the `unsized` files, of which no size
-    is known.
+    `measured` counts the finished jobs that the hours come from. With 0 they are what the config
+    lets expect, if `expected`, else the rule's time limit, so that the jobs take no more. `bytes`
+    leaves out the `unsized` files, of which no size is known.
     """
 
     rule: str
@@ -53,6 +60,7 @@ class Need:
     gpu_hours: float
     bytes: int
     measured: int
+    expected: bool
     unsized: int
 
 
@@ -99,7 +107,8 @@ def expected_bytes(output: Path, config: Mapping[str, Any]) -> int | None:
     Networks are taken with the 1000 classes of ImageNet: those of fewer classes are smaller.
     """
     dataset = config["datasets"][config["dataset"]]
-    images = dataset.get(output.parent.name, {}).get("images")
+    split = output.parent.name
+    images = dataset[split]["images"] if split in ("validation", "probe") else None
     if output.suffix == ".safetensors":
         heads = config["model"]["auxiliary_heads"]
         return 4 * PARAMETERS[config["model"]["architecture"]][heads]
@@ -114,6 +123,22 @@ def expected_bytes(output: Path, config: Mapping[str, Any]) -> int | None:
     return None
 
 
+def expected_minutes(
+    rule: str, wildcards: Mapping[str, str], config: Mapping[str, Any]
+) -> float | None:
+    """What the config lets expect of a job: of trainings on image files, by their epochs.
+
+    Of other steps nobody has measured what they take on such images.
+    """
+    dataset = config["datasets"][config["dataset"]]
+    if rule not in TRAININGS or dataset["source"] not in IMAGE_SOURCES:
+        return None
+    kind = config["retraining"].get(wildcards.get("retraining", ""), {})
+    recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
+    whole = recipe.get("images_per_epoch") is None
+    return EPOCH_MINUTES * recipe["epochs"] if whole and "epochs" in recipe else None
+
+
 def needs(
     jobs: Iterable[Job],
     costs: Mapping[str, Sequence[Cost]],
@@ -122,8 +147,8 @@ def needs(
     """What the jobs will take, rule by rule, most CPU hours first.
 
     A job costs the median of the finished jobs of its rule: of the same study, since a cost on
-    other images or another machine says nothing. Without one, it costs its time limit on all of
-    its threads.
+    other images or another machine says nothing. Without one, it costs what the config lets
+    expect, else its time limit, on all of its threads.
 
     Parameters
     ----------
@@ -149,10 +174,10 @@ def _need(
 ) -> Need:
     hours, cpu_hours = [], []
     for job in jobs:
-        limit = (job.minutes or 0) / 60
-        hours.append(statistics.median(cost.hours for cost in costs) if costs else limit)
+        guess = (job.minutes or 0 if job.expected is None else job.expected) / 60
+        hours.append(statistics.median(cost.hours for cost in costs) if costs else guess)
         cpu_hours.append(
-            statistics.median(cost.cpu_hours for cost in costs) if costs else limit * job.threads
+            statistics.median(cost.cpu_hours for cost in costs) if costs else guess * job.threads
         )
     sizes = [size(output) for job in jobs for output in job.outputs]
     return Need(
@@ -162,6 +187,7 @@ def _need(
         gpu_hours=sum(job.gpus * wall for job, wall in zip(jobs, hours, strict=True)),
         bytes=round(sum(known for known in sizes if known is not None)),
         measured=len(costs),
+        expected=not costs and all(job.expected is not None for job in jobs),
         unsized=sizes.count(None),
     )
 
@@ -177,14 +203,18 @@ def _lines(found: Sequence[Need]) -> Iterator[str]:
         return
     yield f"{'rule':<26}{'jobs':>7}{'CPU hours':>12}{'GPU hours':>12}{'disk':>11}   hours from"
     for need in found:
-        source = f"{need.measured} finished" if need.measured else "time limit: at most"
-        yield _row(need.rule, need.jobs, need.cpu_hours, need.gpu_hours, need.bytes) + source
+        yield _row(need.rule, need.jobs, need.cpu_hours, need.gpu_hours, need.bytes) + _source(need)
     totals = (
         sum(getattr(need, name) for need in found)
         for name in ("jobs", "cpu_hours", "gpu_hours", "bytes")
     )
     yield _row("total", *totals).rstrip()
-    if guessed := [need for need in found if not need.measured]:
+    if any(need.expected for need in found):
+        yield (
+            f"Hours of trainings are {EPOCH_MINUTES} minutes for each epoch of their recipe, as on "
+            "one RTX 2080 Ti with ImageNet, until the first one has finished here."
+        )
+    if guessed := [need for need in found if not (need.measured or need.expected)]:
         jobs = sum(need.jobs for need in guessed)
         yield (
             f"{jobs} jobs are of rules of which none has finished in this study: their hours are "
@@ -196,6 +226,12 @@ def _lines(found: Sequence[Need]) -> Iterator[str]:
             f"Disk is without {unsized} files of kinds that the study has none of yet: tables, "
             "charts, predictions, downloads."
         )
+
+
+def _source(need: Need) -> str:
+    if need.measured:
+        return f"{need.measured} finished"
+    return "epochs of the config" if need.expected else "time limit: at most"
 
 
 def _row(rule: str, jobs: int, cpu_hours: float, gpu_hours: float, size: float) -> str:
