@@ -302,15 +302,30 @@ def labels_of_chart(format):
     return labels
 
 
+# A job that was interrupted is tried again, by the Snakemake that the user started: the one
+# inside a job of a cluster would try again with the memory and time that were too little, and,
+# where a job was taken for dead, take the work from the job that replaced it.
+INTERRUPTION_RETRIES = 2 if workflow.is_main_process else 0
+
 # Minutes of training for one epoch: ImageNet on one RTX 2080 Ti took the paper's authors 20 to 22.
 EPOCH_MINUTES = 25
+
+
+# Megabytes of a process that decodes image files: most of it is torch.
+WORKER_MEGABYTES = 500
+
+
+def megabytes_of(files):
+    """The size of those inputs that are there: all of them, when a job is about to start."""
+    sizes = [Path(file).stat().st_size for file in files if Path(file).exists()]
+    return sum(sizes) / 1e6
 
 
 def memory(megabytes, per_input=0):
     """Resource function: memory, with a share of the size of the inputs; more at each attempt."""
 
     def needed(wildcards, input, attempt):
-        return attempt * int(megabytes + per_input * input.size_mb)
+        return attempt * int(megabytes + per_input * megabytes_of(input))
 
     def fixed(wildcards, attempt):
         return attempt * megabytes
@@ -318,18 +333,27 @@ def memory(megabytes, per_input=0):
     return needed if per_input else fixed
 
 
+def training_memory(wildcards, threads, attempt):
+    """Resource function: memory of a training, by its workers where images are decoded."""
+    workers = 0 if config["dataset"] in PACKED_DATASETS else threads
+    return attempt * (4000 + WORKER_MEGABYTES * workers)
+
+
 def memory_to_score(megabytes, per_input):
     """Resource function: as `memory`; of embeddings, only a part is in memory at a time."""
     return memory(megabytes, 0 if FROM_EMBEDDINGS else per_input)
 
 
-def minutes(number):
-    """Resource function: time limit, longer at each attempt."""
+def minutes(number, per_gigabyte=0):
+    """Resource function: time limit, with a share of the size of the inputs; more at each attempt."""
 
-    def needed(wildcards, attempt):
+    def needed(wildcards, input, attempt):
+        return attempt * int(number + per_gigabyte * megabytes_of(input) / 1000)
+
+    def fixed(wildcards, attempt):
         return attempt * number
 
-    return needed
+    return needed if per_gigabyte else fixed
 
 
 def training_minutes(wildcards, attempt):

@@ -143,6 +143,7 @@ rule pack_sample:
     wildcard_constraints:
         dataset=one_of(IMAGE_DATASETS),
         split="validation|probe",
+    retries: INTERRUPTION_RETRIES
     conda:
         "../envs/prunescope.yaml"
     threads: 4

@@ -19,12 +19,12 @@ rule train_dense:
         seed=one_of(SEEDS_TRAINED),
     cache: True
     priority: 20
-    retries: 2
+    retries: INTERRUPTION_RETRIES
     conda:
         "../envs/prunescope.yaml"
     threads: 8 if TRAINS_ON_FILES else 2
     resources:
-        mem_mb=memory(4000),
+        mem_mb=training_memory,
         runtime=training_minutes,
         gpu=1,
         checkpoint_seconds=300,

@@ -15,7 +15,7 @@ rule evaluate_network:
     threads: 1
     resources:
         mem_mb=memory(3000),
-        runtime=minutes(30),
+        runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
         code=code_digest("evaluate_network.py"),

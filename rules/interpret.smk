@@ -48,7 +48,7 @@ rule embed_probe:
     resources:
         mem_mb=memory(8000 if LARGE_METRIC else 4000),
         runtime=minutes(600 if LARGE_METRIC else 60),
-        gpu=1 if LARGE_METRIC else 0,
+        gpu=1,
     params:
         code=code_digest("embed_probe.py"),
         similarity=settings_of_metric,
@@ -93,7 +93,7 @@ rule find_exemplars:
     threads: 1
     resources:
         mem_mb=memory(3000),
-        runtime=minutes(30),
+        runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
         code=code_digest("find_exemplars.py"),

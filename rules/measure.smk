@@ -18,7 +18,7 @@ rule record_activations:
     threads: 1
     resources:
         mem_mb=memory(3000),
-        runtime=minutes(30),
+        runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
         code=code_digest("record_activations.py"),

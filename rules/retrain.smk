@@ -18,9 +18,13 @@ rule keep_pruned:
     conda:
         "../envs/prunescope.yaml"
     threads: 1
-    shell:
-        "cp {input.network} {output.network} 2> {log} && "
-        "sha256sum {output.network} > {log}.sha256"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_digest("keep_pruned.py"),
+    script:
+        "../workflow_scripts/keep_pruned.py"
 
 
 rule retrain_network:
@@ -37,12 +41,12 @@ rule retrain_network:
     wildcard_constraints:
         retraining=one_of(TRAINED),
     priority: 10
-    retries: 2
+    retries: INTERRUPTION_RETRIES
     conda:
         "../envs/prunescope.yaml"
     threads: 8 if TRAINS_ON_FILES else 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=training_memory,
         runtime=training_minutes,
         gpu=1,
         checkpoint_seconds=300,
@@ -76,7 +80,7 @@ rule recalibrate_network:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=training_memory,
         runtime=minutes(30),
         gpu=1,
     params:

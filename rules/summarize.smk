@@ -22,7 +22,7 @@ rule tabulate_study:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(4000, per_input=4),
         runtime=minutes(10),
     params:
         code=code_digest("tabulate_study.py"),

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from prunescope import artifacts, job, provenance, tables
-from prunescope.errors import InputError, StoppedError
+from prunescope.errors import InputError, StoppedError, SupersededError
 
 
 @dataclass
@@ -88,6 +88,22 @@ def test_a_job_that_was_asked_to_stop_wants_another_try(
     assert ended.value.code == os.EX_TEMPFAIL
     assert capsys.readouterr().err == "score_mis: asked to stop after step 3; the state is saved\n"
     assert "Traceback" not in smk.messages
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_late_job_ends_well_only_if_the_result_is_there(smk: Job, finished: bool) -> None:
+    """Snakemake deletes the outputs of a script that fails, also those of another job."""
+    if finished:
+        Path(smk.output[0]).write_text("whole")
+    status = None
+    try:
+        with job.running(smk):
+            raise SupersededError("another job trains this network: x. This one stops.")
+    except SystemExit as ended:
+        status = ended.code
+    assert status == (None if finished else os.EX_TEMPFAIL)
+    assert "another job trains this network" in smk.messages
+    assert not Path(f"{smk.log[0]}.sha256").exists()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Packing: the bytes of np.save, in order, the same after any number of kills, in steady memory."""
 
 import json
+import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -23,12 +25,17 @@ JOB = """
 import json, sys
 from pathlib import Path
 from prunescope import packing
-folder, target, files, chunk = sys.argv[1:]
+from prunescope.errors import StoppedError
+folder, target, files, chunk, resize = sys.argv[1:]
 packing.CHUNK = int(chunk)
-packing.pack(
-    json.loads(Path(files).read_text()), packing.Settings(folder, 32, 40, "skip"), target,
-    target + ".unfinished", code="code", threads=2,
-)
+try:
+    packing.pack(
+        json.loads(Path(files).read_text()), packing.Settings(folder, 32, int(resize), "skip"),
+        target, target + ".unfinished", code="code", threads=2,
+    )
+except StoppedError as reason:
+    print(reason)
+    sys.exit(75)
 status = Path("/proc/self/status").read_text().splitlines()
 print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
@@ -170,12 +177,22 @@ def test_nothing_readable_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "a.npy").exists()
 
 
-def start(settings: Settings, target: Path, files: Path, chunk: int = 4) -> subprocess.Popen:
+def start(
+    settings: Settings,
+    target: Path,
+    files: Path,
+    chunk: int = 4,
+    resize: int = 40,
+    room: int = resource.RLIM_INFINITY,
+) -> subprocess.Popen:
+    """Start a job; it may write files of `room` bytes."""
+    arguments = [settings.folder, str(target), str(files), str(chunk), str(resize)]
     return subprocess.Popen(
-        [sys.executable, "-c", JOB, settings.folder, str(target), str(files), str(chunk)],
+        [sys.executable, "-c", JOB, *arguments],
         env={"PYTHONPATH": str(CODE)},
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )
 
 
@@ -209,6 +226,48 @@ def test_killed_at_random_moments_the_bytes_are_the_same(
         assert start(settings, target, tmp_path / "files.json").wait() == 0
     assert target.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob("killed.npy.*"))
+
+
+@pytest.mark.parametrize("resize", [40, 44], ids=["same settings", "other settings"])
+def test_a_job_that_was_taken_for_dead_stops_and_spoils_nothing(
+    settings: Settings, tmp_path: Path, resize: int
+) -> None:
+    """It is halted in the middle, another one starts, and then it goes on."""
+    files, target, whole = (tmp_path / name for name in ("files.json", "a.npy", "whole.npy"))
+    files.write_text(json.dumps(files_of(settings) * 12))
+    assert start(settings, whole, files, resize=resize).wait() == 0
+    record = tmp_path / "a.npy.unfinished.json"
+    for moment in (0.0, 0.02, 0.05, 0.1):
+        late = start(settings, target, files)
+        while not record.exists():
+            time.sleep(0.002)
+        time.sleep(moment)
+        late.send_signal(signal.SIGSTOP)
+        assert not target.exists(), "too late: nothing was tested"
+        job = start(settings, target, files, resize=resize)
+        held = (tmp_path / "a.npy.unfinished.lease").read_text()
+        while (tmp_path / "a.npy.unfinished.lease").read_text() == held:
+            time.sleep(0.002)
+        late.send_signal(signal.SIGCONT)
+        said, _ = late.communicate()
+        assert late.returncode == os.EX_TEMPFAIL
+        assert "another job packs these images" in said
+        assert job.wait() == 0
+        assert target.read_bytes() == whole.read_bytes()
+        assert not list(tmp_path.glob("a.npy.*"))
+        target.unlink()
+
+
+def test_a_disk_that_fills_up_leaves_no_half_result(settings: Settings, tmp_path: Path) -> None:
+    files, target, whole = (tmp_path / name for name in ("files.json", "a.npy", "whole.npy"))
+    files.write_text(json.dumps(files_of(settings)))
+    assert start(settings, whole, files).wait() == 0
+    room = whole.stat().st_size // 2
+    limited = start(settings, target, files, room=room)
+    assert limited.wait() == 1
+    assert not target.exists()
+    assert start(settings, target, files).wait() == 0
+    assert target.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.slow

@@ -164,10 +164,10 @@ def test_large_files_are_told_apart_by_size_and_ends(
 
 def test_the_job_that_came_last_holds_the_lease(side: Callable) -> None:
     early, late = side(), side()
-    early.claim()
-    assert early.taken_over_by() is None
-    late.claim()
-    assert early.taken_over_by() == late.owner
-    assert late.taken_over_by() is None
+    early.lease.claim()
+    assert early.lease.taken_over_by() is None
+    late.lease.claim()
+    assert early.lease.taken_over_by() == late.lease.owner
+    assert late.lease.taken_over_by() is None
     late.remove()
-    assert early.taken_over_by() == "a job that has finished"
+    assert early.lease.taken_over_by() == "a job that has finished"

@@ -99,7 +99,7 @@ def train(folder: Path, every_seconds: float, pause: float, workers: int = 0) ->
         )
     )
     state = {name: value.numpy() for name, value in module.state_dict().items()}
-    if holder := side.taken_over_by():
+    if holder := side.lease.taken_over_by():
         raise StoppedError(f"another job trains this network: {holder}")
     with artifacts.atomic(folder / "network.npz") as temporary, temporary.open("wb") as file:
         np.savez(file, history=np.array(json.dumps(rows, sort_keys=True)), **state)

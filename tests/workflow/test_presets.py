@@ -40,6 +40,15 @@ def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, netwo
     assert not blank.path("results").exists()
 
 
+def test_the_groups_of_the_cluster_fit_the_largest_preset(blank: Workspace) -> None:
+    """Snakemake would refuse a group that waits for itself."""
+    done = blank.snakemake(
+        "--dry-run", "--quiet", "rules", "--profile", "profiles/slurm",
+        config="config/corrected.yaml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_preset_does_not_start_without_imagenet(blank: Workspace) -> None:
     done = blank.snakemake(config="config/paper.yaml")
     assert done.returncode != 0

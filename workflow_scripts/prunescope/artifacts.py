@@ -17,6 +17,12 @@ from prunescope import provenance
 from prunescope.errors import InputError, how_to_rebuild
 
 
+def flush(path: Path) -> None:
+    """Bring to the disk what the system still keeps of a file."""
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a unique temporary path beside `path`; move it there once the block succeeded.
@@ -36,8 +42,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary.touch(exist_ok=False)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        flush(temporary)
         temporary.replace(target)
     except OSError as error:
         # NumPy gives no number when it finds too little room before it writes.
@@ -65,8 +70,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         yield temporary
         for file in files_of(temporary):
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
+            flush(file)
         if target.is_dir():
             shutil.rmtree(target)
         temporary.replace(target)
@@ -94,6 +98,12 @@ def remove_leftovers(path: str | Path) -> None:
             shutil.rmtree(other)
         elif name.fullmatch(other.name):
             other.unlink(missing_ok=True)
+
+
+def copy(source: str | Path, path: str | Path) -> None:
+    """Write the content of another file to `path`."""
+    with atomic(path) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def save_array(array: np.ndarray, path: str | Path) -> None:

@@ -17,6 +17,14 @@ class StoppedError(RuntimeError):
     """
 
 
+class SupersededError(StoppedError):
+    """Another job makes the same result, or has made it: this one is late and stops.
+
+    If the result is there, the script ends with status 0: the Snakemake inside a job of a cluster
+    deletes the outputs of a script that fails, whoever wrote them.
+    """
+
+
 def how_to_rebuild(path: object) -> str:
     """The command that makes a damaged result anew, and then whatever depends on it."""
     return f"Make it again: .venv/bin/snakemake --cores all --force {path}"

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from prunescope import artifacts, provenance
-from prunescope.errors import InputError, StoppedError
+from prunescope.errors import InputError, StoppedError, SupersededError
 
 log = logging.getLogger("prunescope")
 
@@ -43,6 +44,13 @@ def running(smk: Any) -> Iterator[None]:
         artifacts.save_checksums(made, f"{smk.log[0]}.sha256")
     except InputError as error:
         _fail(smk, str(error))
+    except SupersededError as error:
+        if not all(Path(path).exists() for path in smk.output):
+            _fail(smk, str(error), status=os.EX_TEMPFAIL)
+        message = f"{error} The result is there."
+        log.info(message)
+        print(f"{smk.rule}: {message}", file=sys.stderr)
+        return
     except StoppedError as error:
         _fail(smk, str(error), status=os.EX_TEMPFAIL)
     except OSError as error:

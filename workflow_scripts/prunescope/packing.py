@@ -2,6 +2,7 @@
 
 The array grows in a file beside the output; a second one, JSON, says how far it got and for
 which files, settings and code. What is written past that point is cut off when the job goes on.
+A third one is the lease of the job that writes.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ import PIL
 
 from prunescope import artifacts, decoding
 from prunescope.errors import InputError
+from prunescope.lease import Lease
 
 log = logging.getLogger("prunescope")
 
@@ -89,7 +91,8 @@ def pack(
     images
         The .npy file.
     unfinished
-        Where it grows; `<unfinished>.json` holds the progress. Both are gone at the end.
+        Where it grows; `<unfinished>.json` holds the progress, `<unfinished>.lease` names the job.
+        All are gone at the end.
     code
         Digest of the code, part of the fingerprint.
     threads
@@ -105,20 +108,26 @@ def pack(
     ------
     InputError
         A file is gone, or damaged and not to be skipped, or none can be read.
+    SupersededError
+        Another job packs the same images.
     """
     unfinished = Path(unfinished)
+    lease = Lease(unfinished.with_name(f"{unfinished.name}.lease"))
+    lease.claim()
     record = unfinished.with_name(f"{unfinished.name}.json")
     progress = _resume(unfinished, record, _fingerprint(files, settings, code), settings)
     with unfinished.open("r+b") as file:
-        _continue(file, record, progress, files, settings, threads)
+        _continue(file, record, progress, files, settings, threads, lease)
         if not progress.written:
             raise InputError(f"{settings.folder}: none of the {len(files)} images can be read.")
         file.seek(0)
         file.write(_header(progress.written, settings.image_size))
         file.flush()
         os.fsync(file.fileno())
+    lease.check("packs these images")
     unfinished.replace(images)
-    record.unlink()
+    record.unlink(missing_ok=True)
+    lease.release()
     log.info("%d images packed; %s", progress.written, _counts(progress.report))
     return progress.report
 
@@ -130,6 +139,7 @@ def _continue(
     files: Sequence[str],
     settings: Settings,
     threads: int,
+    lease: Lease,
 ) -> None:
     end = _offset(progress.written, settings.image_size)
     file.truncate(end)
@@ -146,6 +156,7 @@ def _continue(
             # First the images, then the record that counts on them.
             file.flush()
             os.fsync(file.fileno())
+            lease.check("packs these images")
             with artifacts.atomic(record) as temporary:
                 temporary.write_text(json.dumps(asdict(progress)))
             if (start // CHUNK) % 50 == 0:
@@ -175,6 +186,8 @@ def _resume(unfinished: Path, record: Path, fingerprint: str, settings: Settings
         return progress
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
+    # A new file, not the old one emptied: a late job of before may still be writing into that.
+    unfinished.unlink(missing_ok=True)
     unfinished.write_bytes(_header(0, settings.image_size))
     return Progress(fingerprint)
 

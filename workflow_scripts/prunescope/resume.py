@@ -6,16 +6,13 @@ the training depends on, so that the state of another recipe is never mistaken f
 and is still there when that recipe comes back. The file before the last one is kept too: a
 write that was cut off, or a damaged disk, costs a few minutes, not the training.
 
-A lease beside it names the job that trains. Where a scheduler or a lost connection left an older
-job of the same network running, the older one finds that it lost the lease and stops.
+A lease beside it names the job that trains (`prunescope.lease`).
 """
 
+import contextlib
 import hashlib
 import json
 import logging
-import os
-import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from prunescope import artifacts
+from prunescope.lease import Lease
 
 log = logging.getLogger("prunescope")
 
@@ -102,26 +100,9 @@ class SideCheckpoint:
         return self.path.with_suffix(".previous.safetensors")
 
     @cached_property
-    def owner(self) -> str:
-        """This job among all that may train the network: host, process and a random number."""
-        return f"{socket.gethostname()} process {os.getpid()} ({secrets.token_hex(8)})"
-
-    @property
-    def lease(self) -> Path:
-        return self.folder / "training.lease"
-
-    def claim(self) -> None:
-        """Take the lease: from now on any other job of this network is a late one."""
-        with artifacts.atomic(self.lease) as temporary:
-            temporary.write_text(self.owner)
-
-    def taken_over_by(self) -> str | None:
-        """The job that has taken the lease from this one, if one has."""
-        try:
-            holder = self.lease.read_text()
-        except FileNotFoundError:
-            return "a job that has finished"
-        return None if holder == self.owner else holder
+    def lease(self) -> Lease:
+        """Names the job that trains the network."""
+        return Lease(self.folder / "training.lease")
 
     def save(self, tensors: Tensors, values: Values) -> None:
         """Write the state, whole or not at all; the last one becomes the one before."""
@@ -130,7 +111,10 @@ class SideCheckpoint:
         content = to_bytes(dict(tensors), {KEY: json.dumps(header, sort_keys=True)})
         with artifacts.atomic(self.path) as temporary:
             temporary.write_bytes(content)
-            if self.path.exists():
+            # Now, not after the move, so that the time without a last state is short.
+            artifacts.flush(temporary)
+            # A late owner may move it at the same moment.
+            with contextlib.suppress(FileNotFoundError):
                 self.path.replace(self.previous)
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
@@ -153,7 +137,7 @@ class SideCheckpoint:
 
     def remove(self) -> None:
         """Delete the states of this network's trainings and the lease: it is finished."""
-        self.lease.unlink(missing_ok=True)
+        self.lease.release()
         # What begins with a dot was being written when a job was killed.
         for name in ("training.*.safetensors", ".training.*"):
             for path in self.folder.glob(name):

@@ -17,7 +17,7 @@ from prunescope import devices, distributed, evaluation, loading
 from prunescope.checkpoints import Description
 from prunescope.datasets import PackedImages
 from prunescope.distributed import World
-from prunescope.errors import InputError, StoppedError
+from prunescope.errors import InputError, StoppedError, SupersededError
 from prunescope.masking import MaskedParameters, RegrowthError
 from prunescope.preprocessing import to_input
 from prunescope.recipes import OPTIMIZERS, PRECISIONS, SCHEDULES, Recipe, make_plan
@@ -306,10 +306,9 @@ class _Session:
             return
         side = self.around.side
         if order == LEAVE:
-            assert side is not None
-            raise StoppedError(
-                f"another job trains this network: {side.taken_over_by()}. This one stops."
-            )
+            if side is not None:
+                side.lease.check("trains this network")
+            raise SupersededError("another job trains this network. This one stops.")
         if side is not None:
             self._check_finite(float(self.loss), self.epoch + 1, self._lr(self.step - 1))
             self._save(side)
@@ -332,7 +331,7 @@ class _Session:
             return wanted
         if wanted != GO_ON or now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
-            return LEAVE if side.taken_over_by() else wanted
+            return LEAVE if side.lease.taken_over_by() else wanted
         return wanted
 
     def _save(self, side: SideCheckpoint) -> None:
@@ -364,7 +363,7 @@ class _Session:
         if side is None:
             return
         if self.world.leads:
-            side.claim()
+            side.lease.claim()
         found = side.load()
         if found is None:
             return

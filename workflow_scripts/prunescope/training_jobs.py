@@ -13,7 +13,7 @@ from prunescope import devices, distributed, loading, networks, retraining
 from prunescope.checkpoints import Network
 from prunescope.datasets import PackedImages
 from prunescope.distributed import World
-from prunescope.errors import InputError, StoppedError
+from prunescope.errors import InputError
 from prunescope.recipes import Recipe
 from prunescope.resume import SideCheckpoint
 from prunescope.retraining import Surroundings
@@ -81,8 +81,7 @@ def run(
     with distributed.together(processes, device, _take_part, task) as world:
         around = Surroundings(device, task.workers, world, task.side, stop)
         history = follow(_train(module, task, around, task.validation))
-    if holder := task.side.taken_over_by():
-        raise StoppedError(f"another job trains this network: {holder}. This one stops.")
+    task.side.lease.check("trains this network")
     return networks.to_network(module, task.network.description, task.masks), history
 
 
