@@ -302,6 +302,21 @@ def labels_of_chart(format):
     return labels
 
 
+def unwatched(value):
+    """Param function: a value whose change makes nothing stale, in rules that download.
+
+    A checksum fixes the content of a download, whatever code or place it comes from. And what
+    reads it takes it as `ancient`: Snakemake looks at nothing behind a stale job, stops at
+    `ancient`, and would end such a run well before the study is complete.
+    """
+
+    # Snakemake compares no params that are made of a job's threads.
+    def given(wildcards, threads):
+        return value(wildcards) if callable(value) else value
+
+    return given
+
+
 # A job that was interrupted is tried again, by the Snakemake that the user started: the one
 # inside a job of a cluster would try again with the memory and time that were too little, and,
 # where a job was taken for dead, take the work from the job that replaced it.

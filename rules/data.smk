@@ -40,8 +40,8 @@ rule fetch_fashion_mnist:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("fetch_fashion_mnist.py"),
-        folder=lookup("datasets/{dataset}/folder", within=config),
+        code=unwatched(code_digest("fetch_fashion_mnist.py")),
+        folder=unwatched(lookup("datasets/{dataset}/folder", within=config)),
     script:
         "../workflow_scripts/fetch_fashion_mnist.py"
 

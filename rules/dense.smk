@@ -80,8 +80,8 @@ rule fetch_checkpoint:
         mem_mb=memory(1000),
         runtime=minutes(60),
     params:
-        code=code_digest("fetch_checkpoint.py"),
-        checkpoint=lookup("model/checkpoint", within=config),
+        code=unwatched(code_digest("fetch_checkpoint.py")),
+        checkpoint=unwatched(lookup("model/checkpoint", within=config)),
     script:
         "../workflow_scripts/fetch_checkpoint.py"
 

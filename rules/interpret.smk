@@ -24,9 +24,11 @@ rule fetch_metric_weights:
         mem_mb=memory(1000),
         runtime=minutes(120),
     params:
-        code=code_digest("fetch_metric_weights.py"),
-        metric=lookup("interpretability/similarity/metric", within=config),
-        sha256=lookup("interpretability/similarity/sha256", within=config, default={}),
+        code=unwatched(code_digest("fetch_metric_weights.py")),
+        metric=unwatched(lookup("interpretability/similarity/metric", within=config)),
+        sha256=unwatched(
+            lookup("interpretability/similarity/sha256", within=config, default={})
+        ),
     script:
         "../workflow_scripts/fetch_metric_weights.py"
 

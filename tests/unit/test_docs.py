@@ -328,8 +328,9 @@ def test_the_table_of_staleness_names_all_keys() -> None:
 
 
 def lookups(body: str) -> set[str]:
-    """The config keys that a rule looks up, as they are written in the documents."""
-    paths = re.findall(r"lookup\(\s*f?\"([a-z_]+(?:/[^\"]+?)?)\",", body)
+    """The config keys that make a rule stale, as they are written in the documents."""
+    watched = re.sub(r"unwatched\(\s*lookup\(", "", body)
+    paths = re.findall(r"lookup\(\s*f?\"([a-z_]+(?:/[^\"]+?)?)\",", watched)
     keys = {re.sub(r"\{[^}]*\}", "<name>", path).replace("/", ".") for path in paths}
     return {key for key in keys if "<name>.<name>" not in key}
 

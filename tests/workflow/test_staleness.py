@@ -207,6 +207,20 @@ def test_a_code_edit_reruns_what_imports_it(finished: Workspace, edit: Edit, nam
     assert finished.stale() == expected
 
 
+def test_code_of_all_steps_reruns_all_but_downloads(
+    finished: Workspace, blank: Workspace, edit: Edit
+) -> None:
+    """Snakemake must not stop at a download that it would do again."""
+    edit(
+        finished.path(f"{MODULES}/artifacts.py"),
+        "touch(exist_ok=False)",
+        "touch(0o666, exist_ok=False)",
+    )
+    everything = blank.stale()
+    assert everything.pop("fetch_fashion_mnist") == 1
+    assert finished.stale() == everything
+
+
 @pytest.mark.parametrize(
     "path", ["workflow_scripts/score_mis.py", "workflow_scripts/explorer/app.js", TINY]
 )
