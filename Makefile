@@ -9,8 +9,9 @@ PERCEPTUAL := $(VENV)/.perceptual
 SNAKEMAKE := $(BIN)/snakemake
 CONFIG ?= config.yaml
 CORES ?= all
-# Tests of one file share what they set up, so a file is one worker's.
-WORKERS ?= -n 2 --dist loadfile
+# Tests of one file share what they set up, so a file is one worker's. In the order of pyproject.toml:
+# pytest-xdist would start with the files of the most tests, which are the quick ones.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup perceptual fetch plan results report findings verify benchmark test test-fast lint format docs lock clean
 

@@ -1,7 +1,7 @@
-"""A real SLURM on this machine for the tests: a controller and two nodes on loopback.
+"""A real SLURM on this machine for the tests: a controller and three nodes on loopback.
 
 All its files lie in one folder (with a short path: sockets have names of at most 108 characters),
-and it ends with the processes that it started. Nodes have two fake GPUs each. There is no
+and it ends with the processes that it started. Nodes have fake GPUs. There is no
 accounting, as on small clusters.
 """
 
@@ -20,8 +20,8 @@ from pathlib import Path
 PROGRAMS = ("munged", "munge", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
 # Snakemake's job steps lose SLURM's variables, so each client gets a wrapper that sets them.
 CLIENTS = ("sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol", "sacct")
-NODES = 2
-GPUS = 2
+NODES = 3
+GPUS = 6
 SECONDS = 60
 
 
@@ -55,8 +55,9 @@ class Cluster:
     """A cluster under `folder`; `start` it, and `stop` it whatever happens."""
 
     folder: Path
-    cpus: int = 8
-    memory: int = 16000
+    cpus: int = 16
+    # More than there is: jobs of a group ask for what all of them may need.
+    memory: int = 64000
     processes: list[subprocess.Popen] = field(default_factory=list)
     _nodes: dict[int, subprocess.Popen] = field(default_factory=dict)
 
@@ -83,7 +84,10 @@ class Cluster:
         self._wait(lambda: self._succeeds("scontrol", "ping"))
         for node in range(1, NODES + 1):
             self.start_daemon(node)
-        self._wait(lambda: self.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * NODES)
+        self._wait(lambda: self._nodes_are("idle"))
+
+    def _nodes_are(self, state: str) -> bool:
+        return self.run("sinfo", "-h", "-N", "-p", "cpu", "-o", "%t").split() == [state] * NODES
 
     def stop(self) -> None:
         """End the jobs, then the daemons."""
@@ -172,7 +176,8 @@ class Cluster:
             time.sleep(0.1)
 
     def _write(self) -> None:
-        for name in ("bin", "log", "munge", "state", "spool/n1", "spool/n2", "dev"):
+        spools = [f"spool/n{node}" for node in range(1, NODES + 1)]
+        for name in ("bin", "log", "munge", "state", "dev", *spools):
             (self.folder / name).mkdir(parents=True)
         self.folder.chmod(0o755)
         (self.folder / "munge" / "key").write_bytes(os.urandom(1024))
@@ -194,7 +199,9 @@ class Cluster:
         controller, *ports = free_ports(1 + NODES)
         nodes = "".join(
             f"NodeName=n{place} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-            f"CPUs={self.cpus} RealMemory={self.memory} Gres=gpu:fake:{GPUS} State=UNKNOWN\n"
+            # The first nodes first.
+            f"CPUs={self.cpus} RealMemory={self.memory} Gres=gpu:fake:{GPUS} Weight={place} "
+            "State=UNKNOWN\n"
             for place, port in enumerate(ports, start=1)
         )
         return f"""\
@@ -222,7 +229,7 @@ SchedulerParameters=sched_min_interval=100000,batch_sched_delay=0
 SlurmdParameters=config_overrides
 PropagateResourceLimits=NONE
 JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=5
+JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 ReturnToService=2
@@ -231,5 +238,6 @@ KillWait=10
 MinJobAge=3600
 JobRequeue=1
 GresTypes=gpu
-{nodes}PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=500 State=UP
+{nodes}PartitionName=cpu Nodes=ALL MaxTime=INFINITE DefMemPerCPU=500 State=UP
+PartitionName=gpu Nodes=ALL MaxTime=INFINITE DefMemPerCPU=500 State=UP
 """

@@ -12,16 +12,23 @@ PROFILE = "profiles/slurm"
 MINUTES = 10
 
 
-def fill_in(workspace: Workspace) -> None:
-    """Do what docs/slurm.md asks a user to do, for the tests' cluster."""
+def fill_in(workspace: Workspace, **training: object) -> None:
+    """Do what docs/slurm.md asks a user to do, for the tests' cluster.
+
+    `training` are more resources of `train_dense`.
+    """
     path = workspace.path(f"{PROFILE}/profile.yaml")
     profile = yaml.safe_load(path.read_text())
-    profile["default-resources"] = {"slurm_partition": "main"}
+    profile["default-resources"] = {"slurm_partition": "cpu"}
     profile["slurm-no-account"] = True
+    for resources in profile["set-resources"].values():
+        if "gpu_model" in resources:
+            resources |= {"slurm_partition": "gpu", "gpu_model": "fake"}
+    profile["set-resources"]["train_dense"] |= training
     # The nodes have more cores than this machine: few jobs at a time.
     profile["jobs"] = 4
-    del profile["set-resources"], profile["set-threads"]
-    profile["group-components"] = dict.fromkeys(profile["group-components"], 2)
+    # Sums depend on the number of threads: as many as in the run that this one is compared with.
+    del profile["set-threads"]
     profile["slurm-init-seconds-before-status-checks"] = 3
     profile["latency-wait"] = 5
     path.write_text(yaml.safe_dump(profile))

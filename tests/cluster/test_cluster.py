@@ -39,6 +39,7 @@ def test_the_cluster_makes_the_same_bytes(submitted: Workspace, finished: Worksp
 
 
 def test_every_step_was_a_job_of_the_cluster(submitted: Workspace, cluster: Cluster) -> None:
-    states = cluster.run("squeue", "-h", "--states=all", "-o", "%T").split()
+    jobs = cluster.run("squeue", "-h", "--states=all", "-o", "%T %Z").splitlines()
+    states = [job.split()[0] for job in jobs if job.endswith(f" {submitted.folder}")]
     assert len(states) >= 30
     assert set(states) == {"COMPLETED"}

@@ -1,11 +1,17 @@
-"""What a cluster does to a training: whatever it is, the network has the same bytes."""
+"""What a cluster does to a training: whatever it is, the network has the same bytes.
 
+All trainings run side by side, to save time. Before something is done to a job it is halted, so
+that no job is finished before its fault, however fast the machine.
+"""
+
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,9 +26,12 @@ pytestmark = pytest.mark.slow
 CONFIG = "config/long.yaml"
 DENSE = "networks/dense/none/rate0.00/seed0"
 NETWORK = f"results/tiny/{DENSE}/network.safetensors"
+LEASE = f"results/tiny/{DENSE}/training.lease"
 LOG = f"results/logs/tiny/{DENSE}/train_dense.log"
-EPOCHS = 16
-SECONDS = 400
+EPOCHS = 2
+# Many trainings on few cores: threads that wait for each other would cost more than they do.
+THREADS = ["--set-threads", "train_dense=1"]
+SECONDS = 600
 
 
 @dataclass
@@ -31,42 +40,86 @@ class Training:
 
     workspace: Workspace
     cluster: Cluster
-    process: subprocess.Popen
+    processes: list[subprocess.Popen] = field(default_factory=list)
+    job: str = ""
+    halted: int = 0
+    held: str = ""
+
+    def submit(self) -> None:
+        """Start Snakemake, the first time or again."""
+        with self.workspace.path("said").open("ab") as said:
+            process = subprocess.Popen(
+                command(*THREADS, "--", NETWORK, config=CONFIG),
+                cwd=self.workspace.folder,
+                env=environment(self.cluster),
+                stdout=said,
+                stderr=said,
+            )
+        self.processes.append(process)
 
     @property
     def log(self) -> str:
         path = self.workspace.path(LOG)
-        return path.read_text() if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
 
     @property
     def said(self) -> str:
         return self.workspace.path("said").read_text()
 
     @property
-    def job(self) -> str:
-        """The number of its latest SLURM job."""
-        found = self.cluster.run(
-            "squeue", "-h", "--states=all", "--sort=i", "-o", "%i %Z").splitlines()  # fmt: skip
-        own = [line.split()[0] for line in found if line.endswith(str(self.workspace.folder))]
-        return own[-1]
+    def jobs(self) -> list[str]:
+        """The numbers of its SLURM jobs, in order."""
+        lines = self.cluster.run("squeue", "-h", "--states=all", "-o", "%i %Z").splitlines()
+        own = [line.split()[0] for line in lines if line.endswith(f" {self.workspace.folder}")]
+        return sorted(own, key=int)
 
-    def wait(self, ready: Callable[[], bool]) -> None:
+    def state(self, job: str) -> str:
+        return self.cluster.run("squeue", "-h", "--states=all", "-j", job, "-o", "%T")
+
+    @property
+    def scripts(self) -> set[int]:
+        """The processes that train, of whichever of its jobs."""
+        scripts = f"{self.workspace.folder}/.snakemake/scripts/"
+        return {
+            int(folder.name)
+            for folder in Path("/proc").glob("[0-9]*")
+            if first_argument_of(folder).startswith(scripts)
+        }
+
+    def wait(self, ready: Callable[[], object]) -> None:
         end = time.monotonic() + SECONDS
         while not ready():
             assert time.monotonic() < end, self.said + self.log
-            time.sleep(0.3)
+            time.sleep(0.2)
 
-    def wait_for_state(self) -> None:
-        """Until there is something to go on from."""
-        self.wait(lambda: len(re.findall("epoch [1-9]", self.log)) >= 2)
+    def halt(self) -> bool:
+        """Once there is something to go on from, let the job do nothing more. False before."""
+        folder = self.workspace.path(f"results/tiny/{DENSE}")
+        if not list(folder.glob("training.*.previous.safetensors")):
+            return False
+        (self.halted,) = self.scripts
+        os.kill(self.halted, signal.SIGSTOP)
+        assert not self.workspace.path(NETWORK).exists(), "too late: nothing would be tested"
+        (self.job,) = self.jobs
+        self.held = self.workspace.path(LEASE).read_text()
+        return True
+
+    def go_on(self) -> None:
+        os.kill(self.halted, signal.SIGCONT)
 
     def wait_for_end(self) -> None:
-        self.wait(lambda: self.process.poll() is not None)
-        assert self.process.returncode == 0, self.said + self.log
+        self.wait(lambda: self.processes[-1].poll() is not None)
+        assert self.processes[-1].returncode == 0, self.said + self.log
+
+
+def first_argument_of(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text().split("\0")[1]
+    except (OSError, IndexError):
+        return ""
 
 
 def lengthen(workspace: Workspace) -> None:
-    """A training that takes long enough to be disturbed."""
     config = yaml.safe_load(workspace.path(TINY).read_text())
     config["recipes"]["from_scratch"]["epochs"] = EPOCHS
     workspace.path(CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
@@ -79,94 +132,187 @@ def undisturbed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -
     lengthen(workspace)
     for name in ("results/datasets", ".snakemake"):
         shutil.copytree(finished.path(name), workspace.path(name))
-    done = workspace.snakemake(NETWORK, config=CONFIG)
+    done = workspace.snakemake(NETWORK, *THREADS, config=CONFIG)
     assert done.returncode == 0, done.stderr[-4000:]
     return workspace
 
 
-@pytest.fixture
-def train(
-    cluster: Cluster, undisturbed: Workspace, tmp_path: Path
-) -> Iterator[Callable[..., Training]]:
-    started: list[Training] = []
-
-    def start(*arguments: str) -> Training:
-        workspace = copy_project(tmp_path / str(len(started)))
-        fill_in(workspace)
-        lengthen(workspace)
-        for name in ("results/datasets", ".snakemake"):
-            shutil.copytree(undisturbed.path(name), workspace.path(name), dirs_exist_ok=True)
-        with workspace.path("said").open("wb") as said:
-            process = subprocess.Popen(
-                command(NETWORK, *arguments, config=CONFIG),
-                cwd=workspace.folder,
-                env=environment(cluster),
-                stdout=said,
-                stderr=said,
-            )
-        started.append(Training(workspace, cluster, process))
-        return started[-1]
-
-    yield start
-    for training in started:
-        training.process.kill()
-        training.process.wait()
-    cluster.run("scancel", "--user=root")
+def stop_in_time(training: Training) -> None:
+    training.cluster.run("scontrol", "update", f"JobId={training.job}", "TimeLimit=1")
+    training.wait(lambda: training.state(training.job) != "RUNNING")
+    # In the seconds between SIGTERM and SIGKILL.
+    training.go_on()
 
 
-def on(node: int, **resources: object) -> list[str]:
-    """Arguments that keep a training on a node, with a state saved after every step."""
-    wanted = {"slurm_extra": f"'--nodelist=n{node}'", "checkpoint_seconds": 0, **resources}
-    return ["--set-resources", *(f"train_dense:{key}={value}" for key, value in wanted.items())]
+def send_sigterm(training: Training) -> None:
+    training.cluster.run("scancel", "--signal=TERM", training.job)
+    training.go_on()
 
 
-def same(training: Training, undisturbed: Workspace) -> bool:
-    return training.workspace.path(NETWORK).read_bytes() == undisturbed.path(NETWORK).read_bytes()
+def requeue(training: Training) -> None:
+    training.cluster.run("scontrol", "requeue", training.job)
 
 
-def test_trainings_that_are_stopped_go_on(
-    cluster: Cluster, undisturbed: Workspace, train: Callable[..., Training]
-) -> None:
-    """Side by side, to save time: a time limit, a signal, a requeue, and too little memory."""
-    limited = train(*on(1, runtime=1))
-    signalled = train(*on(1))
-    requeued = train(*on(1))
-    starved = train(*on(1, mem_mb="350*attempt**3"))
-
-    signalled.wait_for_state()
-    first = signalled.job
-    cluster.run("scancel", "--signal=TERM", "--full", first)
-    requeued.wait_for_state()
-    same_job = requeued.job
-    cluster.run("scontrol", "requeue", same_job)
-
-    for training in (limited, signalled, requeued, starved):
-        training.wait_for_end()
-        assert same(training, undisturbed)
-    for training in (limited, signalled, requeued):
-        assert "going on from" in training.log
-    assert "SIGTERM" in limited.log
-    assert "SIGTERM" in signalled.log
-    assert signalled.job != first
-    assert requeued.job == same_job
-    assert "Trying to restart" in starved.said
-
-
-def test_trainings_outlive_their_nodes(
-    cluster: Cluster, undisturbed: Workspace, train: Callable[..., Training]
-) -> None:
-    """A daemon that is killed and started again, then a node that is lost with its job."""
-    training = train(*on(2))
-    training.wait_for_state()
-    cluster.kill_daemon(2)
-    time.sleep(3)
-    cluster.start_daemon(2)
-    before = training.log
-    training.wait(lambda: training.log != before)
-    assert training.log.startswith(before)
-    cluster.kill_node(2)
+def lose_node(training: Training) -> None:
+    training.cluster.kill_node(3)
     time.sleep(1)
-    cluster.start_daemon(2)
+    training.cluster.start_daemon(3)
+
+
+def kill_snakemake_and_start_again(training: Training) -> None:
+    training.processes[-1].kill()
+    training.processes[-1].wait()
+    unlocked = subprocess.run(
+        command("--unlock", config=CONFIG),
+        cwd=training.workspace.folder,
+        env=environment(training.cluster),
+        capture_output=True,
+        check=False,
+    )
+    assert unlocked.returncode == 0, unlocked.stderr
+    training.submit()
+
+
+def kill_daemon(training: Training) -> None:
+    training.cluster.kill_daemon(2)
+
+
+# What is done to each training once it is halted, and where it starts. The two whose node breaks
+# are alone on it; the second of them can go on elsewhere.
+FAULTS: dict[str, tuple[Callable[[Training], None], str]] = {
+    "signalled": (send_sigterm, "--nodelist=n1"),
+    "requeued": (requeue, "--nodelist=n1"),
+    "orphaned": (kill_snakemake_and_start_again, "--nodelist=n1"),
+    "lost": (lose_node, "--nodelist=n3"),
+    "mistaken": (kill_daemon, "--exclude=n1"),
+    # The last one: it waits.
+    "limited": (stop_in_time, "--nodelist=n1"),
+}
+STARVED = "starved"
+
+
+@pytest.fixture(scope="module")
+def trainings(
+    cluster: Cluster, undisturbed: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Training]]:
+    """One training for each fault, which has just happened to it. All save every step."""
+    started = {}
+    for name, (_, place) in [*FAULTS.items(), (STARVED, (None, "--nodelist=n1"))]:
+        workspace = copy_project(tmp_path_factory.mktemp(name))
+        fill_in(workspace, slurm_extra=f"'{place}'", checkpoint_seconds=0)
+        lengthen(workspace)
+        for copied in ("results/datasets", ".snakemake"):
+            shutil.copytree(undisturbed.path(copied), workspace.path(copied), dirs_exist_ok=True)
+        started[name] = Training(workspace, cluster)
+    starve(started[STARVED].workspace)
+    try:
+        for training in started.values():
+            training.submit()
+        waiting = set(FAULTS)
+        while waiting:
+            waiting -= {name for name in waiting if started[name].halt()}
+            for name in waiting:
+                ended = started[name].processes[-1].poll() is not None
+                assert not ended, started[name].said + started[name].log
+            time.sleep(0.1)
+        for name, (fault, _) in FAULTS.items():
+            fault(started[name])
+        yield started
+    finally:
+        for training in started.values():
+            for process in training.processes:
+                process.kill()
+                process.wait()
+        cluster.run("scancel", "--user=root")
+        # SLURM does not reach those on a node that it took for dead.
+        for training in started.values():
+            for script in training.scripts:
+                os.kill(script, signal.SIGKILL)
+
+
+def starve(workspace: Workspace) -> None:
+    """Take the first attempt's memory away: what a training asks for is far too little."""
+    rules = workspace.path("rules/common.smk")
+    text = rules.read_text()
+    assert text.count("(4000 + WORKER_MEGABYTES") == 1
+    rules.write_text(text.replace("(4000 + WORKER_MEGABYTES", "(650 + WORKER_MEGABYTES"))
+
+
+def assert_same(training: Training, undisturbed: Workspace) -> None:
+    """The network and its history are those of the training that was left alone, and no more."""
+    folder, expected = (
+        workspace.path(NETWORK).parent for workspace in (training.workspace, undisturbed)
+    )
+    names = ["history.parquet", "network.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    for name in names:
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def test_a_job_past_its_time_limit_goes_on_in_another(
+    trainings: dict[str, Training], undisturbed: Workspace
+) -> None:
+    training = trainings["limited"]
     training.wait_for_end()
-    assert same(training, undisturbed)
+    assert training.state(training.job) == "TIMEOUT"
+    assert "asked to stop after step" in told_by_slurm(training)
+    assert len(training.jobs) == 2
     assert "going on from" in training.log
+    assert_same(training, undisturbed)
+
+
+def test_a_job_that_gets_sigterm_goes_on_in_another(
+    trainings: dict[str, Training], undisturbed: Workspace
+) -> None:
+    training = trainings["signalled"]
+    training.wait_for_end()
+    assert len(training.jobs) == 2
+    assert "asked to stop after step" in told_by_slurm(training)
+    assert "going on from" in training.log
+    assert_same(training, undisturbed)
+
+
+@pytest.mark.parametrize("fault", ["requeued", "lost"])
+def test_a_job_that_starts_once_more_goes_on(
+    trainings: dict[str, Training], undisturbed: Workspace, fault: str
+) -> None:
+    """`scontrol requeue`; a node that is lost with its job."""
+    training = trainings[fault]
+    training.wait_for_end()
+    assert training.jobs == [training.job]
+    assert "going on from" in training.log
+    assert_same(training, undisturbed)
+
+
+@pytest.mark.parametrize(("fault", "jobs"), [("orphaned", 2), ("mistaken", 1)])
+def test_of_two_jobs_that_train_the_same_network_the_older_one_stops(
+    trainings: dict[str, Training], undisturbed: Workspace, fault: str, jobs: int
+) -> None:
+    """Snakemake was killed and started again; a node that only seemed dead: its daemon was."""
+    training = trainings[fault]
+    lease = training.workspace.path(LEASE)
+    training.wait(lambda: not lease.exists() or lease.read_text() != training.held)
+    training.go_on()
+    training.wait(lambda: not Path(f"/proc/{training.halted}").exists())
+    training.wait_for_end()
+    assert len(training.jobs) == jobs
+    if jobs > 1:  # else its log is that of the job that went well, which is not kept
+        assert "another job trains this network" in told_by_slurm(training)
+    assert_same(training, undisturbed)
+
+
+def told_by_slurm(training: Training) -> str:
+    """What is in the logs of its SLURM jobs: those of jobs that failed are kept."""
+    logs = training.workspace.path("results/logs/slurm").rglob("*.log")
+    return "\n".join(path.read_text(errors="replace") for path in logs)
+
+
+def test_a_job_without_enough_memory_gets_more(
+    trainings: dict[str, Training], undisturbed: Workspace
+) -> None:
+    training = trainings[STARVED]
+    training.wait_for_end()
+    assert "Trying to restart" in training.said
+    asked = re.findall(r"mem_mb=(\d+)", training.said)
+    assert [int(megabytes) for megabytes in asked[:2]] == [650, 1300]
+    assert_same(training, undisturbed)
