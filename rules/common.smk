@@ -70,7 +70,7 @@ COMPACTED_NETWORKS = studies.compacted_networks(config)
 COST_TABLE_NAMES = ["sizes", "costs"] if COMPACTED_NETWORKS else []
 COST_CHART_NAMES = list(COST_CHART_FUNCTIONS) if COMPACTED_NETWORKS else []
 # Where times are measured, nothing else may run. A cluster has no number of cores of its own.
-ALL_CORES = workflow.resource_settings.cores or 8
+ALL_CORES = workflow.resource_settings.cores or 4
 
 COORDINATES = "{method}/{retraining}/rate{rate}/seed{seed}"
 NETWORK = f"results/{{study}}/networks/{COORDINATES}"
