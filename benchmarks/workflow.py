@@ -19,8 +19,8 @@ STARTED = re.compile(STAMP + r"(\w+) \{", flags=re.MULTILINE)
 DONE = re.compile(STAMP + r"done: ", flags=re.MULTILINE)
 CORES = re.compile(r"^Provided cores: (\d+)", flags=re.MULTILINE)
 FINISHED = re.compile(r"^Finished jobid: ", flags=re.MULTILINE)
-# Rules whose jobs take more than one core.
-THREADS = {"train_dense": 2}
+# Rules of the default study whose jobs take more than one core, and how many on a machine of two.
+THREADS = {"train_dense": 2, "measure_costs": 2}
 JOBS = 10_000
 # One graph of that size takes up to a minute.
 LARGE_RUNS = 3

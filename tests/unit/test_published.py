@@ -101,13 +101,16 @@ def test_the_script_writes_the_declared_table(numbers: Path, tmp_path: Path) -> 
                 networks=tmp_path / "networks.parquet",
                 history=tmp_path / "history.parquet",
             ),
-            output=SimpleNamespace(published=tmp_path / "published.parquet"),
+            output=SimpleNamespace(
+                published=tmp_path / "published.parquet", page=tmp_path / "published.html"
+            ),
             params=SimpleNamespace(study="toy"),
         )
     )
     written = tables.PUBLISHED.read(tmp_path / "published.parquet")
     assert written["study"].unique().to_list() == ["toy"]
     assert written["ours"].null_count() == 3
+    assert "Published numbers beside ours" in (tmp_path / "published.html").read_text()
 
 
 # --- the shipped file ------------------------------------------------------------------------
