@@ -9,7 +9,8 @@ from workspaces import TINY, Workspace
 from .slurm import Cluster
 
 PROFILE = "profiles/slurm"
-MINUTES = 10
+# A limit for a cluster that hangs, not for one that is slow.
+MINUTES = 30
 
 
 def fill_in(workspace: Workspace, **training: object) -> None:

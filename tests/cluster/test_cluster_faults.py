@@ -28,7 +28,7 @@ DENSE = "networks/dense/none/rate0.00/seed0"
 NETWORK = f"results/tiny/{DENSE}/network.safetensors"
 LEASE = f"results/tiny/{DENSE}/training.lease"
 LOG = f"results/logs/tiny/{DENSE}/train_dense.log"
-EPOCHS = 2
+EPOCHS = 4
 # Many trainings on few cores: threads that wait for each other would cost more than they do.
 THREADS = ["--set-threads", "train_dense=1"]
 SECONDS = 600
@@ -92,17 +92,28 @@ class Training:
             assert time.monotonic() < end, self.said + self.log
             time.sleep(0.2)
 
-    def halt(self) -> bool:
-        """Once there is something to go on from, let the job do nothing more. False before."""
+    def has_state(self) -> bool:
+        """Whether there is something to go on from."""
         folder = self.workspace.path(f"results/tiny/{DENSE}")
-        if not list(folder.glob("training.*.previous.safetensors")):
+        return bool(list(folder.glob("training.*.previous.safetensors")))
+
+    def halt(self) -> bool:
+        """Once there is something to go on from, let the job do nothing more. False before.
+
+        Nothing else is done here: meanwhile the other trainings go on.
+        """
+        scripts = self.scripts if self.has_state() else set()
+        if not scripts:
             return False
-        (self.halted,) = self.scripts
+        (self.halted,) = scripts
         os.kill(self.halted, signal.SIGSTOP)
+        return True
+
+    def look(self) -> None:
+        """Learn what the halted job holds."""
         assert not self.workspace.path(NETWORK).exists(), "too late: nothing would be tested"
         (self.job,) = self.jobs
         self.held = self.workspace.path(LEASE).read_text()
-        return True
 
     def go_on(self) -> None:
         os.kill(self.halted, signal.SIGCONT)
@@ -214,7 +225,9 @@ def trainings(
             for name in waiting:
                 ended = started[name].processes[-1].poll() is not None
                 assert not ended, started[name].said + started[name].log
-            time.sleep(0.1)
+            time.sleep(0.05)
+        for name in FAULTS:
+            started[name].look()
         for name, (fault, _) in FAULTS.items():
             fault(started[name])
         yield started
