@@ -281,6 +281,15 @@ class Material:
         return path
 
 
+def peak_memory() -> float:
+    """The peak of this process's resident memory in MiB.
+
+    Not `getrusage`: after a fork it counts the memory of the process that forked.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def python(code: str, *arguments: str) -> str:
     """What a fresh Python with the library prints."""
     done = subprocess.run(

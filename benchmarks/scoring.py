@@ -24,14 +24,15 @@ SETTINGS = {"explanations": 9, "tasks": 20, "tau": 0.16, "draw": "imi", "seed": 
 EVERY = 8
 
 MEMORY = """
-import resource, sys
+import sys
+from benchmarks.common import peak_memory
 from prunescope import embedded, mis, tables
 exemplars = tables.EXEMPLARS.read(sys.argv[1])
 similarity = embedded.load(sys.argv[2], sys.argv[3])
 sides = [tables.matrix(exemplars[side]) for side in ("strongest", "weakest")]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 mis.score_units(*sides, similarity, mis.Settings(9, 20, 0.16, "imi", 0))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak_memory() - before)
 """
 
 
