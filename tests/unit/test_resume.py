@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prunescope.errors import SupersededError
 from prunescope.resume import SideCheckpoint, fingerprint_of
 
 TENSORS = {
@@ -134,6 +135,28 @@ def test_a_write_that_failed_leaves_the_last_state(
             ours.save(TENSORS, {**VALUES, "step": 8})
     assert ours.load()[1]["step"] == 7
     assert sorted(path.name for path in ours.folder.iterdir()) == [ours.path.name]
+
+
+def test_a_late_job_leaves_nothing_beside_a_finished_network(side: Callable) -> None:
+    late, finished = side(), side()
+    late.lease.claim()
+    finished.lease.claim()
+    finished.remove()
+    late.save(TENSORS, VALUES)
+    with pytest.raises(SupersededError, match="a job that has finished"):
+        late.stop_if_late()
+    assert not list(late.folder.iterdir())
+
+
+def test_a_late_job_leaves_the_state_of_a_job_that_goes_on(side: Callable) -> None:
+    late, other = side(), side()
+    late.lease.claim()
+    other.lease.claim()
+    other.save(TENSORS, VALUES)
+    with pytest.raises(SupersededError, match="process"):
+        late.stop_if_late()
+    other.stop_if_late()
+    assert other.saved
 
 
 def test_success_removes_the_states_of_all_trainings(side: Callable) -> None:

@@ -143,6 +143,21 @@ class SideCheckpoint:
             for path in self.folder.glob(name):
                 path.unlink(missing_ok=True)
 
+    def stop_if_late(self) -> None:
+        """Stop this job if another one trains the network, or has.
+
+        If that one has finished, a state that this job was writing meanwhile is of no use.
+
+        Raises
+        ------
+        SupersededError
+            One does, or has.
+        """
+        if not self.lease.path.exists():
+            for path in (self.path, self.previous):
+                path.unlink(missing_ok=True)
+        self.lease.check("trains this network")
+
     def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         header, tensors = _open(path)
         digest = header.pop("digest", None)

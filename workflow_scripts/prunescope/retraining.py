@@ -307,7 +307,7 @@ class _Session:
         side = self.around.side
         if order == LEAVE:
             if side is not None:
-                side.lease.check("trains this network")
+                side.stop_if_late()
             raise SupersededError("another job trains this network. This one stops.")
         if side is not None:
             self._check_finite(float(self.loss), self.epoch + 1, self._lr(self.step - 1))

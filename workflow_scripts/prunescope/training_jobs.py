@@ -81,7 +81,7 @@ def run(
     with distributed.together(processes, device, _take_part, task) as world:
         around = Surroundings(device, task.workers, world, task.side, stop)
         history = follow(_train(module, task, around, task.validation))
-    task.side.lease.check("trains this network")
+    task.side.stop_if_late()
     return networks.to_network(module, task.network.description, task.masks), history
 
 
