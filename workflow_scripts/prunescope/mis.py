@@ -186,7 +186,9 @@ def task_deltas(
     def to_both(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean similarity of each task's query to its strong and to its weak explanations."""
         # Query by query, so that a row of the matrix is in the cache when it is needed again.
-        order = np.argsort(queries, axis=None, kind="stable")
+        # (Integers of 16 bits are sorted by radix.)
+        small = queries.astype(np.min_scalar_type(len(similarity)))
+        order = np.argsort(small, axis=None, kind="stable")
         rows = queries.reshape(-1)[order].astype(np.int64)
         places = rows[:, None, None] * len(similarity) + explanations[order]
         found = np.empty((len(rows), 2))
