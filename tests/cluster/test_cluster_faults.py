@@ -310,7 +310,7 @@ def test_of_two_jobs_that_train_the_same_network_the_older_one_stops(
     training.wait_for_end()
     assert len(training.jobs) == jobs
     if jobs > 1:  # else its log is that of the job that went well, which is not kept
-        assert "another job trains this network" in told_by_slurm(training)
+        training.wait(lambda: "another job trains this network" in told_by_slurm(training))
     assert_same(training, undisturbed)
 
 
