@@ -154,6 +154,13 @@ def test_to_network_copies(make_toy: Callable) -> None:
     assert_same_bits(network.tensors, before)
 
 
+def test_modules_are_channels_last(googlenet_network: Network) -> None:
+    module = networks.to_module(googlenet_network)
+    weights = [child.weight for child in module.modules() if isinstance(child, torch.nn.Conv2d)]
+    assert len(weights) > 50
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+
+
 def test_to_network_reads_channels_last_modules(make_toy: Callable) -> None:
     module, network = make_toy()
     again = networks.to_network(

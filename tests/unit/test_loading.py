@@ -96,6 +96,15 @@ def test_workers_leave_torchs_generator_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(
+    ("device", "threads", "expected"),
+    [("cpu", 1, 0), ("cpu", 8, 1), ("cuda", 1, 1), ("cuda", 8, 8)],
+)
+def test_cores_decode_as_far_as_they_do_not_train(device: str, threads: int, expected: int) -> None:
+    assert loading.workers({}, threads, torch.device(device)) == expected
+    assert loading.workers(None, threads, torch.device(device)) == 0, "packed images"
+
+
 def test_an_epoch_that_is_entered_late_goes_on_as_it_would_have() -> None:
     whole = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
     rest = loading.divide(ORDER, 1, 6, 1, slice(0, 1), first=2)

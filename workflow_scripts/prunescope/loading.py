@@ -53,10 +53,14 @@ def open_source(files: Mapping[str, str], decoding: Mapping[str, Any] | None) ->
 
 
 def workers(decoding: Mapping[str, Any] | None, threads: int, device: torch.device) -> int:
-    """Processes that decode image files ahead; on the CPU one thread is left to the training."""
+    """Processes that decode image files ahead.
+
+    A GPU trains while all of the job's `threads` decode. On the CPU, training takes so much
+    longer than decoding that one of them keeps up with the others.
+    """
     if decoding is None:
         return 0
-    return threads if device.type == "cuda" else threads - 1
+    return threads if device.type == "cuda" else min(1, threads - 1)
 
 
 @dataclass(frozen=True)

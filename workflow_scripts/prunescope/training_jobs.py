@@ -77,6 +77,9 @@ def run(
     InputError, StoppedError, RegrowthError
         As `retraining.train` does.
     """
+    if device.type == "cpu":
+        # Threads that wait for each other on a core that decodes are slower than fewer.
+        torch.set_num_threads(max(1, torch.get_num_threads() - task.workers))
     module = networks.to_module(task.network).to(device)
     with distributed.together(processes, device, _take_part, task) as world:
         around = Surroundings(device, task.workers, world, task.side, stop)
