@@ -17,6 +17,7 @@ from workspaces import PROJECT, Workspace, copy_project
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS
+from prunescope.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +127,8 @@ def test_every_table_and_every_figure_is_there(paper: Workspace) -> None:
     assert not table(paper, "classes").is_empty()
     assert not table(paper, "statistics").is_empty()
     charts = paper.path("results/paper/charts")
-    made = {f"{chart}.{kind}" for chart in CHARTS for kind in ("html", "svg", "png", "json", "txt")}
+    kinds = ("html", "svg", "png", "json", "txt")
+    made = {f"{chart}.{kind}" for chart in [*CHARTS, *COST_CHARTS] for kind in kinds}
     assert {path.name for path in charts.iterdir()} == made
 
 
