@@ -116,12 +116,25 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_asks_and_a_second_one_ends(handlers: None, number: signal.Signals) -> None:
+def test_a_signal_asks(handlers: None, number: signal.Signals) -> None:
     asked = job.catch_signals()
     assert not asked()
     os.kill(os.getpid(), number)
     assert asked()
-    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_second_ctrl_c_ends_the_job(handlers: None) -> None:
+    job.catch_signals()
+    os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+
+def test_a_scheduler_may_ask_more_than_once(handlers: None) -> None:
+    """SLURM does: a job that a second SIGTERM ended could not save its state."""
+    asked = job.catch_signals()
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert asked()
 
 
 @pytest.mark.parametrize(

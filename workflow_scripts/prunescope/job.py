@@ -104,14 +104,16 @@ def _limit_torch(threads: int) -> None:
 def catch_signals() -> Callable[[], bool]:
     """From now on SIGTERM and SIGINT no longer end the job: they ask it to stop by itself.
 
-    SIGTERM is what a scheduler sends before it kills, SIGINT what Ctrl-C does. A second one ends
-    the job at once. Returns whether one has come.
+    SIGTERM is what a scheduler sends before it kills: SLURM more than once, so that a second one
+    must not end the job before it has saved. SIGINT is what Ctrl-C does; a second one ends the job at
+    once. Returns whether one has come.
     """
     caught: list[int] = []
 
     def note(number: int, _frame: object) -> None:
         caught.append(number)
-        signal.signal(number, signal.SIG_DFL)
+        if number == signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
