@@ -307,14 +307,16 @@ def changes_of(networks: list[Network], seed: int, shift: float = 0.0) -> dict[s
     return {row["quantity"]: row for row in found}
 
 
+@pytest.mark.slow
 def test_a_null_study_shows_nothing_and_a_planted_one_does() -> None:
-    """200 studies without an effect: at most 7 % of tests at 5 % find one.
+    """1,000 studies without an effect: at most 7 % of tests at 5 % find one.
 
     The null is that of independent units; `test_statistics` has the one of dependent units.
     """
     one = [*networks_of(methods=())[:1], ("filters", "one_shot", 0.2, 0)]
-    # A test of exactly 5 % stays below 7 % in nine of ten such simulations.
-    nulls = [changes_of(one, seed) for seed in range(200, 400)]
+    # With 200 a test of exactly 5 % would find more than 7 % in one of ten simulations, as seeds 0 to
+    # 199 do (7.5 %): the choice of seeds would decide.
+    nulls = [changes_of(one, seed) for seed in range(1000)]
     for quantity in ("mis_soft_change", "label_purity_change"):
         rows = [found[quantity] for found in nulls]
         assert np.mean([row["p"] < 0.05 for row in rows]) <= 0.07, quantity

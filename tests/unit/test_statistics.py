@@ -118,8 +118,11 @@ def test_sign_flips_are_scipys_permutation_test() -> None:
 
 def test_sign_flips_of_three_pairs_by_hand() -> None:
     """Of the 8 signs of 1, 2, 3 two reach a sum of 6, plus or minus: p is a quarter."""
-    (p,) = statistics.sign_flip_p(sample(1, 2, 3)[:, None], 20000, rng(1))
-    assert p == pytest.approx(0.25, abs=0.01)
+    found = [
+        statistics.sign_flip_p(sample(1, 2, 3)[:, None], 20000, rng(seed))[0] for seed in range(20)
+    ]
+    # One p of 20,000 flips has a standard error of 0.003, their mean one of 0.0007.
+    assert np.mean(found) == pytest.approx(0.25, abs=0.003)
 
 
 def test_no_change_at_all_is_no_evidence() -> None:
