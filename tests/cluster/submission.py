@@ -28,8 +28,9 @@ def fill_in(workspace: Workspace, **training: object) -> None:
         if "gpu_model" in resources:
             resources |= {"slurm_partition": "gpu", "gpu_model": "fake"}
     profile["set-resources"]["train_dense"] |= training
-    # The nodes have more cores than this machine: few jobs at a time.
-    profile["jobs"] = 4
+    # The nodes have more cores than this machine: not too many jobs at a time. Nor too few: after a
+    # look at which no job was done, the plugin waits ten seconds longer than before.
+    profile["jobs"] = 8
     # Sums depend on the number of threads: as many as in the run that this one is compared with.
     del profile["set-threads"]
     # To save time: on few cores, a job costs more than what it does.
