@@ -314,8 +314,8 @@ def test_a_null_study_shows_nothing_and_a_planted_one_does() -> None:
     The null is that of independent units; `test_statistics` has the one of dependent units.
     """
     one = [*networks_of(methods=())[:1], ("filters", "one_shot", 0.2, 0)]
-    # With 200 a test of exactly 5 % would find more than 7 % in one of ten simulations, as seeds 0 to
-    # 199 do (7.5 %): the choice of seeds would decide.
+    # With 200 a test of exactly 5 % would find more than 7 % in one of ten simulations, as seeds 0
+    # to 199 do (7.5 %): the choice of seeds would decide.
     nulls = [changes_of(one, seed) for seed in range(1000)]
     for quantity in ("mis_soft_change", "label_purity_change"):
         rows = [found[quantity] for found in nulls]

@@ -281,33 +281,50 @@ def test_a_conclusion_that_depends_on_the_score() -> None:
     ]
     text = findings.variants(facts(PRUNED, rows))
     assert "do not contradict those of the study's own score in 1 of 2" in text
-    assert "most networks do under `tau` (2 of 2)" in text
+    assert "they do most often under `tau` (2 of 2)" in text
     assert text.endswith("The conclusion depends on how the score is made.")
     assert "was scored in several ways" in findings.variants(facts(PRUNED))
 
 
-def correlated(first: str, second: str, value: float, p: float) -> dict[str, Any]:
-    family = "ablation" if second == "loss_rise" else "measures"
+def correlated(
+    first: str, second: str, value: float, p: float, dense: Network = DENSE[0]
+) -> dict[str, Any]:
+    family = "ablation" if second in findings.OUTCOMES else "measures"
     return estimate(f"spearman({first}, {second})", value, value - 0.2, value + 0.2, family=family,
-                    p_holm=p, n=60, **of(DENSE[0]))  # fmt: skip
+                    p_holm=p, n=60, **of(dense))  # fmt: skip
 
 
 def test_what_other_measures_say() -> None:
     rows = [
         correlated("mis_soft", "label_purity", 0.3, 0.0),
         correlated("mis_soft", "monosemanticity", 0.4, 0.0),
+        correlated("mis_soft", "top1_drop", 0.0, 1.0),
         correlated("mis_soft", "loss_rise", 0.1, 0.7),
         correlated("label_purity", "loss_rise", 0.5, 0.01),
+        correlated("monosemanticity", "top1_drop", -0.4, 0.04),
     ]
     assert findings.measures(facts(DENSE, rows)) == (
         "Over the units of the dense network the soft MIS correlates with other measures by +0.300 "
-        "to +0.400 (Spearman); the loss when one of 60 units is silenced correlates with the "
-        "unit's soft MIS by +0.100 (95 % interval -0.100 to +0.300); a correlation is shown for "
-        "label purity."
+        "to +0.400 (Spearman); when one of 60 units is silenced, its soft MIS correlates with the "
+        "accuracy lost by +0.000 (95 % interval -0.200 to +0.200) and the rise of the loss by "
+        "+0.100 (95 % interval -0.100 to +0.300); a correlation is shown, after Holm's correction, "
+        "of label purity with the rise of the loss (+0.500) and monosemanticity with the accuracy "
+        "lost (-0.400)."
     )
-    none = findings.measures(facts(DENSE, rows[:3]))
-    assert none.endswith("and no measure is shown to tell which units matter.")
+    none = findings.measures(facts(DENSE, rows[:4]))
+    assert none.endswith("; no measure is shown to tell which units matter.")
     assert findings.measures(facts(DENSE)) == "Too few units have several measures."
+
+
+def test_what_other_measures_say_of_several_seeds() -> None:
+    second = (*DENSE[0][:3], 1, *DENSE[0][4:])
+    rows = [
+        correlated("mis_soft", "loss_rise", 0.1, 0.7),
+        correlated("mis_soft", "loss_rise", 0.3, 0.01, second),
+    ]
+    text = findings.measures(facts([*DENSE, second], rows))
+    assert "correlates with the rise of the loss by +0.100 to +0.300 in 2 seeds" in text
+    assert text.endswith("of soft MIS with the rise of the loss (in 1 of 2 seeds).")
 
 
 def test_what_one_seed_cannot_tell() -> None:

@@ -17,6 +17,9 @@ ALPHA = 0.05
 OWN = ["method", "retraining", "rate", "seed"]
 RETRAINED = "all retrained pruned networks"
 SAME, LESS, MORE, OPEN = "within the margin", "lower", "higher", "undecided"
+# What a network loses when a unit is silenced, as in `tables.ABLATION`.
+OUTCOMES = {"top1_drop": "accuracy lost", "loss_rise": "rise of the loss"}
+SCORES = {"mis_soft": "soft MIS", "mis_hard": "hard MIS"}
 TITLES = (
     "Study",
     "Dense accuracy",
@@ -473,7 +476,7 @@ def variants(facts: Facts) -> str:
     worst = found.sort("other", descending=True, maintain_order=True).row(0, named=True)
     text = (
         f"{start} do not contradict those of the study's own score in {len(kept)} of "
-        f"{len(found)}; most networks do under `{worst['variant']}` ({worst['other']} of "
+        f"{len(found)}; they do most often under `{worst['variant']}` ({worst['other']} of "
         f"{networks}). "
         "The conclusion depends on how the score is made."
     )
@@ -541,11 +544,9 @@ def measures(facts: Facts) -> str:
             f"over the units of the dense network the soft MIS correlates with other measures by "
             f"{change(min(values))} to {change(max(values))} (Spearman)"
         )
-    matter = facts.statistics.filter(
-        pl.col("quantity").str.ends_with("loss_rise)"), family="ablation"
-    )
-    if matter.height:
-        said.append(_which_units_matter(matter))
+    ablated = facts.statistics.filter(family="ablation")
+    if ablated.height:
+        said.append(_which_units_matter(ablated))
     if not said:
         return "Too few units have several measures."
     text = "; ".join(said)
@@ -553,16 +554,36 @@ def measures(facts: Facts) -> str:
 
 
 def _which_units_matter(found: pl.DataFrame) -> str:
-    own = found.filter(pl.col("quantity").str.starts_with("spearman(mis_soft,"))
-    text = f"the loss when one of {max(found['n'].to_list())} units is silenced"
-    if own.height:
-        row = own.row(0, named=True)
-        text += f" correlates with the unit's soft MIS by {change(row['estimate'])}{_tested(row)}"
-    shown = found.filter(pl.col("p_holm") < ALPHA)
-    if shown.is_empty():
-        return f"{text}, and no measure is shown to tell which units matter"
-    names = listed([theme.human(name.split("(")[1].split(",")[0]) for name in shown["quantity"]])
-    return f"{text}; a correlation is shown for {names}"
+    cells = found.with_columns(
+        pl.col("quantity")
+        .str.extract_groups(r"^spearman\((?<measure>\w+), (?<outcome>\w+)\)$")
+        .struct.unnest()
+    )
+    text = f"when one of {max(found['n'].to_list())} units is silenced"
+    own = cells.filter(measure="mis_soft").group_by("outcome", maintain_order=True)
+    said = [f"the {OUTCOMES[key]} by {_over_seeds(rows)}" for (key,), rows in own]
+    if said:
+        text += f", its soft MIS correlates with {listed(said)}"
+    seeds = cells["seed"].n_unique()
+    shown = [
+        f"{SCORES.get(measure, theme.human(measure))} with the {OUTCOMES[outcome]} ("
+        + (change(rows["estimate"][0]) if seeds == 1 else f"in {len(rows)} of {seeds} seeds")
+        + ")"
+        for (measure, outcome), rows in cells.filter(pl.col("p_holm") < ALPHA).group_by(
+            "measure", "outcome", maintain_order=True
+        )
+    ]
+    if not shown:
+        return f"{text}; no measure is shown to tell which units matter"
+    return f"{text}; a correlation is shown, after Holm's correction, of {listed(shown)}"
+
+
+def _over_seeds(rows: pl.DataFrame) -> str:
+    if len(rows) == 1:
+        return change(rows["estimate"][0]) + _tested(rows.row(0, named=True))
+    return (
+        f"{change(rows['estimate'].min())} to {change(rows['estimate'].max())} in {len(rows)} seeds"
+    )
 
 
 def _tested(row: Row) -> str:

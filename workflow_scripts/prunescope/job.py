@@ -105,8 +105,8 @@ def catch_signals() -> Callable[[], bool]:
     """From now on SIGTERM and SIGINT no longer end the job: they ask it to stop by itself.
 
     SIGTERM is what a scheduler sends before it kills: SLURM more than once, so that a second one
-    must not end the job before it has saved. SIGINT is what Ctrl-C does; a second one ends the job at
-    once. Returns whether one has come.
+    must not end the job before it has saved. SIGINT is what Ctrl-C does; a second one ends the job
+    at once. Returns whether one has come.
     """
     caught: list[int] = []
 
