@@ -267,8 +267,20 @@ def test_mis_vs_accuracy_has_a_point_per_network():
     drawn = sorted((row["top1"], row["mis_soft_live"]) for row in points)
     assert drawn == sorted((row[4], row[5]) for row in (*DENSE, *PRUNED))
     assert [row["method"] for row in points[-2:]] == ["dense", "dense"]
-    labels = [row["label"] for data in marks(toy("mis_vs_accuracy"), "text") for row in data]
-    assert labels == ["dense", "dense, one-shot"]
+    labels = [row["method"] for data in marks(toy("mis_vs_accuracy"), "text") for row in data]
+    assert labels == ["dense"]
+
+
+def test_networks_about_as_accurate_as_the_best_are_shown_larger():
+    rows = [
+        ("dense", "none", 0.0, 0, 0.90, 0.80),
+        ("structured", "one_shot", 0.5, 0, 0.89, 0.79),
+        ("structured", "one_shot", 0.9, 0, 0.85, 0.77),
+        ("structured", "none", 0.9, 0, 0.10, 0.70),
+    ]
+    every, close = marks(draw("mis_vs_accuracy", study(rows)), "point")
+    assert len(every) == 4
+    assert [row["top1"] for row in close] == [0.89, 0.85, 0.90]
 
 
 def test_lines_are_means_over_seeds_and_points_are_seeds():

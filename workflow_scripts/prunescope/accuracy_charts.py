@@ -64,7 +64,7 @@ def accuracy_during_retraining(study: Study, settings: Settings) -> alt.TopLevel
         study,
         shown,
         *chart_rows.source(beside),
-        images="measured on the first of {} validation images",
+        images="measured on the first `history_images` of {} validation images",
     )
     points = chart_rows.lines(
         study, shown, "epoch", "validation_top1", by_retraining=False, dense=True

@@ -581,9 +581,8 @@ def _which_units_matter(found: pl.DataFrame) -> str:
 def _over_seeds(rows: pl.DataFrame) -> str:
     if len(rows) == 1:
         return change(rows["estimate"][0]) + _tested(rows.row(0, named=True))
-    return (
-        f"{change(rows['estimate'].min())} to {change(rows['estimate'].max())} in {len(rows)} seeds"
-    )
+    values = [row["estimate"] for row in rows.iter_rows(named=True)]
+    return f"{change(min(values))} to {change(max(values))} in {len(values)} seeds"
 
 
 def _tested(row: Row) -> str:

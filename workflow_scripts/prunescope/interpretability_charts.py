@@ -1,6 +1,6 @@
 """Charts of the score of networks (figures 5 and 6 of von Rad & Seuffert, arXiv 2409.19727)."""
 
-from typing import Any
+from math import ceil, floor
 
 import altair as alt
 import polars as pl
@@ -8,6 +8,11 @@ import polars as pl
 from prunescope import chart_rows, panels, theme
 from prunescope.chart_rows import Study
 from prunescope.theme import Settings
+
+# Accuracies that differ by less from the best one are shown larger.
+CLOSE = 0.1
+# Their axes begin and end at multiples of this.
+STEP = 0.02
 
 
 def mis_by_rate(study: Study, settings: Settings) -> alt.TopLevelMixin:
@@ -56,7 +61,10 @@ def _margin(study: Study, networks: pl.DataFrame) -> tuple[float, float] | None:
 
 
 def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
-    """Mean soft MIS of the live units against top-1 accuracy, a point per network (figure 6)."""
+    """Mean soft MIS of the live units against top-1 accuracy, a point per network (figure 6).
+
+    Where most networks are about as accurate as the best one, a second panel shows them larger.
+    """
     networks = chart_rows.scored(study, "mis_soft_live")
     published = chart_rows.published_pairs(study)
     points = _points(study, networks)
@@ -74,12 +82,60 @@ def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
     )
     if networks.is_empty():
         return theme.nothing(title, settings, "no network has a score")
-    axis = theme.mis_axis([*networks["mis_soft_live"], *published["mis_soft_live"]])
-    up, across = axis.encode(alt.Y, "mis_soft_live"), theme.ACCURACY.encode(alt.X, "top1")
+    whole = theme.ACCURACY, theme.mis_axis([*points["mis_soft_live"], *published["mis_soft_live"]])
+    is_close = pl.col("top1") > max(points["top1"].to_list()) - CLOSE
+    close = points.filter(is_close)
+    if not len(points) / 2 <= len(close) < len(points):
+        return theme.finish(_cloud(study, points, published, whole, band, settings), title)
+    near = published.filter(is_close)
+    size = theme.share(settings, 2, 1)
+    panel = _cloud(study, points, published, whole, band, size)
+    larger = _cloud(
+        study, close, near, _close_axes(pl.concat([close, near], how="diagonal")), band, size
+    )
+    titles = (
+        alt.TitleParams(text, anchor="start", fontSize=12, offset=8)
+        for text in (
+            "all networks",
+            f"within {100 * CLOSE:.0f} points of the best accuracy (axes cut)",
+        )
+    )
+    return theme.finish(
+        alt.concat(
+            panel.properties(title=next(titles)), larger.properties(title=next(titles)), columns=2
+        ),
+        title,
+    )
+
+
+def _close_axes(points: pl.DataFrame) -> tuple[theme.Axis, theme.Axis]:
+    """Axes that just hold the points and their intervals."""
+    ends = [
+        [value for name in names for value in points[name].drop_nulls().to_list()]
+        for names in (("top1", "top1_low", "top1_high"), ("mis_soft_live", "low", "high"))
+    ]
+    (left, right), (bottom, top) = (
+        (floor(min(values) / STEP) * STEP, min(ceil(max(values) / STEP) * STEP, 1.0))
+        for values in ends
+    )
+    return theme.Axis("Top-1 accuracy (%)", left, right), theme.Axis("", bottom, top, ".2f")
+
+
+def _cloud(
+    study: Study,
+    points: pl.DataFrame,
+    published: pl.DataFrame,
+    axes: tuple[theme.Axis, theme.Axis],
+    band: tuple[float, float] | None,
+    settings: Settings,
+) -> alt.LayerChart:
+    """One panel of `mis_vs_accuracy`."""
+    right, up = axes
+    across, upwards = right.encode(alt.X, "top1"), up.encode(alt.Y, "mis_soft_live")
     kinds = list(chart_rows.retraining_names(study).values())
     encoding = {
         "x": across,
-        "y": up,
+        "y": upwards,
         "shape": alt.Shape(
             "retraining:N",
             scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
@@ -98,15 +154,15 @@ def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
     colour = chart_rows.colour(study, "method", legend)
     whiskers = theme.from_rows(points.drop_nulls(["low", "top1_low"])).mark_rule(opacity=0.45)
     layers = [
-        *([] if band is None else [panels.band_layer(band, axis, settings)]),
-        whiskers.encode(x=across, y=axis.encode(alt.Y, "low"), y2="high:Q", color=colour),
+        *([] if band is None else [panels.band_layer(band, up, settings)]),
+        whiskers.encode(x=across, y=up.encode(alt.Y, "low"), y2="high:Q", color=colour),
         whiskers.encode(
-            x=theme.ACCURACY.encode(alt.X, "top1_low"), x2="top1_high:Q", y=up, color=colour
+            x=right.encode(alt.X, "top1_low"), x2="top1_high:Q", y=upwards, color=colour
         ),
         theme.from_rows(points.drop("low", "high", "top1_low", "top1_high"))
         .mark_point(size=70, strokeWidth=1.8)
         .encode(**encoding, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
-        *_control_labels(study, points, (across, up)),
+        _control_labels(study, points, (across, upwards)),
     ]
     if not published.is_empty():
         layers.append(
@@ -118,9 +174,7 @@ def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
                 tooltip=[*tooltip, alt.Tooltip("source:N")],
             )
         )
-    return theme.finish(
-        alt.layer(*layers).properties(width=settings.width, height=settings.height), title
-    )
+    return alt.LayerChart(layer=layers, width=settings.width, height=settings.height)
 
 
 def _points(study: Study, networks: pl.DataFrame) -> pl.DataFrame:
@@ -149,22 +203,18 @@ def _points(study: Study, networks: pl.DataFrame) -> pl.DataFrame:
 
 def _control_labels(
     study: Study, points: pl.DataFrame, place: tuple[alt.X | alt.Y, alt.X | alt.Y]
-) -> list[alt.Chart]:
-    """The names of the controls (of several seeds, at their mean), beside or below their points."""
+) -> alt.Chart:
+    """The names of the dense and the untrained network (of several seeds, at their mean)."""
     x, y = place
-    controls = points.filter(pl.col("method").is_in([theme.DENSE, theme.UNTRAINED]))
-    plain = pl.col("retraining") == chart_rows.retraining_names(study)[theme.NOT_RETRAINED]
-    retrained = pl.concat_str("method", pl.lit(", "), "retraining")
+    plain = chart_rows.retraining_names(study)[theme.NOT_RETRAINED]
     named = (
-        controls.with_columns(label=pl.when(plain).then("method").otherwise(retrained), plain=plain)
-        .group_by("label", "plain", maintain_order=True)
+        points.filter(
+            pl.col("method").is_in([theme.DENSE, theme.UNTRAINED]), pl.col("retraining") == plain
+        )
+        .group_by("method", maintain_order=True)
         .agg(pl.col("top1", "mis_soft_live").mean())
     )
-    plain_names, retrained_names = (
-        theme.from_rows(named.filter(pl.col("plain") == is_plain)) for is_plain in (True, False)
+    text = theme.from_rows(named).mark_text(
+        align="left", baseline="middle", dx=11, fontSize=theme.LABEL_SIZE
     )
-    base: dict[str, Any] = {"baseline": "middle", "fontSize": theme.LABEL_SIZE}
-    return [
-        plain_names.mark_text(align="left", dx=11, **base).encode(x=x, y=y, text="label:N"),
-        retrained_names.mark_text(align="center", dy=16, **base).encode(x=x, y=y, text="label:N"),
-    ]
+    return text.encode(x=x, y=y, text="method:N")
