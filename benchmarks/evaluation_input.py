@@ -22,7 +22,8 @@ from benchmarks.common import (
 from prunescope import datasets, evaluation, networks
 from prunescope.preprocessing import to_input
 
-IMAGES = 500
+# So many that starting the workers is a small part of it.
+IMAGES = 2000
 # The size of a typical file of ImageNet, and what its preprocessing makes of it in proportion.
 WIDTH, HEIGHT, RESIZE, QUALITY = 500, 375, 36, 95
 
@@ -102,12 +103,12 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
             "ratio",
             f"evaluating {len(files)} images at {description.image_size} pixels: time with JPEG "
             f"files of {WIDTH} x {HEIGHT} that {workers} workers decode, over that from the packed "
-            f"store (which needs no workers; with {workers} of them it is slower)",
-            ratios(slow, fast),
+            f"store with as many workers (prunescope uses none for it, which is faster)",
+            ratios(slow, both),
             Target(3, at_most=False),
             {
                 **medians(packed=fast, packed_with_workers=both, jpeg=slow),
-                "ratio_with_workers_on_both_sides": float(np.median(ratios(slow, both))),
+                "ratio_to_packed_without_workers": float(np.median(ratios(slow, fast))),
                 "kib_of_a_file": float(np.mean([path.stat().st_size for path in files.paths]))
                 / 1024,
                 "largest_difference": difference,

@@ -28,7 +28,7 @@ RECIPE = {
 }  # fmt: skip
 
 
-def run(material: Material, pairs: int = PAIRS, number: int = STEPS) -> dict[str, Measured]:
+def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> dict[str, Measured]:
     network = checkpoints.load(material.network("structured", "one_shot", "0.80"))
     recipe = from_config(RECIPE)
     images, labels = material.probe.images[: recipe.batch], material.probe.labels[: recipe.batch]
