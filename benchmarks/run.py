@@ -29,6 +29,8 @@ MODULES: dict[ModuleType, tuple[str, ...]] = {
 }
 KEYS = [key for keys in MODULES.values() for key in keys]
 GROWTH = "growth"
+# Of the chart, in pixels.
+WIDTH = 480
 SUMMARY = FOLDER / "summary.json"
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- numbers: begin -->\n", "<!-- numbers: end -->\n"
@@ -96,15 +98,18 @@ def chart(summary: dict[str, Any]) -> alt.LayerChart:
     )  # fmt: skip
     y = alt.Y("key:N").sort(KEYS).title(None).axis(labelLimit=300)
     x = alt.X("share:Q").scale(type="log").title("share of what the target allows (log)")
-    color = alt.Color("met:N").title(None).scale(domain=["met", "missed"],
-                                                 range=["#1b7f79", "#c4452f"])  # fmt: skip
+    color = alt.Color("met:N", legend=alt.Legend(orient="bottom")).title(None).scale(
+        domain=["met", "missed"], range=["#1b7f79", "#c4452f"]
+    )  # fmt: skip
     base = alt.Chart(rows).encode(x, y, color)
     samples = base.transform_filter("datum.kind == 'sample'").mark_tick(opacity=0.5)
     medians = base.transform_filter("datum.kind == 'median'").mark_point(filled=True, size=70)
-    labels = medians.mark_text(align="left", dx=9, dy=-9, fontSize=10).encode(text="label:N")
+    labels = medians.mark_text(align="left", fontSize=10).encode(
+        x=alt.value(WIDTH + 8), text="label:N"
+    )
     limit = alt.Chart(pl.DataFrame({"share": [1.0]})).mark_rule(strokeDash=[4, 3]).encode(x="share")
     return (limit + samples + medians + labels).properties(
-        width=480,
+        width=WIDTH,
         height=360,
         title=alt.Title(
             "Benchmarks against their targets",

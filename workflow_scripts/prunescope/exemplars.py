@@ -84,7 +84,8 @@ class RunningExtremes:
         kept = self._keys.reshape(units, -1)
         held = kept.shape[1]
         left = min(held + images, 2 * self.per_side)
-        merged = np.empty((units, left), dtype=np.int64)
+        # Once both ends are full they are replaced in place: memory stays the same from then on.
+        merged = kept if left == held else np.empty((units, left), dtype=np.int64)
         for start in range(0, units, UNITS_A_BLOCK):
             block = slice(start, start + UNITS_A_BLOCK)
             some = activations[:, block].T
