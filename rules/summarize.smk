@@ -51,7 +51,7 @@ rule estimate_statistics:
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=minutes(10),
+        runtime=minutes(60),
     params:
         code=code_digest("estimate_statistics.py"),
         statistics=lookup("statistics", within=config),

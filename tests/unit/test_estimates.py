@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from prunescope import estimates, tables
+from prunescope import estimates, summary, tables
 from prunescope.estimates import Settings, Study
 
 LAYERS = [f"block{block}.conv{layer}" for block in range(3) for layer in range(2)]
@@ -53,11 +53,13 @@ def study_of(
         )
         live = frames[-1].filter(~pl.col("constant"))["mis_soft"].mean()
         rows.append({**about, "top1": 0.9 - 0.3 * rate + rng.normal(0, 0.01), "images": 100,
-                     "agreement": 0.8, "epochs": 2, "mis_soft_live": live})  # fmt: skip
+                     "loss": rng.random(), "agreement": 0.8, "epochs": 2, "mis_soft_live": live,
+                     "mis_soft_all": scores.mean(), "mis_hard_all": scores.mean()})  # fmt: skip
     units = pl.concat(frames)
+    matched = summary.score_networks(units).select("mis_soft_matched")
     dense = units.filter(method="dense", retraining="none")
     return Study(
-        networks=pl.DataFrame(rows),
+        networks=pl.DataFrame(rows).with_columns(matched),
         units=units,
         layers=tables.LAYERS.empty(),
         classes=tables.CLASSES.empty(),
@@ -215,6 +217,41 @@ def test_relations_are_scipys(group: str) -> None:
             expected = function(pruned[against], pruned["mis_soft_live"])
             assert (row["estimate"], row["p"]) == pytest.approx(tuple(expected))
             assert row["n"] == len(pruned)
+
+
+def test_a_network_of_two_names_is_one_point(planted: tuple[Study, pl.DataFrame]) -> None:
+    """Iterative retraining begins as one-shot retraining does: the first network is the same."""
+    study, found = planted
+    again = study.networks.filter(method="filters", rate=0.2).with_columns(
+        retraining=pl.lit("iterative")
+    )
+    # In whatever order the kinds of retraining are named.
+    twice = estimate(replace(study, networks=pl.concat([again, study.networks])))
+    relations = pl.col("family").str.starts_with("relations")
+    columns = ["quantity", "comparison", "estimate", "n"]
+    assert twice.filter(relations).select(columns).equals(found.filter(relations).select(columns))
+
+
+def test_scores_of_the_same_units_are_related_too(planted: tuple[Study, pl.DataFrame]) -> None:
+    study, found = planted
+    pruned = study.networks.filter(pl.col("rate") > 0)
+    expected = stats.pearsonr(pruned["rate"], pruned["mis_soft_matched"])
+    row = found.row(
+        by_predicate=(pl.col("quantity") == "pearson(mis_soft_matched, rate)")
+        & (pl.col("comparison") == "all pruned networks"), named=True,
+    )  # fmt: skip
+    assert (row["estimate"], row["p"]) == pytest.approx(tuple(expected))
+
+
+def test_flips_suffice_for_all_tests_of_a_family() -> None:
+    """With 50 networks 200 flips could show nothing: 50 / 201 is above 5 %."""
+    networks = [*networks_of(methods=())[:1]]
+    networks += [(f"m{place}", "one_shot", 0.8, 0) for place in range(50)]
+    study = study_of(networks, shift=0.5)
+    found = list(estimates.changes(study.units, SETTINGS, np.random.default_rng(0)))
+    soft = [row["p"] for row in found if row["quantity"] == "mis_soft_change"]
+    assert len(soft) == 50
+    assert max(soft) * 50 < 0.05
 
 
 def test_the_slope_is_the_change_over_the_rates(planted: tuple[Study, pl.DataFrame]) -> None:

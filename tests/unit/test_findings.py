@@ -219,6 +219,27 @@ def test_what_is_shown_of_score_and_rate(found: tuple[float, ...], said: str) ->
     assert text.endswith("Given accuracy the correlation is +0.100 (-0.300 to +0.500).")
 
 
+def test_the_same_units_may_say_something_else_of_score_and_rate() -> None:
+    matched = estimate("slope_equivalence(mis_soft_matched, rate)", -0.004, -0.012, 0.004, p=0.001,
+                       p_holm=0.02, comparison=findings.RETRAINED, n=24)  # fmt: skip
+    text = findings.rates(facts(PRUNED, [*related(-0.03, 0.01, 0.3, 0.6), matched]))
+    assert "nor a change beyond it is shown. Given accuracy" in text
+    assert text.endswith(
+        " Over the units that are live in all networks alone, the mean score changes by -0.004 "
+        "(90 % interval -0.012 to +0.004): it lies within the margin of 0.02: equivalence is shown."
+    )
+
+
+def test_a_network_of_two_names_counts_once() -> None:
+    again: Network = ("filters", "iterative", 0.4, *PRUNED[1][3:])
+    of_rows = facts([*DENSE, *PRUNED, again])
+    assert findings.pruned(of_rows).height == len(PRUNED)
+    assert findings.retrained(of_rows)["retraining"].to_list().count("iterative") == 1
+    assert "1 with iterative retraining are the same" in findings.what_was_run(of_rows)
+    assert "at 1 of 1 pairs" in captions.caption("iterative_vs_one_shot", of_rows)
+    assert "where both are the same" in captions.caption("iterative_vs_one_shot", of_rows)
+
+
 def test_a_relation_needs_networks() -> None:
     assert findings.rates(facts(PRUNED)).startswith("Too few pruned networks")
     two = related(-0.01, 0.01, 0.001, 0.01)[:2]
@@ -263,10 +284,12 @@ def test_a_conclusion_that_survives_all_variants() -> None:
         estimate("spearman(mis_soft_live, unchanged)", 0.84, variant="tau"),
     ]
     assert findings.variants(facts(PRUNED, rows)) == (
-        "Scored in 2 other ways, the changes of 1 network against dense (below, within or above "
-        "the margin of 0.02, by their 95 % intervals) never contradict those of the study's own "
-        "score. The order of the networks' means correlates with that of the study's own score by "
-        "at least +0.840 (`tau`)."
+        "Scored in 2 other ways, the changes of 1 network against dense lie below, within or above "
+        "the margin of 0.02 by their 95 % intervals, both so and under the study's own score, in 1 "
+        "of 2 comparisons (the others are undecided), never with another verdict. Their mean "
+        "change is +0.000 under the study's own score, and -0.015 (`tau`) to -0.007 (`tasks`) "
+        "under the others. The order of all 9 networks that were scored so, controls among them, "
+        "correlates with that of the study's own score by at least +0.840 (`tau`)."
     )
 
 
@@ -280,9 +303,9 @@ def test_a_conclusion_that_depends_on_the_score() -> None:
         shift("tau", PRUNED[3], 0.04, 0.05),
     ]
     text = findings.variants(facts(PRUNED, rows))
-    assert "do not contradict those of the study's own score in 1 of 2" in text
-    assert "they do most often under `tau` (2 of 2)" in text
-    assert text.endswith("The conclusion depends on how the score is made.")
+    assert "in 4 of 4 comparisons" in text
+    assert "2 of these contradict the study's own score, most often under `tau` (2 of 2)" in text
+    assert "the conclusion depends on how the score is made." in text
     assert "was scored in several ways" in findings.variants(facts(PRUNED))
 
 
@@ -307,9 +330,9 @@ def test_what_other_measures_say() -> None:
         "Over the units of the dense network the soft MIS correlates with other measures by +0.300 "
         "to +0.400 (Spearman); when one of 60 units is silenced, its soft MIS correlates with the "
         "accuracy lost by +0.000 (95 % interval -0.200 to +0.200) and the rise of the loss by "
-        "+0.100 (95 % interval -0.100 to +0.300); a correlation is shown, after Holm's correction, "
-        "of label purity with the rise of the loss (+0.500) and monosemanticity with the accuracy "
-        "lost (-0.400)."
+        "+0.100 (95 % interval -0.100 to +0.300); of 4 correlations of a measure with a loss, 2 "
+        "are shown after Holm's correction, over units of all depths: label purity with the rise "
+        "of the loss (+0.500) and monosemanticity with the accuracy lost (-0.400)."
     )
     none = findings.measures(facts(DENSE, rows[:4]))
     assert none.endswith("; no measure is shown to tell which units matter.")
@@ -324,7 +347,7 @@ def test_what_other_measures_say_of_several_seeds() -> None:
     ]
     text = findings.measures(facts([*DENSE, second], rows))
     assert "correlates with the rise of the loss by +0.100 to +0.300 in 2 seeds" in text
-    assert text.endswith("of soft MIS with the rise of the loss (in 1 of 2 seeds).")
+    assert text.endswith(": soft MIS with the rise of the loss (in 1 of 2 seeds).")
 
 
 def test_what_one_seed_cannot_tell() -> None:
@@ -354,7 +377,13 @@ def test_captions_state_numbers() -> None:
     rows = [*DENSE, UNTRAINED, *PRUNED]
     depth = [
         estimate("spearman(mis_soft_change, depth)", value, p_holm=p, **of(row))
-        for row, value, p in ((PRUNED[1], 0.9, 0.01), (PRUNED[2], -0.9, 0.01), (PRUNED[3], 1, 0.9))
+        for row, value, p in (
+            (PRUNED[0], -0.8, 0.01),
+            (PRUNED[1], 0.9, 0.01),
+            (PRUNED[2], -0.9, 0.01),
+            (PRUNED[3], 1, 0.9),
+            (DENSE[1], 0.9, 0.01),
+        )
     ]
     of_rows = facts(rows, [*accuracies(rows), *depth, *changed(PRUNED[3], *CHANGES["lower"])])
     said = {name: captions.caption(name, of_rows) for name in captions.CAPTIONS}
@@ -366,12 +395,14 @@ def test_captions_state_numbers() -> None:
         "retrained alike: 88.0 %."
     )
     assert said["iterative_vs_one_shot"] == (
-        "Iterative retraining is more accurate at 1 of 1 pairs of method and rate; it gains most "
-        "with filters, iterative, at rate 80 %: 75.0 % instead of 70.0 %."
+        "Iterative retraining, which trains once more at every rate, is more accurate at 1 of 1 "
+        "pairs of method and rate, and less at 0; it gains most with filters, iterative, at rate "
+        "80 %: 75.0 % instead of 70.0 %."
     )
     assert said["mis_by_depth"] == (
-        "Of 3 pruned networks, the change of the score is shown to rise with depth in 1 and to "
-        "fall in 1 (over layers, after Holm's correction)."
+        "Over layers, after Holm's correction, the change of the score is shown to rise with depth "
+        "in 1 and to fall in 1 of 3 retrained pruned networks; in 0 and to fall in 1 of 1 pruned "
+        "network without retraining."
     )
     assert said["unit_change"] == (
         "The largest mean change of a retrained pruned network is -0.050 (filters, iterative, at "

@@ -49,20 +49,22 @@ def _during_retraining(facts: Facts) -> str:
 
 
 def _iterative(facts: Facts) -> str:
-    found = kinds(findings.pruned(facts), "top1")
-    steps = found.filter(retraining=theme.ITERATIVE)
-    once = found.filter(retraining=theme.ONE_SHOT)
+    steps = kinds(findings.pruned(facts).filter(retraining=theme.ITERATIVE), "top1")
+    once = kinds(findings.pruned(facts).filter(retraining=theme.ONE_SHOT), "top1")
     pairs = steps.join(once, on=["method", "rate"], suffix="_once").with_columns(
         gain=pl.col("top1") - pl.col("top1_once")
     )
     if pairs.is_empty():
         return "No method was retrained both iteratively and in one shot."
     row = pairs.sort("gain", maintain_order=True).row(-1, named=True)
-    more = int((pairs["gain"] > 0).sum())
+    more, less = (int(found.sum()) for found in (pairs["gain"] > 0, pairs["gain"] < 0))
+    every = facts.networks.filter(pl.col("rate") > 0)
+    twice = len(every) > len(findings.pruned(facts))
+    apart = " (not counted where both are the same)" if twice else ""
     return (
-        f"Iterative retraining is more accurate at {more} of {len(pairs)} pairs of method and "
-        f"rate; it gains most with {named(row)}: {percent(row['top1'])} instead "
-        f"of {percent(row['top1_once'])}."
+        f"Iterative retraining, which trains once more at every rate, is more accurate at {more} "
+        f"of {len(pairs)} pairs of method and rate, and less at {less}{apart}; it gains most with "
+        f"{named(row)}: {percent(row['top1'])} instead of {percent(row['top1_once'])}."
     )
 
 
@@ -83,15 +85,31 @@ def _with_accuracy(facts: Facts) -> str:
 
 
 def _by_depth(facts: Facts) -> str:
-    rows = facts.statistics.filter(pl.col("rate") > 0, quantity="spearman(mis_soft_change, depth)")
-    if rows.is_empty():
-        return "Too few layers have live units in pruned networks."
-    shown = rows.filter(pl.col("p_holm") < findings.ALPHA)
-    up, down = ((shown["estimate"] > 0).sum(), (shown["estimate"] < 0).sum())
-    return (
-        f"Of {findings.count(len(rows), 'pruned network')}, the change of the score is shown to "
-        f"rise with depth in {up} and to fall in {down} (over layers, after Holm's correction)."
+    rows = facts.statistics.filter(quantity="spearman(mis_soft_change, depth)").with_columns(
+        method="pruning"
     )
+    less = rows.join(findings.pruned(facts), on=findings.OWN, how="semi")
+    if less.is_empty():
+        return "Too few layers have live units in pruned networks."
+    plain = findings.pruned(facts).filter(epochs=0)
+    said = [
+        _with_depth(less.join(networks, on=findings.OWN, how="semi"), words, ending)
+        for networks, words, ending in (
+            (findings.retrained(facts), "retrained pruned network", ""),
+            (plain, "pruned network", " without retraining"),
+        )
+        if networks.height
+    ]
+    return (
+        "Over layers, after Holm's correction, the change of the score is shown to rise with depth "
+        f"{'; '.join(said)}."
+    )
+
+
+def _with_depth(rows: pl.DataFrame, words: str, ending: str) -> str:
+    shown = rows.filter(pl.col("p_holm") < findings.ALPHA)
+    up, down = (shown["estimate"] > 0).sum(), (shown["estimate"] < 0).sum()
+    return f"in {up} and to fall in {down} of {findings.count(len(rows), words)}{ending}"
 
 
 def _units(facts: Facts) -> str:

@@ -19,6 +19,9 @@ Row = dict[str, Any]
 
 # An interval of a correlation needs more networks or units than these.
 FEWEST = 6
+# Sign flips for each network: with m tests of one family the smallest p that n flips can give is,
+# after Holm's correction, m / (1 + n).
+FLIPS = 40
 MEASURES = ("monosemanticity", "label_purity", "class_selectivity")
 SCORES = ("mis_soft", "mis_hard")
 UNIT = list(summary.UNIT)
@@ -229,12 +232,13 @@ def _change(rows: pl.DataFrame, partner: pl.DataFrame) -> pl.DataFrame:
 
 def changes(units: pl.DataFrame, settings: Settings, rng: np.random.Generator) -> Iterator[Row]:
     """Mean change of every score and measure, with tests for a change and for none."""
+    flips = max(settings.resamples, FLIPS * units.select(OWN).n_unique())
     for key, partner, pairs in _pairs(units):
         comparison = f"{name_of(key)} against {partner}"
         for columns in (SCORES, MEASURES):
             whole = pairs.drop_nulls(columns)
             if len(whole) >= FEWEST:
-                yield from _changes(whole, columns, comparison, partner, key, settings, rng)
+                yield from _changes(whole, columns, comparison, partner, key, settings, flips, rng)
 
 
 def _changes(
@@ -244,11 +248,12 @@ def _changes(
     partner: str,
     key: Sequence[Any],
     settings: Settings,
+    flips: int,
     rng: np.random.Generator,
 ) -> Iterator[Row]:
     values, strata = pairs.select(columns).to_numpy(), pairs["layer"].to_numpy()
     means = statistics.stratified_means(values, strata, settings.resamples, rng)
-    p = statistics.sign_flip_p(values, settings.resamples, rng)
+    p = statistics.sign_flip_p(values, flips, rng)
     for place, column in enumerate(columns):
         size = statistics.effect_size(values[:, place])
         found = replace(means[place], p=float(p[place]), effect_size=size)
@@ -256,7 +261,7 @@ def _changes(
                    family=f"{column}_change against {partner}", **_about(key))  # fmt: skip
     if "mis_soft" in columns:
         soft = values[:, columns.index("mis_soft")]
-        yield from _clustered(soft, strata, comparison, partner, key, settings, rng)
+        yield from _clustered(soft, strata, comparison, partner, key, settings, flips, rng)
 
 
 def _clustered(
@@ -266,6 +271,7 @@ def _clustered(
     partner: str,
     key: Sequence[Any],
     settings: Settings,
+    flips: int,
     rng: np.random.Generator,
 ) -> Iterator[Row]:
     """Change and equivalence of the soft score; units of a layer may depend on each other."""
@@ -273,7 +279,7 @@ def _clustered(
     if mean.n < FEWEST:
         return
     totals = statistics.cluster_totals(soft, layers)
-    p = statistics.sign_flip_p(totals[:, None], settings.resamples, rng)[0]
+    p = statistics.sign_flip_p(totals[:, None], flips, rng)[0]
     yield _row("mis_soft_change_clustered", comparison, replace(mean, p=float(p)), CLUSTERED,
                family=f"mis_soft_change_clustered against {partner}", **_about(key))  # fmt: skip
     found = statistics.equivalence(mean.estimate, error, freedom, settings.margin, mean.n)
@@ -318,56 +324,64 @@ def changes_by_depth(units: pl.DataFrame) -> Iterator[Row]:
 
 
 def relations(networks: pl.DataFrame, settings: Settings) -> Iterator[Row]:
-    """The score against the rate and the accuracy, over pruned networks; and no relation."""
-    pruned = networks.filter(pl.col("rate") > 0, pl.col("mis_soft_live").is_not_null())
-    for name, rows, about in _groups(pruned):
-        score, rate, top1 = (rows[c].to_numpy() for c in ("mis_soft_live", "rate", "top1"))
-        if len(rows) < FEWEST or np.ptp(score) == 0:
+    """The score against the rate and the accuracy, over pruned networks; and no relation.
+
+    Over the live units of each network, and over those that are live in all networks (`matched`):
+    what pruning leaves alive are other units.
+    """
+    pruned = networks.filter(pl.col("rate") > 0)
+    for column in ("mis_soft_live", "mis_soft_matched"):
+        scored = pruned.filter(pl.col(column).is_not_null())
+        for name, rows, about in _groups(scored):
+            if len(rows) >= FEWEST and np.ptp(rows[column].to_numpy()) > 0:
+                yield from _relations(name, rows, column, settings, about)
+
+
+def _relations(
+    name: str, rows: pl.DataFrame, column: str, settings: Settings, about: Row
+) -> Iterator[Row]:
+    score, rate, top1 = (rows[c].to_numpy() for c in (column, "rate", "top1"))
+    for label, x, given in (
+        ("rate", rate, None),
+        ("top1", top1, None),
+        ("rate | top1", rate, top1),
+    ):
+        if np.ptp(x) == 0 or (given is not None and np.ptp(given) == 0):
             continue
-        for label, x, given in (
-            ("rate", rate, None),
-            ("top1", top1, None),
-            ("rate | top1", rate, top1),
-        ):
-            if np.ptp(x) == 0 or (given is not None and np.ptp(given) == 0):
-                continue
-            for kind, ranks in (("spearman", True), ("pearson", False)):
-                found = statistics.correlation(x, score, ranks=ranks, given=given)
-                partial = "partial, " if given is not None else ""
-                yield _row(f"{kind}(mis_soft_live, {label})", name, found,
-                           f"{partial}over networks, Fisher's interval",
-                           family="relations", **about)  # fmt: skip
-            if label.startswith("rate"):
-                yield from _equivalent_slope(name, label, x, score, given, settings, about)
+        for kind, ranks in (("spearman", True), ("pearson", False)):
+            found = statistics.correlation(x, score, ranks=ranks, given=given)
+            partial = "partial, " if given is not None else ""
+            yield _row(f"{kind}({column}, {label})", name, found,
+                       f"{partial}over networks, Fisher's interval",
+                       family=f"relations of {column}", **about)  # fmt: skip
+        if label.startswith("rate"):
+            quantity = f"slope_equivalence({column}, {label})"
+            found = _equivalent_slope(x, score, given, settings.margin)
+            yield _row(quantity, name, found,
+                       f"change from the lowest to the highest rate (least squares over networks), "
+                       f"two one-sided t tests against {settings.margin}",
+                       family=f"slope_equivalence of {column}", **about)  # fmt: skip
 
 
 def _equivalent_slope(
-    name: str,
-    label: str,
-    rate: np.ndarray,
-    score: np.ndarray,
-    given: np.ndarray | None,
-    settings: Settings,
-    about: Row,
-) -> Iterator[Row]:
+    rate: np.ndarray, score: np.ndarray, given: np.ndarray | None, margin: float
+) -> Estimate:
     value, error, freedom = statistics.slope(rate, score, given)
     # What the score changes over the rates that the study has, not from nothing to everything.
     span = float(np.ptp(rate))
-    found = statistics.equivalence(value * span, error * span, freedom, settings.margin, len(rate))
-    yield _row(f"slope_equivalence(mis_soft_live, {label})", name, found,
-               f"change from the lowest to the highest rate (least squares over networks), two "
-               f"one-sided t tests against {settings.margin}",
-               family="slope_equivalence", **about)  # fmt: skip
+    return statistics.equivalence(value * span, error * span, freedom, margin, len(rate))
 
 
 def _groups(pruned: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, Row]]:
-    yield "all pruned networks", pruned, {}
-    retrained = pruned.filter(pl.col("epochs") > 0)
-    if 0 < len(retrained) < len(pruned):
+    """Networks that are looked at together, none of them twice."""
+    once = summary.distinct(pruned)
+    yield "all pruned networks", once, {}
+    retrained = once.filter(pl.col("epochs") > 0)
+    if 0 < len(retrained) < len(once):
         yield "all retrained pruned networks", retrained, {}
     for (kind,), rows in pruned.group_by(["retraining"], maintain_order=True):
         yield f"retraining {kind}", rows, {"retraining": kind}
-    for (method,), rows in pruned.group_by(["method"], maintain_order=True):
+    for (method,), rows in once.group_by(["method"], maintain_order=True):
         yield f"method {method}", rows, {"pruning": method}
 
 

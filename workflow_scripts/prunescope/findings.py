@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from prunescope import sensitivity, theme
+from prunescope import sensitivity, summary, theme
 
 Row = dict[str, Any]
 ALPHA = 0.05
@@ -149,8 +149,8 @@ def interval(row: Row, style: Any = score) -> str:
 
 
 def pruned(facts: Facts) -> pl.DataFrame:
-    """Pruned networks."""
-    return facts.networks.filter(pl.col("rate") > 0)
+    """Pruned networks, none of them twice."""
+    return summary.distinct(facts.networks.filter(pl.col("rate") > 0))
 
 
 def retrained(facts: Facts) -> pl.DataFrame:
@@ -238,7 +238,7 @@ def of_verdicts(found: pl.DataFrame, margin: float) -> str:
 
 def what_was_run(facts: Facts) -> str:
     """Networks, seeds, dataset and images."""
-    rows, less = facts.networks, pruned(facts)
+    rows, less = facts.networks, facts.networks.filter(pl.col("rate") > 0)
     seeds = rows["seed"].n_unique()
     start = f"{count(len(rows), 'network')} on {facts.dataset} with {count(seeds, 'seed')}"
     if less.is_empty():
@@ -251,6 +251,12 @@ def what_was_run(facts: Facts) -> str:
             f"{'rate' if len(rates) == 1 else 'rates'} {listed(rates)} ({listed(words)}), "
             f"{len(rows) - len(less):,} not pruned"
         )
+        twice = len(less) - len(pruned(facts))
+        if twice:
+            start += (
+                f" ({twice:,} with iterative retraining are the same as with one-shot retraining, "
+                "as the former begins: they are counted once below)"
+            )
     return (
         f"{start}. Accuracy is measured on {max(rows['images'].to_list()):,} validation images, "
         f"interpretability by the Machine Interpretability Score (MIS) over "
@@ -390,15 +396,27 @@ def rates(facts: Facts) -> str:
         f"Over {found['n']} networks ({found['comparison']}) score and rate correlate with "
         f"{change(found['estimate'])} (Spearman; 95 % interval {change(found['low'])} to "
         f"{change(found['high'])}); from the lowest to the highest rate the mean score changes by "
-        f"{change(slope['estimate'])} (90 % interval {change(slope['low'])} to "
-        f"{change(slope['high'])}): {shown_by(slope, facts.margin)}."
+        f"{_slope(slope, facts.margin)}."
     )
     partial = relation(facts, "spearman(mis_soft_live, rate | top1)")
-    if partial is None:
-        return text
+    if partial is not None:
+        text += (
+            f" Given accuracy the correlation is {change(partial['estimate'])} "
+            f"({change(partial['low'])} to {change(partial['high'])})."
+        )
+    same = relation(facts, "slope_equivalence(mis_soft_matched, rate)")
+    if same is not None:
+        text += (
+            " Over the units that are live in all networks alone, the mean score changes by "
+            f"{_slope(same, facts.margin)}."
+        )
+    return text
+
+
+def _slope(row: Row, margin: float) -> str:
     return (
-        f"{text} Given accuracy the correlation is {change(partial['estimate'])} "
-        f"({change(partial['low'])} to {change(partial['high'])})."
+        f"{change(row['estimate'])} (90 % interval {change(row['low'])} to {change(row['high'])}): "
+        f"{shown_by(row, margin)}"
     )
 
 
@@ -463,35 +481,52 @@ def variants(facts: Facts) -> str:
     found = variant_verdicts(facts)
     if found.is_empty():
         return "No retrained pruned network was scored in several ways."
-    networks = int(found["networks"].max())  # type: ignore[arg-type]
-    kept = found.filter(pl.col("other") == 0)
-    number = count(networks, "network")
-    start = (
-        f"Scored in {count(len(found), 'other way')}, the changes of {number} against dense "
-        f"(below, within or above the margin of {facts.margin}, by their 95 % intervals)"
-    )
-    if len(kept) == len(found):
-        text = f"{start} never contradict those of the study's own score."
-        return f"{text} {_order(found)}".strip()
-    worst = found.sort("other", descending=True, maintain_order=True).row(0, named=True)
+    varied = found.filter(pl.col("variant") != sensitivity.UNCHANGED)
+    if varied.is_empty():
+        return "No retrained pruned network was scored in several ways."
+    networks = max(varied["networks"].to_list())
+    decided, other = (sum(varied[name].to_list()) for name in ("decided", "other"))
     text = (
-        f"{start} do not contradict those of the study's own score in {len(kept)} of "
-        f"{len(found)}; they do most often under `{worst['variant']}` ({worst['other']} of "
-        f"{networks}). "
-        "The conclusion depends on how the score is made."
+        f"Scored in {count(len(varied), 'other way')}, the changes of "
+        f"{count(networks, 'network')} against dense lie below, within or above the margin of "
+        f"{facts.margin} by their 95 % intervals, both so and under the study's own score, in "
+        f"{decided} of {sum(varied['networks'].to_list())} comparisons (the others are undecided)"
     )
-    return f"{text} {_order(found)}".strip()
+    if other:
+        worst = varied.sort("other", descending=True, maintain_order=True).row(0, named=True)
+        text += (
+            f"; {other} of these contradict the study's own score, most often under "
+            f"`{worst['variant']}` ({worst['other']} of {worst['networks']}): the conclusion "
+            "depends on how the score is made."
+        )
+    else:
+        text += ", never with another verdict."
+    return " ".join([text, *_spread_of_variants(found, varied), *_order(facts)])
 
 
-def _order(found: pl.DataFrame) -> str:
-    ordered = found.drop_nulls("order").sort("order", maintain_order=True)
-    if ordered.is_empty():
-        return ""
-    row = ordered.row(0, named=True)
-    return (
-        f"The order of the networks' means correlates with that of the study's own score by at "
-        f"least {change(row['order'])} (`{row['variant']}`)."
-    )
+def _spread_of_variants(found: pl.DataFrame, varied: pl.DataFrame) -> Iterator[str]:
+    own = found.filter(variant=sensitivity.UNCHANGED)
+    ordered = varied.sort("mean", maintain_order=True)
+    low, high = ordered.row(0, named=True), ordered.row(-1, named=True)
+    if own.height:
+        yield (
+            f"Their mean change is {change(own['mean'][0])} under the study's own score, and "
+            f"{change(low['mean'])} (`{low['variant']}`) to {change(high['mean'])} "
+            f"(`{high['variant']}`) under the others."
+        )
+
+
+def _order(facts: Facts) -> Iterator[str]:
+    ordered = facts.statistics.filter(
+        pl.col("variant") != theme.PERMUTED, quantity="spearman(mis_soft_live, unchanged)"
+    ).sort("estimate", maintain_order=True)
+    if ordered.height:
+        row = ordered.row(0, named=True)
+        yield (
+            f"The order of all {row['n']} networks that were scored so, controls among them, "
+            f"correlates with that of the study's own score by at least "
+            f"{change(row['estimate'])} (`{row['variant']}`)."
+        )
 
 
 def variant_verdicts(facts: Facts) -> pl.DataFrame:
@@ -500,9 +535,10 @@ def variant_verdicts(facts: Facts) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        `variant`, `networks`, `other` (networks whose interval lies below, within or above the
-        margin where that of the study's own score lies elsewhere; intervals across an end of the
-        margin contradict nothing), `order` (rank correlation of all means).
+        `variant`, `networks`, `mean` (change over the networks), `decided` (networks whose interval
+        lies below, within or above the margin, and so does that of the study's own score), `other`
+        (those of them that lie elsewhere; intervals across an end of the margin contradict
+        nothing). The study's own score is the variant `sensitivity.UNCHANGED`.
     """
     rows = facts.statistics.filter(
         pl.col("seed").is_not_null(), quantity="mis_soft_shift"
@@ -517,18 +553,19 @@ def variant_verdicts(facts: Facts) -> pl.DataFrame:
         .then(0)
     )
     shifts = rows.join(retrained(facts), on=OWN, how="semi", maintain_order="left").select(
-        *OWN, "variant", side=side
+        *OWN, "variant", "estimate", side=side
     )
     own = shifts.filter(variant=sensitivity.UNCHANGED).select(*OWN, own="side")
-    order = facts.statistics.filter(quantity="spearman(mis_soft_live, unchanged)").select(
-        "variant", order="estimate"
-    )
     return (
-        shifts.filter(~pl.col("variant").is_in([sensitivity.UNCHANGED, theme.PERMUTED]))
+        shifts.filter(pl.col("variant") != theme.PERMUTED)
         .join(own, on=OWN, maintain_order="left")
         .group_by("variant", maintain_order=True)
-        .agg(networks=pl.len(), other=(pl.col("side") != pl.col("own")).sum())
-        .join(order, on="variant", how="left", maintain_order="left")
+        .agg(
+            networks=pl.len(),
+            mean=pl.col("estimate").mean(),
+            decided=(pl.col("side").is_not_null() & pl.col("own").is_not_null()).sum(),
+            other=(pl.col("side") != pl.col("own")).sum(),
+        )
     )
 
 
@@ -575,7 +612,12 @@ def _which_units_matter(found: pl.DataFrame) -> str:
     ]
     if not shown:
         return f"{text}; no measure is shown to tell which units matter"
-    return f"{text}; a correlation is shown, after Holm's correction, of {listed(shown)}"
+    pairs = cells.select("measure", "outcome").n_unique()
+    return (
+        f"{text}; of {pairs} correlations of a measure with a loss, {len(shown)} "
+        f"{'is' if len(shown) == 1 else 'are'} shown after Holm's correction, over units of all "
+        f"depths: {listed(shown)}"
+    )
 
 
 def _over_seeds(rows: pl.DataFrame) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prunescope import artifacts, provenance
+from prunescope import artifacts, provenance, summary
 
 DENSE = "dense"
 UNTRAINED = "untrained"
 NOT_RETRAINED = "none"
 ONE_SHOT = "one_shot"
-ITERATIVE = "iterative"
+ITERATIVE = summary.ITERATIVE
 RECALIBRATED = "recalibrated"
 CHANCE = "chance"
 PERMUTED = "permuted"
