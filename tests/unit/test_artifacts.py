@@ -142,6 +142,7 @@ def test_arrays_are_read_as_written(tmp_path: Path, memory_map: bool) -> None:
         pytest.param(lambda whole: whole[:40], id="header cut"),
         pytest.param(lambda whole: whole[:128], id="no data"),
         pytest.param(lambda whole: whole[:-1], id="last byte cut"),
+        pytest.param(lambda whole: whole + b"\0", id="byte added"),
         pytest.param(lambda whole: b"index,label\n0,1\n", id="text"),
     ],
 )

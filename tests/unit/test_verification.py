@@ -1,5 +1,6 @@
 """Every kind of damage is found and named, and a sound study is left in peace."""
 
+import errno
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from prunescope import (
     verification,
 )
 from prunescope.checkpoints import Description, Network
+from prunescope.errors import InputError
 from prunescope.graphs import INPUT, Graph, Node
 
 FOLDER = "results/small/networks/dense/none/rate0.00/seed0"
@@ -119,6 +121,73 @@ def test_damage_is_named_with_the_command_that_mends_it(
     assert found.path == path
     assert f"snakemake --cores all --force {path}" in str(found)
     assert str(found).count("--force") == 1
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    NETWORK: checkpoints.load,
+    TABLE: tables.ACCOUNTING.read,
+    ARRAY: artifacts.load_array,
+    COMPACT[0]: lambda _path: compact_files.load(COMPACT[1]),
+    COMPACT[1]: compact_files.load,
+    COMPACT[2]: onnx_models.read_metadata,
+}
+
+
+def some_bits(path: str, count: int = 100) -> np.ndarray:
+    """Bits of a file, drawn once for all: more of them where its header or its footer is."""
+    length = Path(path).stat().st_size
+    near = min(length, 1500)
+    draw = np.random.default_rng(7).integers
+    places = np.stack([draw(near, size=count), length - 1 - draw(near, size=count)])
+    return np.concatenate([places.ravel(), draw(length, size=count)]) * 8 + draw(8, size=3 * count)
+
+
+@pytest.mark.parametrize("path", READERS)
+def test_any_flipped_bit_is_an_input_error_or_none(study: Path, path: str) -> None:
+    """What reads it may not notice a bit of a value; `verify` notices each."""
+    whole = Path(path).read_bytes()
+    digest = artifacts.checksum(path)
+    messages = []
+    for bit in some_bits(path):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        Path(path).write_bytes(content)
+        assert [found.path for found in findings_of(path, digest)] == [path], bit
+        messages += refusals(path)
+    assert messages
+    assert all(path in text and "snakemake --cores all --force" in text for text in messages)
+
+
+def refusals(path: str) -> list[str]:
+    """What its reader says against a file, if anything."""
+    try:
+        READERS[path](path)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def findings_of(path: str, digest: str) -> list[verification.Finding]:
+    """Of one file only: reading all of them for every bit would take long."""
+    return list(verification._check(path, digest))
+
+
+def test_a_damaged_manifest_stops_nothing(study: Path) -> None:
+    manifest = Path(f"{LOGS[0]}/train_dense.log.sha256")
+    content = bytearray(manifest.read_bytes())
+    content[0] = 0xFF
+    manifest.write_bytes(content)
+    (found,) = findings()
+    assert found.path == NETWORK
+
+
+def test_a_file_that_cannot_be_read_is_listed(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_path: str) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(artifacts, "checksum", fail)
+    assert len(findings()) == 6
+    assert all("cannot be read (Input/output error)" in str(found) for found in findings())
 
 
 def test_a_file_of_another_network_is_foreign(study: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -15,6 +16,42 @@ import numpy as np
 
 from prunescope import provenance
 from prunescope.errors import InputError, how_to_rebuild
+
+# Errors of a read that say nothing about the file's content.
+NO_DAMAGE = (FileNotFoundError, PermissionError, MemoryError)
+
+
+@contextmanager
+def reading(path: str | Path, kind: str) -> Iterator[None]:
+    """Whatever a library says of a damaged file in this block becomes an `InputError`.
+
+    A flipped bit meets other checks of a library at every place, and thus errors of many types.
+
+    Parameters
+    ----------
+    path
+        The file that is read.
+    kind
+        What it should be, such as `.npy array`.
+
+    Raises
+    ------
+    InputError
+        The block failed. The message names the file and how to make it anew.
+    """
+    try:
+        yield
+    except NO_DAMAGE:
+        raise
+    except BaseException as error:
+        # A panic in Rust, of polars or safetensors, is no `Exception`; Ctrl-C is none either.
+        panic = type(error).__name__ == "PanicException"
+        named = isinstance(error, InputError) and str(error).startswith(f"{path}: ")
+        if named or not (panic or isinstance(error, Exception)):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        advice = how_to_rebuild(path)
+        raise InputError(f"{path}: not a whole {kind} ({reason}). {advice}") from error
 
 
 def flush(path: Path) -> None:
@@ -120,12 +157,22 @@ def load_array(path: str | Path, *, memory_map: bool = False) -> np.ndarray:
     InputError
         The file is not a readable .npy array (empty, truncated, or something else).
     """
-    try:
+    with reading(path, ".npy array"):
+        _check_length(path)
         return np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(
-            f"{path}: not a whole .npy array ({error}). {how_to_rebuild(path)}"
-        ) from error
+
+
+def _check_length(path: str | Path) -> None:
+    """Compare the length with the header: NumPy would allocate what a damaged shape asks for."""
+    with Path(path).open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        first = version == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        expected = file.tell() + math.prod(shape) * dtype.itemsize
+        found = os.fstat(file.fileno()).st_size
+    if found != expected:
+        raise ValueError(f"{found} bytes, its header asks for {expected}")
 
 
 def save_provenance(path: str | Path) -> None:
@@ -149,5 +196,6 @@ def save_checksums(paths: Iterable[str | Path], manifest: str | Path) -> None:
 
 def load_checksums(manifest: str | Path) -> dict[str, str]:
     """The checksums in a manifest, by path."""
-    lines = Path(manifest).read_text(encoding="utf-8").splitlines()
+    # A damaged manifest then names a file that is not there, or a checksum that no file has.
+    lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
     return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}

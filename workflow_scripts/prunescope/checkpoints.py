@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
 
 from prunescope import artifacts, provenance
@@ -126,33 +126,42 @@ def load(path: str | Path) -> Network:
     InputError
         The file is damaged or was not written by prunescope.
     """
-    try:
+    with artifacts.reading(path, "safetensors file"):
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get(provenance.KEY, "{}"))
+            header = _header(file)
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(
-            f"{path}: not a whole safetensors file ({error}). {how_to_rebuild(path)}"
-        ) from error
-    if "network" not in header:
-        raise InputError(
-            f"{path}: a safetensors file without a prunescope description. "
-            "Network files are made by this workflow; see docs/artifacts.md."
-        )
+        if "network" not in header:
+            raise InputError(
+                f"{path}: a safetensors file without a prunescope description. Network files are "
+                f"made by this workflow; see docs/artifacts.md. {how_to_rebuild(path)}"
+            )
+        description = _description(header["network"])
     masks = {
         name.removeprefix(MASK_PREFIX): tensor
         for name, tensor in content.items()
         if name.startswith(MASK_PREFIX)
     }
     tensors = {name: tensor for name, tensor in content.items() if not name.startswith(MASK_PREFIX)}
-    return Network(_description(header["network"]), tensors, masks)
+    return Network(description, tensors, masks)
 
 
 def read_provenance(path: str | Path) -> dict:
-    """Where a network file comes from; empty if it does not say."""
-    with safe_open(path, framework="numpy") as file:
-        header = json.loads((file.metadata() or {}).get(provenance.KEY, "{}"))
-    return header.get("provenance", {})
+    """Where a network file comes from; empty if it does not say.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    with (
+        artifacts.reading(path, "safetensors file"),
+        safe_open(path, framework="numpy") as file,
+    ):
+        return dict(_header(file).get("provenance", {}))
+
+
+def _header(file: safe_open) -> dict:
+    return json.loads((file.metadata() or {}).get(provenance.KEY, "{}"))
 
 
 def _description(fields: dict) -> Description:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
@@ -53,17 +52,21 @@ def load(description: str | Path) -> CompactNetwork:
         A file is damaged, or they are not of the same network.
     """
     values = read_description(description)
-    path = Path(description).with_name(values["tensors"]["file"])
-    if artifacts.checksum(path) != values["tensors"]["sha256"]:
+    with artifacts.reading(description, "description of a compact network"):
+        path = Path(description).with_name(values["tensors"]["file"])
+        expected = values["tensors"]["sha256"]
+        fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
+        described = Description(**fields | {"layers": ()})
+        graph = graphs.from_json(values["graph"])
+    if not path.is_file() or artifacts.checksum(path) != expected:
         raise InputError(
             f"{path}: not the tensors that {description} describes: the file is damaged, or of "
             f"another network. {how_to_rebuild(path)}"
         )
     tensors = read_tensors(path)
-    fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
-    graph = graphs.from_json(values["graph"])
-    graphs.check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
-    return CompactNetwork(Description(**fields | {"layers": ()}), graph, tensors)
+    with artifacts.reading(description, "description of a compact network"):
+        graphs.check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
+    return CompactNetwork(described, graph, tensors)
 
 
 def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
@@ -74,12 +77,8 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     InputError
         The file is damaged.
     """
-    try:
+    with artifacts.reading(path, "safetensors file"):
         return from_bytes(Path(path).read_bytes())
-    except SafetensorError as error:
-        raise InputError(
-            f"{path}: not a whole safetensors file ({error}). {how_to_rebuild(path)}"
-        ) from error
 
 
 def read_description(path: str | Path) -> dict[str, Any]:

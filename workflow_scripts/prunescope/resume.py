@@ -187,7 +187,7 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get(KEY, "{}"))
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise ValueError(f"damaged ({error})") from error
 
 

@@ -1,6 +1,7 @@
 """The schema of every Parquet file, declared once: checked on write and on read, and documented."""
 
 import io
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from prunescope import artifacts, provenance
-from prunescope.errors import InputError, how_to_rebuild
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,9 @@ class Table:
         InputError
             The file is damaged, or not of this schema.
         """
-        try:
+        with artifacts.reading(path, "file of this schema"):
             frame = pl.read_parquet(path, use_pyarrow=False)
             self._check(frame, str(path))
-        except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise InputError(
-                f"{path}: not a whole file of this schema ({error}). {how_to_rebuild(path)}"
-            ) from error
         return frame
 
     def empty(self) -> pl.DataFrame:
@@ -96,8 +90,17 @@ class Table:
 
 
 def read_provenance(path: str | Path) -> str:
-    """The provenance of a Parquet file, as JSON."""
-    return pl.read_parquet_metadata(path).get(provenance.KEY, "{}")
+    """The provenance of a Parquet file, as JSON.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    with artifacts.reading(path, "Parquet file"):
+        stored = pl.read_parquet_metadata(path).get(provenance.KEY, "{}")
+        json.loads(stored)
+    return stored
 
 
 _COORDINATES = {

@@ -66,41 +66,54 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def _check(path: str, digest: str) -> Iterator[Finding]:
-    if Path(path).stat().st_size == 0:
-        yield Finding(path, "is empty", how_to_rebuild(path))
-        return
     try:
-        stored = _open(path)
+        problem = _problem(path, digest)
     except InputError as error:
-        yield Finding(path, str(error).removeprefix(f"{path}: ").partition(". Make it")[0],
-                      how_to_rebuild(path))  # fmt: skip
-        return
-    other = _foreign(path, stored)
+        advice = f". {how_to_rebuild(path)}"
+        problem = str(error).removeprefix(f"{path}: ").removesuffix(advice)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+    if problem:
+        yield Finding(path, problem, how_to_rebuild(path))
+
+
+def _problem(path: str, digest: str) -> str:
+    """What is wrong with a file; nothing if it is what its job wrote, and its own."""
+    if Path(path).stat().st_size == 0:
+        return "is empty"
+    # Before anything opens the file: what a library does with a damaged one is never certain.
+    changed = artifacts.checksum(path) != digest
+    if not changed:
+        _check_format(path)
+    with artifacts.reading(path, "file of this workflow"):
+        other = _foreign(path, _provenance(path))
     if other:
-        yield Finding(path, f"belongs elsewhere: its provenance says {other}", how_to_rebuild(path))
-    elif artifacts.checksum(path) != digest:
-        yield Finding(path, "was changed after its job wrote it", how_to_rebuild(path))
+        return f"belongs elsewhere: its provenance says {other}"
+    return "was changed after its job wrote it" if changed else ""
 
 
-def _open(path: str) -> dict[str, Any]:
-    """Check a file against its format; return its provenance if it carries one."""
+def _check_format(path: str) -> None:
+    """Open a file, and compare it with its schema if it has one."""
     if path.endswith(".npy"):
         artifacts.load_array(path, memory_map=True)
     elif path.endswith(COMPACT_TENSORS):
         compact_files.read_tensors(path)
-        return checkpoints.read_provenance(path)
-    elif path.endswith(COMPACT_DESCRIPTION):
-        return dict(compact_files.read_description(path)["provenance"])
-    elif path.endswith(".onnx"):
-        return onnx_models.read_metadata(path).get(provenance.KEY, {})
     elif path.endswith(".safetensors"):
         checkpoints.load(path)
+    elif path.endswith(".parquet") and (table := tables.table_of(path)):
+        table.read(path)
+
+
+def _provenance(path: str) -> dict[str, Any]:
+    """What a file says of where it comes from, if it carries that."""
+    if path.endswith(COMPACT_DESCRIPTION):
+        return dict(compact_files.read_description(path)["provenance"])
+    if path.endswith(".onnx"):
+        return onnx_models.read_metadata(path).get(provenance.KEY, {})
+    if path.endswith(".safetensors"):
         return checkpoints.read_provenance(path)
-    elif path.endswith(".parquet"):
-        table = tables.table_of(path)
-        if table is not None:
-            table.read(path)
-        return json.loads(tables.read_provenance(path))
+    if path.endswith(".parquet"):
+        return dict(json.loads(tables.read_provenance(path)))
     return {}
 
 
