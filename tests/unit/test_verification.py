@@ -119,7 +119,7 @@ def test_damage_is_named_with_the_command_that_mends_it(
     damage(Path(path))
     (found,) = findings()
     assert found.path == path
-    assert f"snakemake --cores all --force {path}" in str(found)
+    assert f"snakemake --cores all --force {path}` (and after that the `--configfile`" in str(found)
     assert str(found).count("--force") == 1
 
 

@@ -26,5 +26,12 @@ class SupersededError(StoppedError):
 
 
 def how_to_rebuild(path: object) -> str:
-    """The command that makes a damaged result anew, and then whatever depends on it."""
-    return f"Make it again: .venv/bin/snakemake --cores all --force {path}"
+    """The command that makes a damaged result anew, and then whatever depends on it.
+
+    Paths of a study exist for Snakemake only with the config of that study. `--configfile` takes
+    several values, so that it must not stand before the path.
+    """
+    return (
+        f"Make it anew: `.venv/bin/snakemake --cores all --force {path}` "
+        "(and after that the `--configfile` and `--profile` that you run the study with, if any)"
+    )
