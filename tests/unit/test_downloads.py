@@ -284,5 +284,5 @@ def test_a_redirection_never_leads_to_an_address_without_encryption() -> None:
         ("http://127.0.0.1/a", "http://127.0.0.1/b"),
     ]:
         assert redirected(first, second) == second
-    with pytest.raises(downloads._Refused, match="which is not encrypted"):
+    with pytest.raises(downloads.Refused, match="which is not encrypted"):
         redirected("https://example.org/a", "http://example.com/b")

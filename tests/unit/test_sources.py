@@ -3,14 +3,18 @@
 import gzip
 import hashlib
 import http.server
+import io
 import logging
 import os
 import shutil
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
+from urllib.response import addinfourl
 
 import pytest
 
@@ -365,6 +369,21 @@ def test_a_silent_mirror_is_given_up(
         assert "timed out" in message
         served = sources.fetch_fashion_mnist(outputs, [source, from_folder(folder)])
     assert served == f"folder {folder}"
+
+
+def test_a_mirror_that_leads_to_an_address_without_encryption(
+    outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lead_on(_handler: object, request: urllib.request.Request) -> addinfourl:
+        headers = Message()
+        headers["Location"] = "http://example.com/data.gz"
+        answer = addinfourl(io.BytesIO(), headers, request.full_url, 302)
+        answer.msg = "Found"
+        return answer
+
+    monkeypatch.setattr(urllib.request.HTTPSHandler, "https_open", lead_on)
+    message = failure(outputs, mirror("https://example.org"))
+    assert "it leads on to http://example.com/data.gz, which is not encrypted" in message
 
 
 def test_nobody_listens(outputs: dict[str, Path]) -> None:

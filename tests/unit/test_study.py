@@ -440,6 +440,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"model.checkpoint": {**ADDRESS, "url": "http://example.org/a.pth"}},
         ["`model.checkpoint.url`", "'http://example.org/a.pth'", "an https address"],
     ),
+    "checkpoint from an address that only begins as this machine's": (
+        {"model.checkpoint": {**ADDRESS, "url": "http://127.0.0.1:80@example.org/a.pth"}},
+        ["`model.checkpoint.url`", "'http://127.0.0.1:80@example.org/a.pth'", "an https address"],
+    ),
     "unknown key of a checkpoint": (
         {"model.checkpoint": {**ADDRESS, "transform": True}},
         ["`model.checkpoint.transform` is not a key", "Did you mean `transform_input`?"],

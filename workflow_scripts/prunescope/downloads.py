@@ -34,7 +34,7 @@ class _Interrupted(Exception):  # noqa: N818 (no error yet: the next attempt con
     """An attempt ended before the file did; the message is the reason."""
 
 
-class _Refused(Exception):  # noqa: N818
+class Refused(Exception):  # noqa: N818
     """The server will not give the file; the message is the reason."""
 
 
@@ -45,8 +45,13 @@ class _StayEncrypted(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            raise _Refused(f"it leads on to {newurl}, which is not encrypted")
+            raise Refused(f"it leads on to {newurl}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def encrypted_opener() -> urllib.request.OpenerDirector:
+    """Opens addresses as `urlopen` does, and raises `Refused` where encryption would end."""
+    return urllib.request.build_opener(_StayEncrypted)
 
 
 def fetch(
@@ -96,7 +101,7 @@ def fetch(
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = _fetch_verified(url, part, digits, pauses, timeout)
-    except (_Interrupted, _Refused) as reason:
+    except (_Interrupted, Refused) as reason:
         kept = f" What has come so far is kept in {part}." if part.exists() else ""
         raise InputError(
             f"{part.stem} could not be downloaded from {url}: {reason}.{kept} {place}"
@@ -227,9 +232,9 @@ def _attempt(url: str, part: Path, timeout: float) -> None:
 def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse | None:
     """Send the request; None when the server has nothing beyond `start`."""
     headers = {"User-Agent": "prunescope", **({"Range": f"bytes={start}-"} if start else {})}
+    request = urllib.request.Request(url, headers=headers)
     try:
-        opener = urllib.request.build_opener(_StayEncrypted)
-        return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
+        return encrypted_opener().open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == NOTHING_LEFT_STATUS and start:
@@ -237,7 +242,7 @@ def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse | No
         answer = f"the server answers {error.code} {error.reason}"
         if error.code >= 500 or error.code in TRANSIENT_STATUS:
             raise _Interrupted(answer) from error
-        raise _Refused(answer) from error
+        raise Refused(answer) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(_reason(error)) from error
 

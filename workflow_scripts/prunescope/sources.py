@@ -10,13 +10,12 @@ import logging
 import shutil
 import subprocess
 import tempfile
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunescope import artifacts
+from prunescope import artifacts, downloads
 from prunescope.errors import InputError
 
 log = logging.getLogger("prunescope")
@@ -162,9 +161,9 @@ def download_from(mirror: str) -> Callable[[Path], None]:
         for name in FASHION_MNIST:
             url = f"{mirror}/{name}.gz"
             try:
-                with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
+                with downloads.encrypted_opener().open(url, timeout=CONNECT_SECONDS) as response:
                     (folder / f"{name}.gz").write_bytes(response.read())
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, downloads.Refused) as error:
                 raise UnavailableError(f"{url}: {getattr(error, 'reason', error)}") from error
 
     return fetch
