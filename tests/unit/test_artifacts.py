@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from prunescope import artifacts, provenance
-from prunescope.errors import InputError
+from prunescope.errors import InputError, SupersededError
 
 LIBRARY = Path(artifacts.__file__).resolve().parents[1]
 
@@ -179,17 +180,65 @@ def test_provenance_is_written_in_one_order(tmp_path: Path) -> None:
     assert stored == {"rule": "embed", "params": {"a": [2], "b": 1}}
 
 
+def gone() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen(["true"]) as process:
+        return process.pid
+
+
+def left_over(name: str, process: int, host: str | None = None, suffix: str = "") -> str:
+    return f".{name}.{host or artifacts._host()}-{process}-0123456789abcdef{suffix}"
+
+
 def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    names = [".a.npy.0123456789abcdef.npy", ".b.npy.0123456789abcdef.npy", ".a.npy", "a.npy"]
+    names = [
+        left_over("a.npy", gone(), suffix=".npy"),
+        left_over("b.npy", gone(), suffix=".npy"),
+        left_over("a.npy", os.getpid(), suffix=".npy"),
+        left_over("a.npy", gone(), host="01234567", suffix=".npy"),
+        ".a.npy",
+        "a.npy",
+    ]
     for name in names:
         (tmp_path / name).touch()
     artifacts.remove_leftovers(tmp_path / "a.npy")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
 
 
-def test_a_temporary_file_is_one_of_those_that_are_removed(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), artifacts.atomic(tmp_path / "a.npy") as temporary:
-        artifacts.remove_leftovers(temporary.with_name("a.npy"))
+@pytest.mark.parametrize("host", [None, "01234567"])
+def test_leftovers_of_yesterday_are_removed(tmp_path: Path, host: str | None) -> None:
+    path = tmp_path / left_over("a.npy", os.getpid(), host, ".npy")
+    path.touch()
+    os.utime(path, (time.time() - 90_000,) * 2)
+    artifacts.remove_leftovers(tmp_path / "a.npy")
+    assert not path.exists()
+
+
+def test_a_writer_that_was_killed_and_not_yet_asked_for_is_gone(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    path = tmp_path / left_over("a.npy", process.pid, suffix=".npy")
+    path.touch()
+    artifacts.remove_leftovers(tmp_path / "a.npy")
+    assert path.exists()
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    artifacts.remove_leftovers(tmp_path / "a.npy")
+    process.wait()
+    assert not path.exists()
+
+
+def test_a_temporary_file_is_one_of_those_that_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with artifacts.atomic(tmp_path / "a.npy") as temporary:
+        artifacts.remove_leftovers(tmp_path / "a.npy")
+        assert temporary.exists(), "its writer is at work"
+    monkeypatch.setattr(artifacts, "_is_running", lambda _process: False)
+    with (
+        pytest.raises(SupersededError, match=r"a\.npy: .* another job makes the same result"),
+        artifacts.atomic(tmp_path / "a.npy"),
+    ):
+        artifacts.remove_leftovers(tmp_path / "a.npy")
 
 
 # --- folders -------------------------------------------------------------------------------------
@@ -243,11 +292,21 @@ def test_a_folder_names_itself_where_there_is_no_room(tmp_path: Path) -> None:
 
 
 def test_folders_of_a_killed_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    names = [".explorer.0123456789abcdef", ".explorer.", "explorer"]
+    names = [left_over("explorer", gone()), left_over("explorer", os.getpid()), "explorer"]
     for name in names:
         (tmp_path / name / "data").mkdir(parents=True)
     artifacts.remove_leftovers(tmp_path / "explorer")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
+
+
+def test_a_folder_that_was_deleted_meanwhile(tmp_path: Path) -> None:
+    fill_folder(tmp_path / "explorer", "old")
+    with (
+        pytest.raises(SupersededError, match=r"explorer: .* another job"),
+        artifacts.atomic_folder(tmp_path / "explorer") as temporary,
+    ):
+        temporary.rmdir()
+    assert (tmp_path / "explorer" / "data" / "file.js").read_text() == "old"
 
 
 def test_the_files_of_a_path(tmp_path: Path) -> None:

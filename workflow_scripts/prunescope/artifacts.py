@@ -8,6 +8,8 @@ import os
 import re
 import secrets
 import shutil
+import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from prunescope import provenance
-from prunescope.errors import InputError, how_to_rebuild
+from prunescope.errors import InputError, SupersededError, how_to_rebuild
 
+# A temporary file that nobody wrote to for so long belongs to nobody.
+ABANDONED_SECONDS = 24 * 3600
 # Errors of a read that say nothing about the file's content.
 NO_DAMAGE = (FileNotFoundError, PermissionError, MemoryError)
 
@@ -71,17 +75,20 @@ def atomic(path: str | Path) -> Iterator[Path]:
     ------
     OSError
         With the number of the reason and `path`, whatever the library that writes tells of them.
+    SupersededError
+        The temporary file was deleted meanwhile.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`: it makes files that only their owner may read.
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{target.suffix}")
+    temporary = _temporary(target)
     temporary.touch(exist_ok=False)
     try:
         yield temporary
         flush(temporary)
         temporary.replace(target)
     except OSError as error:
+        _check_still_there(temporary, target, error)
         # NumPy gives no number when it finds too little room before it writes.
         number = error.errno or errno.ENOSPC
         raise OSError(number, os.strerror(number), str(target)) from error
@@ -100,18 +107,22 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     ------
     OSError
         With the number of the reason and `path`, as `atomic` does.
+    SupersededError
+        The new folder was deleted meanwhile.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{target.suffix}")
+    temporary = _temporary(target)
     try:
         temporary.mkdir(parents=True)
         yield temporary
         for file in files_of(temporary):
             flush(file)
+        temporary.stat()  # the old folder stays unless there is a new one
         if target.is_dir():
             shutil.rmtree(target)
         temporary.replace(target)
     except OSError as error:
+        _check_still_there(temporary, target, error)
         number = error.errno or errno.ENOSPC
         raise OSError(number, os.strerror(number), str(target)) from error
     finally:
@@ -127,14 +138,62 @@ def files_of(path: str | Path) -> list[Path]:
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Delete temporary files and folders for `path` of writers that were killed."""
+    """Delete temporary files and folders for `path` of writers that were killed.
+
+    Another job may still be writing: one that outlived its Snakemake, or on a node that was taken
+    for dead. What may be its own stays.
+    """
     target = Path(path)
-    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}{re.escape(target.suffix)}")
+    name = re.compile(
+        rf"\.{re.escape(target.name)}\.([0-9a-f]{{8}})-(\d+)-[0-9a-f]{{16}}{re.escape(target.suffix)}"
+    )
     for other in target.parent.glob(".*"):
-        if name.fullmatch(other.name) and other.is_dir():
-            shutil.rmtree(other)
-        elif name.fullmatch(other.name):
+        match = name.fullmatch(other.name)
+        if not match or not _is_abandoned(other, match[1], int(match[2])):
+            continue
+        if other.is_dir():
+            shutil.rmtree(other, ignore_errors=True)
+        else:
             other.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    """A unique path beside `target` whose name tells the host and the process."""
+    owner = f"{_host()}-{os.getpid()}-{secrets.token_hex(8)}"
+    return target.with_name(f".{target.name}.{owner}{target.suffix}")
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _check_still_there(temporary: Path, target: Path, error: OSError) -> None:
+    if isinstance(error, FileNotFoundError) and not temporary.exists():
+        raise SupersededError(
+            f"{target}: what this job wrote was deleted before it was complete: another job makes "
+            "the same result. This one stops."
+        ) from error
+
+
+def _is_abandoned(temporary: Path, host: str, process: int) -> bool:
+    """Whether whoever wrote it is surely gone; of other hosts only the time tells."""
+    try:
+        age = time.time() - temporary.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return age > ABANDONED_SECONDS or (host == _host() and not _is_running(process))
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's, or a system without /proc
+        return True
+    # A process that was killed stays as a zombie until its parent asks for it.
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def copy(source: str | Path, path: str | Path) -> None:
