@@ -14,9 +14,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from prunescope import provenance
+from prunescope import artifacts, provenance
 from prunescope.checkpoints import Description
-from prunescope.errors import InputError, how_to_rebuild
 from prunescope.graphs import INPUT, Graph, Node
 
 # Of 2021: any runtime in use reads it.
@@ -74,14 +73,10 @@ def read_metadata(path: str) -> dict[str, dict]:
     InputError
         The file is damaged.
     """
-    try:
+    with artifacts.reading(path, "ONNX model"):
         model = onnx.load(path)
         onnx.checker.check_model(model)
         return {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-    except Exception as error:  # onnx and protobuf raise errors of many kinds
-        raise InputError(
-            f"{path}: not a whole ONNX model ({str(error).splitlines()[0]}). {how_to_rebuild(path)}"
-        ) from error
 
 
 def _value(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
