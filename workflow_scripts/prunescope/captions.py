@@ -49,8 +49,9 @@ def _during_retraining(facts: Facts) -> str:
 
 
 def _iterative(facts: Facts) -> str:
-    steps = kinds(findings.pruned(facts).filter(retraining=theme.ITERATIVE), "top1")
-    once = kinds(findings.pruned(facts).filter(retraining=theme.ONE_SHOT), "top1")
+    pruned = findings.pruned(facts)
+    steps = kinds(pruned.filter(retraining=theme.ITERATIVE), "top1")
+    once = kinds(pruned.filter(retraining=theme.ONE_SHOT), "top1")
     pairs = steps.join(once, on=["method", "rate"], suffix="_once").with_columns(
         gain=pl.col("top1") - pl.col("top1_once")
     )
@@ -58,8 +59,7 @@ def _iterative(facts: Facts) -> str:
         return "No method was retrained both iteratively and in one shot."
     row = pairs.sort("gain", maintain_order=True).row(-1, named=True)
     more, less = (int(found.sum()) for found in (pairs["gain"] > 0, pairs["gain"] < 0))
-    every = facts.networks.filter(pl.col("rate") > 0)
-    twice = len(every) > len(findings.pruned(facts))
+    twice = facts.networks.filter(pl.col("rate") > 0).height > pruned.height
     apart = " (not counted where both are the same)" if twice else ""
     return (
         f"Iterative retraining, which trains once more at every rate, is more accurate at {more} "
@@ -88,10 +88,11 @@ def _by_depth(facts: Facts) -> str:
     rows = facts.statistics.filter(quantity="spearman(mis_soft_change, depth)").with_columns(
         method="pruning"
     )
-    less = rows.join(findings.pruned(facts), on=findings.OWN, how="semi")
+    pruned = findings.pruned(facts)
+    less = rows.join(pruned, on=findings.OWN, how="semi")
     if less.is_empty():
         return "Too few layers have live units in pruned networks."
-    plain = findings.pruned(facts).filter(epochs=0)
+    plain = pruned.filter(epochs=0)
     said = [
         _with_depth(less.join(networks, on=findings.OWN, how="semi"), words, ending)
         for networks, words, ending in (

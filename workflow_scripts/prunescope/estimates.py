@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from prunescope import sensitivity, statistics, summary, tables
+from prunescope.distinct import distinct
 from prunescope.statistics import Estimate
 
 Row = dict[str, Any]
@@ -374,7 +375,7 @@ def _equivalent_slope(
 
 def _groups(pruned: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, Row]]:
     """Networks that are looked at together, none of them twice."""
-    once = summary.distinct(pruned)
+    once = distinct(pruned)
     yield "all pruned networks", once, {}
     retrained = once.filter(pl.col("epochs") > 0)
     if 0 < len(retrained) < len(once):

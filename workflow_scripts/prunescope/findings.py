@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from prunescope import sensitivity, summary, theme
+from prunescope import sensitivity, theme
+from prunescope.distinct import distinct
 
 Row = dict[str, Any]
 ALPHA = 0.05
@@ -150,7 +151,7 @@ def interval(row: Row, style: Any = score) -> str:
 
 def pruned(facts: Facts) -> pl.DataFrame:
     """Pruned networks, none of them twice."""
-    return summary.distinct(facts.networks.filter(pl.col("rate") > 0))
+    return distinct(facts.networks.filter(pl.col("rate") > 0))
 
 
 def retrained(facts: Facts) -> pl.DataFrame:
@@ -479,8 +480,6 @@ def _recalibrated(facts: Facts) -> Iterator[str]:
 def variants(facts: Facts) -> str:
     """Whether the verdict on pruned networks is the same under all variants of the score."""
     found = variant_verdicts(facts)
-    if found.is_empty():
-        return "No retrained pruned network was scored in several ways."
     varied = found.filter(pl.col("variant") != sensitivity.UNCHANGED)
     if varied.is_empty():
         return "No retrained pruned network was scored in several ways."

@@ -9,7 +9,6 @@ from prunescope import evaluation
 
 COORDINATES = ("study", "method", "retraining", "rate", "seed")
 UNIT = ("layer", "unit")
-ITERATIVE = "iterative"
 
 
 def with_coordinates(frame: pl.DataFrame, network: Mapping[str, Any]) -> pl.DataFrame:
@@ -28,24 +27,6 @@ def gather(frames: Iterable[pl.DataFrame], networks: Sequence[Mapping[str, Any]]
 def matched_units(units: pl.DataFrame) -> pl.DataFrame:
     """The units (`layer`, `unit`) that are live in every network of `units`."""
     return units.group_by(UNIT).agg(constant=pl.col("constant").any()).filter(~pl.col("constant"))
-
-
-def distinct(networks: pl.DataFrame) -> pl.DataFrame:
-    """Every network of a `tables.NETWORKS` once.
-
-    Iterative retraining begins as one-shot retraining does: where the recipe is the same, so is the
-    network at the lowest rate, under two names. Networks of one method, rate and seed are taken for
-    the same if all that was measured of them is equal; the one that is not iterative stays.
-    """
-    same = ["method", "rate", "seed", "epochs", "top1", "loss", "mis_soft_all", "mis_hard_all"]
-    place = "place"
-    return (
-        networks.with_row_index(place)
-        .sort(pl.col("retraining") == ITERATIVE, maintain_order=True)
-        .unique(same, keep="first", maintain_order=True)
-        .sort(place)
-        .drop(place)
-    )
 
 
 def score_networks(units: pl.DataFrame) -> pl.DataFrame:

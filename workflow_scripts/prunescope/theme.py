@@ -10,13 +10,13 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prunescope import artifacts, provenance, summary
+from prunescope import artifacts, distinct, provenance
 
 DENSE = "dense"
 UNTRAINED = "untrained"
 NOT_RETRAINED = "none"
 ONE_SHOT = "one_shot"
-ITERATIVE = summary.ITERATIVE
+ITERATIVE = distinct.ITERATIVE
 RECALIBRATED = "recalibrated"
 CHANCE = "chance"
 PERMUTED = "permuted"
