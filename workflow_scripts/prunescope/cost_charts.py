@@ -121,7 +121,7 @@ def accuracy_vs_time(study: Study, costs: pl.DataFrame, settings: Settings) -> a
     )
     panels = [
         _accuracy_panel(study, rows.filter(runtime=runtime), dense, across, size).properties(
-            title=_small_title(name)
+            title=theme.panel_title(name)
         )
         for runtime, name in RUNTIMES.items()
     ]
@@ -202,10 +202,6 @@ def _steps(last: float) -> tuple[float, ...]:
     return tuple(float(value) for value in range(0, int(last) + 1, step))
 
 
-def _small_title(text: str) -> alt.TitleParams:
-    return alt.TitleParams(text, anchor="start", fontSize=12, offset=8)
-
-
 def _speed_panel(
     rows: pl.DataFrame, title: str, axis: theme.Axis, labels: list[str], size: Settings
 ) -> alt.LayerChart:
@@ -241,7 +237,7 @@ def _speed_panel(
         ),
     ]
     return alt.LayerChart(layer=layers, width=size.width, height=size.height).properties(
-        title=_small_title(title)
+        title=theme.panel_title(title)
     )
 
 

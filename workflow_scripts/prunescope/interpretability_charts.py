@@ -93,16 +93,12 @@ def mis_vs_accuracy(study: Study, settings: Settings) -> alt.TopLevelMixin:
     larger = _cloud(
         study, close, near, _close_axes(pl.concat([close, near], how="diagonal")), band, size
     )
-    titles = (
-        alt.TitleParams(text, anchor="start", fontSize=12, offset=8)
-        for text in (
-            "all networks",
-            f"within {100 * CLOSE:.0f} points of the best accuracy (axes cut)",
-        )
-    )
+    closer = f"within {100 * CLOSE:.0f} points of the best accuracy (axes cut)"
     return theme.finish(
         alt.concat(
-            panel.properties(title=next(titles)), larger.properties(title=next(titles)), columns=2
+            panel.properties(title=theme.panel_title("all networks")),
+            larger.properties(title=theme.panel_title(closer)),
+            columns=2,
         ),
         title,
     )

@@ -53,7 +53,7 @@ def small_multiples(
         first = position % columns == 0
         own = axis if first else theme.Axis("", axis.low, axis.high, axis.format, axis.ticks)
         panel = draw(rows, levels, (rates, own), size, study, theirs, band=band)
-        heading = alt.TitleParams(words[by][kind], anchor="start", fontSize=12, offset=8)
+        heading = theme.panel_title(words[by][kind])
         drawn.append(panel.properties(title=heading))
     return alt.concat(*drawn, columns=columns, spacing=24)
 

@@ -290,6 +290,11 @@ def human(name: str) -> str:
     return name.replace("_", " ")
 
 
+def panel_title(text: str) -> alt.TitleParams:
+    """The title of one of several panels."""
+    return alt.TitleParams(text, anchor="start", fontSize=12, offset=8)
+
+
 def present(names: pl.Series) -> list[str]:
     """Each name once, in order of appearance."""
     return names.unique(maintain_order=True).to_list()

@@ -195,9 +195,7 @@ def mis_by_depth(study: Study, settings: Settings) -> alt.TopLevelMixin:
         rows = blocks.filter(pl.col("method").is_in([method, theme.DENSE, theme.UNTRAINED]))
         own = axis if position % columns == 0 else theme.Axis("", axis.low, axis.high, axis.format,
                                                               axis.ticks)  # fmt: skip
-        heading = alt.TitleParams(
-            chart_rows.names(study)[method], anchor="start", fontSize=12, offset=8
-        )
+        heading = theme.panel_title(chart_rows.names(study)[method])
         drawn.append(_depth_panel(rows, own, size, study).properties(title=heading))
     return theme.finish(alt.concat(*drawn, columns=columns, spacing=28), title)
 
