@@ -137,13 +137,13 @@ def against_argsort(material: Material, pairs: int) -> Measured:
     some = material.activations[:SORTED_IMAGES, ::EVERY]
     activations = torch.from_numpy(np.ascontiguousarray(some))
     batches = activations.split(BATCH)
-    merges = [part.numpy() for part in activations.split(BATCH * probing.BATCHES_A_MERGE)]
+    shown = [part.numpy() for part in batches]
 
-    def ours() -> exemplars.RunningExtremes:
+    def ours() -> tuple[exemplars.Extremes, exemplars.Extremes]:
         running = exemplars.RunningExtremes(len(activations), settings)
-        for merge in merges:
-            running.update(merge)
-        return running
+        for start in range(0, len(shown), probing.BATCHES_A_MERGE):
+            running.update(*shown[start : start + probing.BATCHES_A_MERGE])
+        return running.strongest(), running.weakest()
 
     def peer(keep: int | None) -> SortedBuffer:
         buffer = SortedBuffer(activations.shape[1], keep)
@@ -151,7 +151,7 @@ def against_argsort(material: Material, pairs: int) -> Measured:
             buffer.update(batch)
         return buffer
 
-    strongest = ours().strongest().activations
+    strongest = ours()[0].activations
     difference = max(
         require_equal("extremes", strongest, peer(keep).values[:, : settings.per_side], 0)
         for keep in (None, settings.per_side)
@@ -175,7 +175,7 @@ def against_argsort(material: Material, pairs: int) -> Measured:
 
 
 def memory(material: Material) -> Measured:
-    """Peak resident memory of fresh processes; it hardly varies, so three pairs do."""
+    """Peak resident memory of fresh processes."""
     large = material.images
     small = large // 10
 
@@ -183,7 +183,7 @@ def memory(material: Material) -> Measured:
         folders = map(str, (material.scratch, material.study, material.dataset))
         return float(python(PASS, *folders, str(large), str(images)))
 
-    peaks = [(peak(small), peak(large)) for _ in range(3)]
+    peaks = [(peak(small), peak(large)) for _ in range(PAIRS)]
     return Measured(
         "ratio",
         f"peak resident memory of a process that runs find_exemplars on {large} images over that "

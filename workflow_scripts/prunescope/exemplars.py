@@ -1,7 +1,7 @@
 """The images that excite every unit most and least, found in one pass over the probe images.
 
 Memory does not grow with the number of images: each batch is merged into the running
-extremes of every unit, whose keys are sorted once for both ends. An activation and the image's
+extremes of every unit, whose keys are sorted only once, at the end. An activation and the image's
 place in the tie order are packed into one 64-bit key, so that the order is total, the result
 does not depend on the batches, and ties are broken by a seeded random permutation of the images
 instead of the dataset's order (which is often sorted by class, and then makes dead units look
@@ -16,7 +16,7 @@ from prunescope.errors import InputError
 
 CONSTANT_BELOW = 1e-8
 TIE_ORDERS = ("random", "dataset_order")
-# Their keys stay in the cache while they are made and sorted.
+# Their keys stay in the cache while they are made and the ends are parted from them.
 UNITS_A_BLOCK = 64
 
 
@@ -44,7 +44,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Extremes:
-    """Indices (int64) and activations (float32) of `(units, per_side)`, most extreme first."""
+    """Indices (int32) and activations (float32) of `(units, per_side)`, most extreme first."""
 
     indices: np.ndarray
     activations: np.ndarray
@@ -70,15 +70,15 @@ class RunningExtremes:
             )
         self.per_side = settings.per_side
         # Of equal activations, the first image in the tie order has the largest key.
-        self._order = _tie_order(images, settings)[::-1]
+        self._order = _tie_order(images, settings)[::-1].astype(np.int32)
         self._rank = np.argsort(self._order)
-        # Both ends of the order of each unit's images, rising.
+        # Of each unit the smallest `per_side` keys, then the largest; all, until there are so many.
         self._keys = np.empty((0, 0), dtype=np.int64)
         self._seen = 0
 
-    def update(self, activations: np.ndarray) -> None:
-        """Merge the next images, in dataset order: `(images, units)` float32."""
-        images, units = activations.shape
+    def update(self, *batches: np.ndarray) -> None:
+        """Merge the next images, in dataset order: `(images, units)` float32 each."""
+        images, units = sum(map(len, batches)), batches[0].shape[1]
         rank = self._rank[self._seen : self._seen + images]
         self._seen += images
         kept = self._keys.reshape(units, -1)
@@ -88,37 +88,55 @@ class RunningExtremes:
         merged = kept if left == held else np.empty((units, left), dtype=np.int64)
         for start in range(0, units, UNITS_A_BLOCK):
             block = slice(start, start + UNITS_A_BLOCK)
-            some = activations[:, block].T
-            keys = np.empty((len(some), held + images), dtype=np.int64)
+            keys = np.empty((len(kept[block]), held + images), dtype=np.int64)
             keys[:, :held] = kept[block]
-            pack(some, rank, out=keys[:, held:])
-            keys.sort(axis=1)
-            strong = left // 2
-            merged[block, : left - strong] = keys[:, : left - strong]
-            merged[block, left - strong :] = keys[:, keys.shape[1] - strong :]
+            first = 0
+            for batch in batches:
+                part = slice(first, first + len(batch))
+                pack(batch[:, block].T, rank[part], out=keys[:, held:][:, part])
+                first += len(batch)
+            if left == 2 * self.per_side:
+                part_ends(keys, self.per_side)
+            weak = left // 2
+            merged[block, :weak] = keys[:, :weak]
+            merged[block, weak:] = keys[:, weak - left :]
         self._keys = merged
+
+    def strongest(self) -> Extremes:
+        # Falling: sorted upside down.
+        return self._unpack(~np.sort(~self._keys[:, -self._end :], axis=1))
+
+    def weakest(self) -> Extremes:
+        return self._unpack(np.sort(self._keys[:, : self._end], axis=1))
+
+    @property
+    def _end(self) -> int:
+        """How many keys from either side of those kept hold that side's extremes."""
+        kept = self._keys.shape[1]
+        return self.per_side if kept == 2 * self.per_side else kept
+
+    def _unpack(self, keys: np.ndarray) -> Extremes:
+        activations, rank = unpack(keys[:, : self.per_side])
         # What is not finite lies at one of the ends.
-        if not np.isfinite(unpack(merged[:, [0, -1]])[0]).all():
+        if not np.isfinite(activations[:, 0]).all():
             raise InputError(
                 "activations: the network yields infinite or undefined activations; "
                 "it has diverged. Lower the learning rate and retrain it."
             )
-
-    def strongest(self) -> Extremes:
-        return self._unpack(self._keys[:, ::-1])
-
-    def weakest(self) -> Extremes:
-        return self._unpack(self._keys)
-
-    def _unpack(self, keys: np.ndarray) -> Extremes:
-        activations, rank = unpack(keys[:, : self.per_side])
-        return Extremes(self._order[rank], activations)
+        return Extremes(self._order.take(rank), activations)
 
 
 def _tie_order(images: int, settings: Settings) -> np.ndarray:
     if settings.ties == "dataset_order":
         return np.arange(images)
     return np.random.default_rng(settings.seed).permutation(images)
+
+
+def part_ends(keys: np.ndarray, number: int) -> None:
+    """Reorder rows in place: the `number` smallest keys first, the `number` largest last."""
+    keys.partition(number - 1, axis=1)
+    rest = keys[:, number:]
+    rest.partition(rest.shape[1] - number, axis=1)
 
 
 def pack(activations: np.ndarray, rank: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -136,10 +154,11 @@ def pack(activations: np.ndarray, rank: np.ndarray, out: np.ndarray | None = Non
 
 
 def unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Undo `pack`: float32 activations and int64 ranks."""
-    ordered = (keys >> 32).astype(np.int32)
+    """Undo `pack`: float32 activations and uint32 ranks."""
+    halves = np.ascontiguousarray(keys, dtype="<i8").view("<u4").reshape(*keys.shape, 2)
+    ordered = halves[..., 1].view(np.int32)
     bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
-    return bits.view(np.float32), keys & 0xFFFFFFFF
+    return bits.view(np.float32), halves[..., 0]
 
 
 def is_constant(strongest: Extremes, weakest: Extremes) -> np.ndarray:
@@ -157,8 +176,8 @@ def tied_fraction(strongest: Extremes, weakest: Extremes) -> np.ndarray:
 
 
 def _tied(activations: np.ndarray) -> np.ndarray:
-    equal = activations[:, 1:] == activations[:, :-1]
     tied = np.zeros(activations.shape, dtype=bool)
-    tied[:, 1:] |= equal
+    equal = activations[:, 1:] == activations[:, :-1]
+    tied[:, 1:] = equal
     tied[:, :-1] |= equal
     return tied.mean(axis=1)

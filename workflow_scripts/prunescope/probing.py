@@ -2,7 +2,6 @@
 
 import numpy as np
 import polars as pl
-import torch
 from torch import nn
 
 from prunescope import exemplars, tables
@@ -10,7 +9,7 @@ from prunescope.activations import Recorder, passes
 from prunescope.checkpoints import Description
 from prunescope.datasets import PackedImages
 
-# Merging costs a selection over all units: done once for several batches.
+# Merging costs a selection among all units' extremes: done once for several batches.
 BATCHES_A_MERGE = 4
 
 
@@ -43,16 +42,16 @@ def find_exemplars(
     """
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
-    waiting: list[torch.Tensor] = []
+    waiting: list[np.ndarray] = []
     for activations in passes(module, images, description):
         if recorder is not None:
             recorder.update(activations)
-        waiting.append(activations)
+        waiting.append(activations.numpy())
         if len(waiting) == BATCHES_A_MERGE:
-            running.update(torch.cat(waiting).numpy())
+            running.update(*waiting)
             waiting.clear()
     if waiting:
-        running.update(torch.cat(waiting).numpy())
+        running.update(*waiting)
     strongest, weakest = running.strongest(), running.weakest()
     units = pl.DataFrame(
         {
@@ -63,9 +62,9 @@ def find_exemplars(
             "unit": np.concatenate([np.arange(layer.units) for layer in layers]),
             "constant": exemplars.is_constant(strongest, weakest),
             "tied_fraction": exemplars.tied_fraction(strongest, weakest),
-            "strongest": strongest.indices.astype(np.int32),
+            "strongest": strongest.indices,
             "strongest_activation": strongest.activations,
-            "weakest": weakest.indices.astype(np.int32),
+            "weakest": weakest.indices,
             "weakest_activation": weakest.activations,
         }
     )
