@@ -66,10 +66,8 @@ verify: $(READY)
 	status=0; $(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all || status=$$?; \
 	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host && exit $$status
 
-# One thread each, as jobs have; libraries read this when they are imported.
 benchmark: $(READY)
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONPATH=workflow_scripts \
-		$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY))
+	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY))
 
 test: $(READY)
 	$(BIN)/python -m pytest $(WORKERS)

@@ -297,7 +297,6 @@ def python(code: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}",
-             "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}"},
+    )
     return done.stdout

@@ -7,6 +7,7 @@ Each number is a ratio of neighbours in time, or seconds; docs/performance.md ex
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import torch
 
 from benchmarks import evaluation_input, exemplar_pass, growth, scoring, training, workflow
 from benchmarks.common import FOLDER, ROOT, Material, about
+from prunescope import tuning, warm
 from prunescope.errors import InputError
 
 MODULES: dict[ModuleType, tuple[str, ...]] = {
@@ -141,7 +143,16 @@ def measure(wanted: list[str], material: Material) -> None:
         write(FOLDER / "growth.json", {"curves": growth.run(material), **about()})
 
 
+def take_the_environment_of_jobs() -> None:
+    """Have one thread, and what a run sets: libraries read it when a process starts."""
+    environment = {**os.environ, **warm.ONE_THREAD}
+    tuning.tune(environment)
+    if environment != os.environ:
+        os.execve(sys.executable, sys.orig_argv, environment)
+
+
 def main() -> None:
+    take_the_environment_of_jobs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=[*KEYS, GROWTH], default=[*KEYS, GROWTH])
     parser.add_argument("--docs", action="store_true", help="write the table into the docs too")

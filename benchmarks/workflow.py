@@ -22,8 +22,6 @@ FINISHED = re.compile(r"^Finished jobid: ", flags=re.MULTILINE)
 # Rules of the default study whose jobs take more than one core, and how many on a machine of two.
 THREADS = {"train_dense": 2, "measure_costs": 2}
 JOBS = 10_000
-# One graph of that size takes up to a minute.
-LARGE_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def large_config(config: Path, seeds: int, folder: str) -> Path:
     return path
 
 
-def large(config: Path, jobs: int = JOBS, runs: int = LARGE_RUNS) -> Measured:
+def large(config: Path, jobs: int = JOBS, runs: int = PAIRS) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         few, more = (planned_jobs(plan(large_config(config, seeds, folder))) for seeds in (1, 2))
         path = large_config(config, -(-(jobs - few) // (more - few)) + 1, folder)

@@ -1,4 +1,5 @@
 # Coordinates, wildcard constraints and named input functions; nothing else.
+import os
 import re
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from prunescope import explorer, similarity
 from prunescope import study as studies
-from prunescope import warm, weights
+from prunescope import tuning, warm, weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
 from prunescope.charts import GROUPS as CHART_GROUPS
 from prunescope.cost_charts import CHARTS as COST_CHART_FUNCTIONS
@@ -18,6 +19,9 @@ try:
     studies.check(config)
 except InputError as error:
     raise WorkflowError(str(error))
+
+# Every job inherits this.
+tuning.tune(os.environ)
 
 STUDY = config["study"]
 NETWORKS = studies.networks(config)
