@@ -114,6 +114,14 @@ def test_a_delta_of_zero_is_no_hit() -> None:
     assert (soft[0], hard[0], delta[0]) == (0.5, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_exemplars_of_another_probe_set_are_refused(side: int) -> None:
+    sides = [np.arange(20)[None], np.arange(20, 40)[None]]
+    sides[side] = sides[side] + 40
+    with pytest.raises(InputError, match=r"image \d+ is one of them, .* of 40 images only"):
+        mis.score_units(*sides, np.zeros((40, 40), dtype=np.float32), settings())
+
+
 # --- the draw ------------------------------------------------------------------------------------
 
 

@@ -85,8 +85,14 @@ def score_units(
     Raises
     ------
     InputError
-        There are fewer exemplars than the tasks need.
+        There are fewer exemplars than the tasks need, or they are of other images.
     """
+    largest = max(strongest.max(initial=0), weakest.max(initial=0))
+    if largest >= len(similarity):
+        raise InputError(
+            f"exemplars: image {largest} is one of them, but there are similarities of "
+            f"{len(similarity)} images only. They are of another probe set: make both anew."
+        )
     available = min(strongest.shape[1], weakest.shape[1])
     if available < settings.images_per_side:
         raise InputError(
@@ -119,7 +125,7 @@ def draw_tasks(
     draw = DRAWS[settings.draw]
     positive, negative = draw(strongest, settings, rng), draw(weakest, settings, rng)
     order = [settings.query, *(n for n in range(settings.explanations + 1) if n != settings.query)]
-    return positive[..., order], negative[..., order]
+    return positive.take(order, axis=2), negative.take(order, axis=2)
 
 
 def draw_imi(exemplars: np.ndarray, settings: Settings, rng: np.random.Generator) -> np.ndarray:
@@ -191,7 +197,9 @@ def task_deltas(
     small = queries.astype(np.min_scalar_type(len(similarity)))
     order = np.argsort(small, kind="stable")
     rows = queries[order].astype(np.int64) * len(similarity)
-    found = similarity.reshape(-1).take(explanations[order % number] + rows[:, None])
+    places = explanations.take(order % number, axis=0) + rows[:, None]
+    # Not `raise`, which looks at every place once more.
+    found = similarity.reshape(-1).take(places, mode="wrap")
     # In float64 these sums are exact: equal similarities cancel.
     strong_minus_weak = np.repeat([1.0, -1.0], size - 1)
     contrast = np.empty(2 * number)
