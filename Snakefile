@@ -46,6 +46,7 @@ if workflow.output_settings.dryrun:
 onstart:
     stop_if_missing(workflow.dag.needrun_jobs())
     stop_at_placeholders(workflow.dag.needrun_jobs())
+    name_jobs_of_run()
     keep_python_warm(workflow.dag.needrun_jobs())
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from prunescope import explorer, similarity
+from prunescope import explorer, similarity, slurm
 from prunescope import study as studies
 from prunescope import tuning, warm, weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
@@ -392,6 +392,18 @@ def stop_at_placeholders(jobs):
                     f"profiles/slurm/profile.yaml: {key} is still {PLACEHOLDER} (seen for rule "
                     f"{job.rule.name}). Write the name that your cluster uses (docs/slurm.md)."
                 )
+
+
+def name_jobs_of_run():
+    """On SLURM, stop if jobs of an earlier run may still start; give this run's jobs a telling name."""
+    executor = workflow.scheduler._executor
+    if not hasattr(executor, "run_uuid"):
+        return
+    try:
+        slurm.stop_at_leftovers(STUDY, workflow.workdir_init)
+    except InputError as error:
+        raise WorkflowError(str(error))
+    executor.run_uuid = slurm.name_of_run(STUDY, executor.run_uuid)
 
 
 def show_summary(jobs):
