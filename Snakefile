@@ -18,7 +18,7 @@ if not workflow.overwrite_configfiles:
 report: "rules/report/workflow.rst"
 
 
-# Scripts get this path from Snakemake; rules need it for `code_digest` and the config's checks.
+# Scripts get this path from Snakemake; rules need it for `code_of` and the config's checks.
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 

@@ -306,6 +306,15 @@ def labels_of_chart(format):
     return labels
 
 
+def code_of(script):
+    """Param function: the digest of what a script does. (Only jobs that are looked at need theirs.)"""
+
+    def digest(wildcards):
+        return code_digest(script)
+
+    return digest
+
+
 def unwatched(value):
     """Param function: a value whose change makes nothing stale, in rules that download.
 

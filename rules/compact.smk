@@ -22,7 +22,7 @@ rule compact_network:
         mem_mb=memory(3000),
         runtime=minutes(10),
     params:
-        code=code_digest("compact_network.py"),
+        code=code_of("compact_network.py"),
     script:
         "../workflow_scripts/compact_network.py"
 
@@ -47,7 +47,7 @@ rule measure_costs:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        code=code_digest("measure_costs.py"),
+        code=code_of("measure_costs.py"),
         rounds=lookup("compact/rounds", within=config),
     script:
         "../workflow_scripts/measure_costs.py"
@@ -74,7 +74,7 @@ rule tabulate_costs:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("tabulate_costs.py"),
+        code=code_of("tabulate_costs.py"),
         study=STUDY,
         networks=coordinates_of(COMPACTED_NETWORKS),
     script:
@@ -113,7 +113,7 @@ rule draw_cost_chart:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("draw_cost_chart.py"),
+        code=code_of("draw_cost_chart.py"),
         chart="{chart}",
         charts=lookup("charts", within=config),
         dataset=lookup("dataset", within=config),

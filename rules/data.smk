@@ -40,7 +40,7 @@ rule fetch_fashion_mnist:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=unwatched(code_digest("fetch_fashion_mnist.py")),
+        code=unwatched(code_of("fetch_fashion_mnist.py")),
         folder=unwatched(lookup("datasets/{dataset}/folder", within=config)),
     script:
         "../workflow_scripts/fetch_fashion_mnist.py"
@@ -72,7 +72,7 @@ rule pack_dataset:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("pack_dataset.py"),
+        code=code_of("pack_dataset.py"),
         image_size=lookup("datasets/{dataset}/image_size", within=config),
     script:
         "../workflow_scripts/pack_dataset.py"
@@ -99,7 +99,7 @@ rule sample_split:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("sample_split.py"),
+        code=code_of("sample_split.py"),
         sample=lookup("datasets/{dataset}/{split}", within=config),
     script:
         "../workflow_scripts/sample_split.py"
@@ -120,7 +120,7 @@ rule index_images:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
-        code=code_digest("index_images.py"),
+        code=code_of("index_images.py"),
         source=lookup("datasets/{dataset}/source", within=config),
         folder=lookup("datasets/{dataset}/folder", within=config),
         validation_labels=lookup(
@@ -151,7 +151,7 @@ rule pack_sample:
         mem_mb=memory(4000),
         runtime=minutes(240),
     params:
-        code=code_digest("pack_sample.py"),
+        code=code_of("pack_sample.py"),
         folder=lookup("datasets/{dataset}/folder", within=config),
         image_size=lookup("datasets/{dataset}/image_size", within=config),
         resize=lookup("datasets/{dataset}/resize", within=config),

@@ -29,7 +29,7 @@ rule train_dense:
         gpu=1,
         checkpoint_seconds=300,
     params:
-        code=code_digest("train_dense.py"),
+        code=code_of("train_dense.py"),
         architecture=lookup("model/architecture", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         dataset=preprocessing_of(config["dataset"]),
@@ -57,7 +57,7 @@ rule initialise_network:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("initialise_network.py"),
+        code=code_of("initialise_network.py"),
         seed="{seed}",
     script:
         "../workflow_scripts/initialise_network.py"
@@ -80,7 +80,7 @@ rule fetch_checkpoint:
         mem_mb=memory(1000),
         runtime=minutes(60),
     params:
-        code=unwatched(code_digest("fetch_checkpoint.py")),
+        code=unwatched(code_of("fetch_checkpoint.py")),
         checkpoint=unwatched(lookup("model/checkpoint", within=config)),
     script:
         "../workflow_scripts/fetch_checkpoint.py"
@@ -105,7 +105,7 @@ rule import_checkpoint:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("import_checkpoint.py"),
+        code=code_of("import_checkpoint.py"),
         architecture=lookup("model/architecture", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         checkpoint=lookup("model/checkpoint", within=config),

@@ -18,7 +18,7 @@ rule evaluate_network:
         runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
-        code=code_digest("evaluate_network.py"),
+        code=code_of("evaluate_network.py"),
     script:
         "../workflow_scripts/evaluate_network.py"
 
@@ -37,7 +37,7 @@ rule account_network:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("account_network.py"),
+        code=code_of("account_network.py"),
         exclude=lookup("pruning/exclude", within=config),
     script:
         "../workflow_scripts/account_network.py"

@@ -27,7 +27,7 @@ rule build_explorer:
         mem_mb=memory(3000),
         runtime=minutes(300 if FROM_EMBEDDINGS else 30),
     params:
-        code=code_digest("build_explorer.py"),
+        code=code_of("build_explorer.py"),
         page=explorer.page_digest(),
         study=STUDY,
         dataset=lookup("dataset", within=config),

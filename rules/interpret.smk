@@ -24,7 +24,7 @@ rule fetch_metric_weights:
         mem_mb=memory(1000),
         runtime=minutes(120),
     params:
-        code=unwatched(code_digest("fetch_metric_weights.py")),
+        code=unwatched(code_of("fetch_metric_weights.py")),
         metric=unwatched(lookup("interpretability/similarity/metric", within=config)),
         sha256=unwatched(
             lookup("interpretability/similarity/sha256", within=config, default={})
@@ -52,7 +52,7 @@ rule embed_probe:
         runtime=minutes(600 if LARGE_METRIC else 60),
         gpu=1,
     params:
-        code=code_digest("embed_probe.py"),
+        code=code_of("embed_probe.py"),
         similarity=settings_of_metric,
     script:
         "../workflow_scripts/embed_probe.py"
@@ -74,7 +74,7 @@ rule compare_probe:
         mem_mb=memory(4000, per_input=10),
         runtime=minutes(30),
     params:
-        code=code_digest("compare_probe.py"),
+        code=code_of("compare_probe.py"),
         similarity=settings_of_metric,
     script:
         "../workflow_scripts/compare_probe.py"
@@ -98,7 +98,7 @@ rule find_exemplars:
         runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
-        code=code_digest("find_exemplars.py"),
+        code=code_of("find_exemplars.py"),
         exemplars=lookup("interpretability/exemplars", within=config),
         activations=lookup("interpretability/activations", within=config),
     script:
@@ -120,7 +120,7 @@ rule score_mis:
         mem_mb=memory_to_score(2000, per_input=3),
         runtime=minutes(60 if FROM_EMBEDDINGS else 10),
     params:
-        code=code_digest("score_mis.py"),
+        code=code_of("score_mis.py"),
         kind=KINDS_OF_INPUT[0],
         mis=lookup("interpretability/mis", within=config),
     script:

@@ -21,7 +21,7 @@ rule record_activations:
         runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
-        code=code_digest("record_activations.py"),
+        code=code_of("record_activations.py"),
         activations=lookup("interpretability/activations", within=config),
         pooling="{pooling}",
     script:
@@ -47,7 +47,7 @@ rule measure_units:
         mem_mb=memory_to_score(2000, per_input=4),
         runtime=minutes(120 if FROM_EMBEDDINGS else 20),
     params:
-        code=code_digest("measure_units.py"),
+        code=code_of("measure_units.py"),
         kind=KINDS_OF_INPUT[0],
         activations=lookup("interpretability/activations", within=config),
     script:
@@ -71,7 +71,7 @@ rule ablate_units:
         runtime=minutes(120),
         gpu=1,
     params:
-        code=code_digest("ablate_units.py"),
+        code=code_of("ablate_units.py"),
         ablation=lookup("interpretability/ablation", within=config),
     script:
         "../workflow_scripts/ablate_units.py"
@@ -94,7 +94,7 @@ rule vary_scores:
         mem_mb=memory_to_score(2000, per_input=4),
         runtime=minutes(120 if FROM_EMBEDDINGS else 20),
     params:
-        code=code_digest("vary_scores.py"),
+        code=code_of("vary_scores.py"),
         kinds=KINDS_OF_INPUT,
         mis=lookup("interpretability/mis", within=config),
         activations=lookup("interpretability/activations", within=config),

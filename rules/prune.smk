@@ -18,7 +18,7 @@ rule prune_network:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("prune_network.py"),
+        code=code_of("prune_network.py"),
         granularity=lookup("pruning/methods/{method}/granularity", within=config),
         scope=lookup("pruning/methods/{method}/scope", within=config),
         criterion=lookup("pruning/methods/{method}/criterion", within=config),

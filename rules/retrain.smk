@@ -22,7 +22,7 @@ rule keep_pruned:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("keep_pruned.py"),
+        code=code_of("keep_pruned.py"),
     script:
         "../workflow_scripts/keep_pruned.py"
 
@@ -51,7 +51,7 @@ rule retrain_network:
         gpu=1,
         checkpoint_seconds=300,
     params:
-        code=code_digest("retrain_network.py"),
+        code=code_of("retrain_network.py"),
         decoding=decoding_of_train,
         mask=mask_of,
         recipe=lookup(
@@ -84,7 +84,7 @@ rule recalibrate_network:
         runtime=minutes(30),
         gpu=1,
     params:
-        code=code_digest("recalibrate_network.py"),
+        code=code_of("recalibrate_network.py"),
         decoding=decoding_of_train,
         recalibration=lookup("retraining/{retraining}/recalibration", within=config),
         seed="{seed}",

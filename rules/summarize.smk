@@ -25,7 +25,7 @@ rule tabulate_study:
         mem_mb=memory(4000, per_input=4),
         runtime=minutes(10),
     params:
-        code=code_digest("tabulate_study.py"),
+        code=code_of("tabulate_study.py"),
         study=STUDY,
         networks=coordinates_of(NETWORKS),
         trained=coordinates_of(TRAINED_NETWORKS),
@@ -53,7 +53,7 @@ rule estimate_statistics:
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
-        code=code_digest("estimate_statistics.py"),
+        code=code_of("estimate_statistics.py"),
         statistics=lookup("statistics", within=config),
         study=STUDY,
         varied=coordinates_of(VARIED_NETWORKS),
@@ -86,7 +86,7 @@ rule compare_published:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("compare_published.py"),
+        code=code_of("compare_published.py"),
         study=STUDY,
     script:
         "../workflow_scripts/compare_published.py"
@@ -125,7 +125,7 @@ rule draw_chart:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_digest("draw_chart.py"),
+        code=code_of("draw_chart.py"),
         chart="{chart}",
         charts=lookup("charts", within=config),
         facts=FACTS,
@@ -161,7 +161,7 @@ rule summarize_findings:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("summarize_findings.py"),
+        code=code_of("summarize_findings.py"),
         facts=FACTS,
     script:
         "../workflow_scripts/summarize_findings.py"
@@ -184,7 +184,7 @@ rule describe_config:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        code=code_digest("describe_config.py"),
+        code=code_of("describe_config.py"),
         # The page shows every key, so that every key makes it stale.
         config=config,
     script:

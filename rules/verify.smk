@@ -15,7 +15,7 @@ rule verify_study:
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
-        code=code_digest("verify_study.py"),
+        code=code_of("verify_study.py"),
         folders=[f"results/{STUDY}", f"{DATASETS}/{config['dataset']}"],
         logs=[f"results/logs/{STUDY}", f"results/logs/datasets/{config['dataset']}"],
     script:

@@ -169,7 +169,7 @@ def lose_node(training: Training) -> None:
     training.cluster.start_daemon(3)
 
 
-def kill_snakemake_and_start_again(training: Training) -> None:
+def kill_snakemake(training: Training) -> None:
     training.processes[-1].kill()
     training.processes[-1].wait()
     unlocked = subprocess.run(
@@ -180,6 +180,10 @@ def kill_snakemake_and_start_again(training: Training) -> None:
         check=False,
     )
     assert unlocked.returncode == 0, unlocked.stderr
+
+
+def kill_snakemake_and_start_again(training: Training) -> None:
+    kill_snakemake(training)
     training.submit()
 
 
@@ -311,6 +315,35 @@ def test_of_two_jobs_that_train_the_same_network_the_older_one_stops(
     if jobs > 1:  # else its log is that of the job that went well, which is not kept
         training.wait(lambda: "another job trains this network" in told_by_slurm(training))
     assert_same(training, undisturbed)
+
+
+def test_a_run_stops_while_jobs_of_a_killed_one_are_pending(
+    cluster: Cluster, undisturbed: Workspace, tmp_path: Path
+) -> None:
+    """The pending job would delete what the new run made, and make it anew."""
+    workspace = copy_project(tmp_path)
+    fill_in(workspace, slurm_extra="'--hold'")
+    lengthen(workspace)
+    for name in ("results/datasets", ".snakemake"):
+        shutil.copytree(undisturbed.path(name), workspace.path(name), dirs_exist_ok=True)
+    training = Training(workspace, cluster)
+    try:
+        training.submit()
+        training.wait(lambda: training.jobs)
+        kill_snakemake(training)
+        (left,) = training.jobs
+        training.submit()
+        training.wait(lambda: training.processes[-1].poll() is not None)
+        assert training.processes[-1].returncode != 0
+        assert f"scancel {left}\n" in training.said
+        assert training.jobs == [left]
+        # As it says.
+        cluster.run("scancel", left)
+        training.submit()
+        training.wait(lambda: len(training.jobs) == 2)
+    finally:
+        kill_snakemake(training)
+        cluster.run("scancel", *training.jobs)
 
 
 def told_by_slurm(training: Training) -> str:

@@ -5,10 +5,11 @@ import hashlib
 import json
 import platform
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 SCRIPTS = PACKAGE.parent
@@ -60,7 +61,7 @@ def code_digest(script: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(_reachable(SCRIPTS / script)):
         digest.update(path.relative_to(SCRIPTS).as_posix().encode())
-        digest.update(_normalised(path).encode())
+        digest.update(_read(path).digest)
     return digest.hexdigest()
 
 
@@ -71,37 +72,37 @@ def _reachable(path: Path) -> set[Path]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            waiting.extend(_imported(module))
+            waiting.extend(_read(module).imported)
     return found
 
 
+@dataclass(frozen=True)
+class _Module:
+    """What a file does, as a digest, and the files of prunescope that it imports."""
+
+    digest: bytes
+    imported: frozenset[Path]
+
+
 @cache
-def _imported(path: Path) -> tuple[Path, ...]:
-    """The prunescope modules that the file at `path` imports, at any depth of its code."""
+def _read(path: Path) -> _Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     names: list[str] = []
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    files = (SCRIPTS / f"{name.replace('.', '/')}.py" for name in names if name.startswith(KEY))
-    return tuple(sorted({file for file in files if file.is_file()}))
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@cache
-def _normalised(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if _has_docstring(node):
+        elif isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None:
             # An empty body is no valid syntax, but it has a valid dump.
             node.body = node.body[1:]
-    return ast.dump(tree)
+    digest = hashlib.sha256(ast.dump(tree).encode()).digest()
+    return _Module(digest, frozenset(filter(Path.is_file, map(_file_of, filter(_is_own, names)))))
 
 
-def _has_docstring(node: ast.AST) -> TypeGuard[_Documented]:
-    return isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None
+def _is_own(module: str) -> bool:
+    return module.partition(".")[0] == KEY
+
+
+def _file_of(module: str) -> Path:
+    return SCRIPTS / f"{module.replace('.', '/')}.py"
