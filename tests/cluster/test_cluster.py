@@ -1,10 +1,13 @@
 """The tiny study through sbatch: the same bytes as on this machine."""
 
+import re
+from pathlib import Path
+
 import pytest
 from workspaces import Workspace, copy_project
 
 from .slurm import Cluster
-from .submission import fill_in, submit
+from .submission import PROFILE, fill_in, submit
 
 pytestmark = pytest.mark.slow
 
@@ -21,13 +24,18 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Wor
     return workspace
 
 
+@pytest.mark.parametrize("key", ["slurm_partition", "slurm_account", "gpu_model"])
 def test_a_profile_that_is_not_filled_in_stops_before_any_job(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, tmp_path: Path, key: str
 ) -> None:
-    workspace = copy_project(tmp_path_factory.mktemp("blank"))
+    workspace = copy_project(tmp_path)
+    path = workspace.path(f"{PROFILE}/profile.yaml")
+    lines = path.read_text().splitlines(keepends=True)
+    filled = [re.sub(rf"(?!{key})(\b\w+): FILL_IN", r"\1: some", line) for line in lines]
+    path.write_text("".join(filled))
     done = submit(workspace, cluster)
     assert done.returncode != 0
-    assert "slurm_partition is still FILL_IN" in done.stdout + done.stderr
+    assert f"{key} is still FILL_IN" in done.stdout + done.stderr
     assert "docs/slurm.md" in done.stdout + done.stderr
     assert not workspace.path("results/datasets").exists()
 

@@ -37,15 +37,18 @@ def assert_same_tables(workspace: Workspace, finished: Workspace) -> None:
 def test_snakemake_killed_at_random_moments_makes_the_same_tables(
     finished: Workspace, blank: Workspace
 ) -> None:
-    chance = random.Random(0)
+    chance, killed = random.Random(0), 0
     for _ in range(KILLS):
         process = start(blank)
         # A start takes about two seconds, a job from one to ten.
         time.sleep(chance.uniform(1, 6))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
         process.wait()
         assert blank.snakemake("--unlock").returncode == 0
+    # A fast machine may be done before the last of them.
+    assert killed > 0.7 * KILLS
     done = blank.snakemake()
     assert done.returncode == 0, done.stderr[-4000:]
     assert_same_tables(blank, finished)
