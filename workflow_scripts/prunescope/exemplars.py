@@ -103,11 +103,14 @@ class RunningExtremes:
         self._keys = merged
 
     def strongest(self) -> Extremes:
-        # Falling: sorted upside down.
-        return self._unpack(~np.sort(~self._keys[:, -self._end :], axis=1))
+        keys = self._keys[:, -self._end :]
+        keys.sort(axis=1)
+        return self._unpack(keys[:, ::-1])
 
     def weakest(self) -> Extremes:
-        return self._unpack(np.sort(self._keys[:, : self._end], axis=1))
+        keys = self._keys[:, : self._end]
+        keys.sort(axis=1)
+        return self._unpack(keys)
 
     @property
     def _end(self) -> int:
