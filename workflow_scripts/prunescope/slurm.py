@@ -26,6 +26,8 @@ def name_of_run(study: str, run: str) -> str:
 def left_over(queue: str, study: str, folder: str) -> list[str]:
     """The numbers of those jobs in a queue that a run of this study submitted in this folder.
 
+    Of an array, whose parts stand as `20_[0-3]`, the number of the whole.
+
     Parameters
     ----------
     queue
@@ -33,7 +35,8 @@ def left_over(queue: str, study: str, folder: str) -> list[str]:
     """
     jobs = (line.split(" ", 2) for line in queue.splitlines())
     name = re.compile(name_of_run(re.escape(study), RUN))
-    return [number for number, job, place in jobs if name.fullmatch(job) and place == folder]
+    own = (number for number, job, place in jobs if name.fullmatch(job) and place == folder)
+    return list(dict.fromkeys(number.partition("_")[0] for number in own))
 
 
 def stop_at_leftovers(study: str, folder: str) -> None:
@@ -41,18 +44,25 @@ def stop_at_leftovers(study: str, folder: str) -> None:
 
     To be called before a run has submitted its first job.
     """
-    asked = subprocess.run(
-        ["squeue", "--me", "--noheader", "--states=PENDING", f"--format={FORMAT}"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if asked.returncode:
-        raise InputError(
-            "squeue: it cannot be known whether jobs of an earlier run are still pending: "
-            f"{asked.stderr.strip()}. Start again once SLURM answers."
-        )
-    if jobs := left_over(asked.stdout, study, folder):
+    if jobs := left_over(_pending(), study, folder):
         raise InputError(
             f"squeue: {len(jobs)} jobs of an earlier run of {study} in this folder are still "
             "pending. They would delete results of this run and make them anew. If that run has "
             f"ended, cancel them and start again: scancel {' '.join(jobs)}"
         )
+
+
+def _pending() -> str:
+    """What squeue tells of the user's pending jobs."""
+    try:
+        asked = subprocess.run(
+            ["squeue", "--me", "--noheader", "--states=PENDING", f"--format={FORMAT}"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or error
+        raise InputError(
+            "squeue: it cannot be known whether jobs of an earlier run are still pending: "
+            f"{str(reason).strip()}. Start again where SLURM answers."
+        ) from error
+    return asked.stdout
