@@ -179,8 +179,9 @@ def tied_fraction(strongest: Extremes, weakest: Extremes) -> np.ndarray:
 
 
 def _tied(activations: np.ndarray) -> np.ndarray:
-    tied = np.zeros(activations.shape, dtype=bool)
+    number = activations.shape[1]
+    if number == 1:
+        return np.zeros(len(activations))
     equal = activations[:, 1:] == activations[:, :-1]
-    tied[:, 1:] = equal
-    tied[:, :-1] |= equal
-    return tied.mean(axis=1)
+    inner = np.count_nonzero(equal[:, 1:] | equal[:, :-1], axis=1)
+    return (inner + equal[:, 0] + equal[:, -1]) / number

@@ -6,7 +6,7 @@ from torch import nn
 
 from prunescope import exemplars, tables
 from prunescope.activations import Recorder, passes
-from prunescope.checkpoints import Description
+from prunescope.checkpoints import Description, Layer
 from prunescope.datasets import PackedImages
 
 # Merging costs a selection among all units' extremes: done once for several batches.
@@ -53,13 +53,8 @@ def find_exemplars(
     if waiting:
         running.update(*waiting)
     strongest, weakest = running.strongest(), running.weakest()
-    units = pl.DataFrame(
+    found = pl.DataFrame(
         {
-            "layer": np.repeat([layer.name for layer in layers], [layer.units for layer in layers]),
-            "layer_type": np.repeat(
-                [layer.kind for layer in layers], [layer.units for layer in layers]
-            ),
-            "unit": np.concatenate([np.arange(layer.units) for layer in layers]),
             "constant": exemplars.is_constant(strongest, weakest),
             "tied_fraction": exemplars.tied_fraction(strongest, weakest),
             "strongest": strongest.indices,
@@ -68,4 +63,16 @@ def find_exemplars(
             "weakest_activation": weakest.activations,
         }
     )
-    return tables.EXEMPLARS.conform(units)
+    return tables.EXEMPLARS.conform(pl.concat([_units(layers), found], how="horizontal"))
+
+
+def _units(layers: tuple[Layer, ...]) -> pl.DataFrame:
+    """Every unit, one row each: `layer`, `layer_type` and its number in the layer, `unit`."""
+    rows = pl.DataFrame(
+        {
+            "layer": [layer.name for layer in layers],
+            "layer_type": [layer.kind for layer in layers],
+            "units": [layer.units for layer in layers],
+        }
+    )
+    return rows.select("layer", "layer_type", unit=pl.int_ranges("units")).explode("unit")
