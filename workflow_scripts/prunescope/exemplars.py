@@ -17,7 +17,7 @@ from prunescope.errors import InputError
 CONSTANT_BELOW = 1e-8
 TIE_ORDERS = ("random", "dataset_order")
 # Their keys stay in the cache while they are made and the ends are parted from them.
-UNITS_A_BLOCK = 64
+UNITS_A_BLOCK = 128
 
 
 @dataclass(frozen=True)
