@@ -46,6 +46,7 @@ def dumps() -> str:
     return json.dumps(current(), sort_keys=True)
 
 
+@cache
 def code_digest(script: str) -> str:
     """SHA-256 of what a script does: its syntax tree and those of all modules it imports.
 
