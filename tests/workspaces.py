@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PARTS = (
@@ -52,6 +55,16 @@ class Workspace:
         assert done.returncode == 0, done.stdout + done.stderr
         rows = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
         return {rule: int(jobs) for rule, jobs in rows if rule not in ("all", "total")}
+
+
+@contextmanager
+def temporary_project(factory: pytest.TempPathFactory, name: str) -> Iterator[Workspace]:
+    """A copy of the project in a folder that goes when its tests have ended: studies are large."""
+    workspace = copy_project(factory.mktemp(name))
+    try:
+        yield workspace
+    finally:
+        shutil.rmtree(workspace.folder, ignore_errors=True)
 
 
 def copy_project(folder: Path) -> Workspace:

@@ -1,10 +1,11 @@
 """The tiny study through sbatch: the same bytes as on this machine."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workspaces import Workspace, copy_project
+from workspaces import Workspace, copy_project, temporary_project
 
 from .slurm import Cluster
 from .submission import PROFILE, fill_in, submit
@@ -15,13 +16,13 @@ TABLES = ["networks", "units", "layers", "classes", "disagreements", "history", 
 
 
 @pytest.fixture(scope="module")
-def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """The tiny study, every step of it a SLURM job."""
-    workspace = copy_project(tmp_path_factory.mktemp("submitted"))
-    fill_in(workspace)
-    done = submit(workspace, cluster)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return workspace
+    with temporary_project(tmp_path_factory, "submitted") as workspace:
+        fill_in(workspace)
+        done = submit(workspace, cluster)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        yield workspace
 
 
 @pytest.mark.parametrize("key", ["slurm_partition", "slurm_account", "gpu_model"])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workspaces import TINY, Workspace, copy_project
+from workspaces import TINY, Workspace, copy_project, temporary_project
 
 from .slurm import Cluster
 from .submission import command, environment, fill_in
@@ -137,15 +137,17 @@ def lengthen(workspace: Workspace) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def undisturbed(
+    finished: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workspace]:
     """The network as trained on this machine, and what its training reads."""
-    workspace = copy_project(tmp_path_factory.mktemp("undisturbed"))
-    lengthen(workspace)
-    for name in ("results/datasets", ".snakemake"):
-        shutil.copytree(finished.path(name), workspace.path(name))
-    done = workspace.snakemake(NETWORK, *THREADS, config=CONFIG)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return workspace
+    with temporary_project(tmp_path_factory, "undisturbed") as workspace:
+        lengthen(workspace)
+        for name in ("results/datasets", ".snakemake"):
+            shutil.copytree(finished.path(name), workspace.path(name))
+        done = workspace.snakemake(NETWORK, *THREADS, config=CONFIG)
+        assert done.returncode == 0, done.stderr[-4000:]
+        yield workspace
 
 
 def stop_in_time(training: Training) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from workspaces import TINY, Workspace, copy_project
+from workspaces import TINY, Workspace, copy_project, temporary_project
 
 pytestmark = pytest.mark.slow
 
@@ -19,23 +19,22 @@ NETWORK = f"{FOLDER}/network.safetensors"
 SECONDS = 300
 
 
-def longer(finished: Workspace, folder: Path) -> Workspace:
-    """The tiny study up to its dense network, with a retraining that takes a while."""
-    workspace = copy_project(folder)
+def lengthen(workspace: Workspace, finished: Workspace) -> None:
+    """Give it the tiny study, with a retraining that takes a while."""
     shutil.copytree(finished.path("results"), workspace.path("results"))
     shutil.copytree(finished.path(".snakemake"), workspace.path(".snakemake"))
     text = workspace.path(TINY).read_text()
     assert text.count("steps: 3\n") == 1
     workspace.path(TINY).write_text(text.replace("steps: 3\n", "steps: 40\n"))
-    return workspace
 
 
 @pytest.fixture(scope="module")
 def undisturbed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    workspace = longer(finished, tmp_path_factory.mktemp("undisturbed"))
-    done = workspace.snakemake(NETWORK)
-    assert done.returncode == 0, done.stderr
-    return contents(workspace)
+    with temporary_project(tmp_path_factory, "undisturbed") as workspace:
+        lengthen(workspace, finished)
+        done = workspace.snakemake(NETWORK)
+        assert done.returncode == 0, done.stderr
+        return contents(workspace)
 
 
 def contents(workspace: Workspace) -> dict[str, bytes]:
@@ -48,7 +47,8 @@ def contents(workspace: Workspace) -> dict[str, bytes]:
 @pytest.fixture
 def run(finished: Workspace, tmp_path: Path) -> Iterator[tuple[Workspace, subprocess.Popen]]:
     """A run under way that saves its training after every step."""
-    workspace = longer(finished, tmp_path)
+    workspace = copy_project(tmp_path)
+    lengthen(workspace, finished)
     process = subprocess.Popen(
         [
             sys.executable, "-m", "snakemake", "--configfile", TINY, "--cores", "2",

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from imagefolders import make_imagenet
 from servers import serving
 from torchvision.models import googlenet
-from workspaces import PROJECT, Workspace, copy_project
+from workspaces import PROJECT, Workspace, temporary_project
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS
@@ -96,18 +97,18 @@ def weights() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """The small version of the paper's preset, run to its end."""
-    workspace = copy_project(tmp_path_factory.mktemp("paper"))
-    make_imagenet(workspace.path("data/imagenet"), SYNSETS, train_per_class=8)
-    body = weights()
-    with pytest.MonkeyPatch.context() as patch, serving(body) as server:
-        patch.setenv("no_proxy", "*")
-        config = small(server.url, hashlib.sha256(body).hexdigest())
-        workspace.path(SMALL).write_text(yaml.safe_dump(config))
-        done = workspace.snakemake(config=SMALL)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return workspace
+    with temporary_project(tmp_path_factory, "paper") as workspace:
+        make_imagenet(workspace.path("data/imagenet"), SYNSETS, train_per_class=8)
+        body = weights()
+        with pytest.MonkeyPatch.context() as patch, serving(body) as server:
+            patch.setenv("no_proxy", "*")
+            config = small(server.url, hashlib.sha256(body).hexdigest())
+            workspace.path(SMALL).write_text(yaml.safe_dump(config))
+            done = workspace.snakemake(config=SMALL)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        yield workspace
 
 
 def table(workspace: Workspace, name: str) -> pl.DataFrame:
