@@ -141,9 +141,9 @@ def against_argsort(material: Material, pairs: int) -> Measured:
 
     def ours() -> tuple[exemplars.Extremes, exemplars.Extremes]:
         running = exemplars.RunningExtremes(len(activations), settings)
-        for start in range(0, len(shown), probing.BATCHES_A_MERGE):
-            running.update(*shown[start : start + probing.BATCHES_A_MERGE])
-        return running.strongest(), running.weakest()
+        for part in shown:
+            running.update(part)
+        return running.extremes()
 
     def peer(keep: int | None) -> SortedBuffer:
         buffer = SortedBuffer(activations.shape[1], keep)

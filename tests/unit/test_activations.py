@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from prunescope import activations
+from prunescope.checkpoints import Layer
 from prunescope.datasets import PackedImages
 
 IMAGES = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -28,10 +29,11 @@ def test_unit_activations_by_hand(make_toy: Callable) -> None:
                 for name in ("running_mean", "running_var", "weight", "bias")), eps=0.001,
     )  # fmt: skip
     reduced = functional.conv2d(normalised.clamp(min=0), weights["mixed.branch2.0.conv.weight"])
-    torch.testing.assert_close(found[0], stem.mean(dim=(2, 3)))
-    torch.testing.assert_close(found[2], reduced.mean(dim=(2, 3)))
-    torch.testing.assert_close(found[4], logits)
-    assert [tuple(one.shape) for one in found] == [(5, layer.units) for layer in layers]
+    answers = found.joined().split([layer.units for layer in layers], dim=1)
+    torch.testing.assert_close(answers[0], stem.mean(dim=(2, 3)))
+    torch.testing.assert_close(answers[2], reduced.mean(dim=(2, 3)))
+    torch.testing.assert_close(answers[4], logits)
+    assert len(answers[4]) == 5
 
 
 def test_unit_activations_end_with_the_block(make_toy: Callable) -> None:
@@ -43,15 +45,53 @@ def test_unit_activations_end_with_the_block(make_toy: Callable) -> None:
     ):
         raise KeyError
     module(IMAGES)
-    assert all(one.numel() == 0 for one in found)
+    assert found.joined().numel() == 0
 
 
 @pytest.mark.parametrize(("pooling", "expected"), [("mean", 2.0), ("max", 7.0)])
-def test_poolings_by_hand(pooling: str, expected: float) -> None:
-    output = torch.tensor([[[[7.0, 0.0], [1.0, 0.0]]]])
-    assert activations.POOLINGS[pooling](output).tolist() == [[expected]]
-    logits = torch.tensor([[3.0, -1.0]])
-    assert activations.POOLINGS[pooling](logits) is logits
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_poolings_by_hand(pooling: str, expected: float, dtype: torch.dtype) -> None:
+    outputs = activations.PooledOutputs(4, pooling)
+    for layer, output in enumerate((
+        torch.tensor([[[[7.0, 0.0], [1.0, 0.0]]]]),
+        torch.tensor([[[[3.0]], [[-1.0]]]]),
+        torch.tensor([[-2.0, 5.0]]),
+        torch.full((1, 1, 8, 8), 60_000.0),  # their sum exceeds half precision
+    )):  # fmt: skip
+        outputs.keep(layer, output.to(dtype))
+    assert outputs.joined().dtype == torch.float32
+    assert outputs.joined().tolist() == [[expected, 3.0, -1.0, -2.0, 5.0, 60_000.0]]
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_means_have_the_bits_of_torch(channels_last: bool) -> None:
+    output = torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(2))
+    if channels_last:
+        output = output.to(memory_format=torch.channels_last)
+    outputs = activations.PooledOutputs(1, "mean")
+    outputs.keep(0, output)
+    assert torch.equal(outputs.joined(), output.mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_activations_survive_what_overwrites_an_output(size: int) -> None:
+    convolution, answers = nn.Conv2d(3, 2, 1), nn.Linear(2 * size * size, 2)
+    module = nn.Sequential(
+        convolution, nn.ReLU(inplace=True), nn.Flatten(), answers, nn.ReLU(inplace=True)
+    )
+    layers = (
+        Layer("0", "conv2d", (2, 3, 1, 1), (size, size), None),
+        Layer("3", "linear", (2, 2 * size * size), (1, 1), None),
+    )
+    images = IMAGES[:, :, :size, :size]
+    with torch.no_grad(), activations.unit_activations(module, layers) as found:
+        convolution.bias -= 1
+        answers.bias -= 1
+        module(images)
+        output = convolution(images)
+        expected = output.mean(dim=(2, 3)), answers(output.relu().flatten(1))
+    assert all((one < 0).any() for one in expected)
+    torch.testing.assert_close(found.joined(), torch.cat(expected, dim=1))
 
 
 @pytest.mark.parametrize("batch", [1, 4, 50])

@@ -28,7 +28,7 @@ def stream(
     running = RunningExtremes(len(activations), settings)
     for start in range(0, len(activations), batch):
         running.update(activations[start : start + batch])
-    return running.strongest(), running.weakest()
+    return running.extremes()
 
 
 def places(images: int, settings: Settings) -> np.ndarray:
@@ -171,8 +171,10 @@ def state_bytes(running: RunningExtremes) -> int:
 def test_memory_does_not_grow_with_the_images() -> None:
     running = RunningExtremes(2000, Settings(10, "random", 0))
     sizes = []
-    for _ in range(40):
-        running.update(np.random.default_rng(0).random((50, 300), dtype=np.float32))
+    for _ in range(40 // exemplars.BATCHES_A_MERGE):
+        for _ in range(exemplars.BATCHES_A_MERGE):
+            running.update(np.random.default_rng(0).random((50, 300), dtype=np.float32))
+        assert not running._waiting
         sizes.append(state_bytes(running))
     assert len(set(sizes)) == 1
     extremes = 300 * 10 * 2  # units x per_side x sides; the tie order and its inverse come on top
@@ -186,7 +188,7 @@ def test_memory_does_not_grow_with_the_images() -> None:
 def test_keys_hold_and_order_activations_and_ranks(
     activations: np.ndarray, ranks: np.ndarray
 ) -> None:
-    keys = exemplars.pack(activations, ranks)
+    keys = exemplars.pack(activations + np.float32(0), ranks)  # no -0.0
     assert keys.dtype == np.int64
     again, rank_again = exemplars.unpack(keys)
     np.testing.assert_array_equal(again, activations)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from prunescope import activations as passing
-from prunescope import artifacts, probing, tables
+from prunescope import artifacts, exemplars, probing, tables
 from prunescope.checkpoints import Network
 from prunescope.datasets import PackedImages
 from prunescope.exemplars import Settings
@@ -129,7 +129,7 @@ def test_exemplars_do_not_depend_on_the_merges(
     module, network = toy
     monkeypatch.setattr(passing, "BATCH", 10)
     expected = probing.find_exemplars(module, pictures(), network.description, SETTINGS)
-    monkeypatch.setattr(probing, "BATCHES_A_MERGE", merge)
+    monkeypatch.setattr(exemplars, "BATCHES_A_MERGE", merge)
     found = probing.find_exemplars(module, pictures(), network.description, SETTINGS)
     assert found.equals(expected)
 

@@ -121,7 +121,7 @@ def test_what_is_drawn_and_found_does_not_depend_on_how_numpy_sorts() -> None:
         "rng = np.random.default_rng(0)\n"
         "running = exemplars.RunningExtremes(900, exemplars.Settings(200, 'random', 0))\n"
         "for _ in range(3): running.update(rng.normal(size=(300, 90)).astype(np.float32))\n"
-        "sides = running.strongest().indices, running.weakest().indices\n"
+        "sides = [side.indices for side in running.extremes()]\n"
         "floor = sensitivity.permute(90, 900, 200, 0)\n"
         "similarity = rng.uniform(-1, 1, (900, 900)).astype(np.float32)\n"
         "tasks = mis.draw_tasks(*sides, mis.Settings(9, 20, 0.16, 'imi', 0))\n"

@@ -14,26 +14,63 @@ from prunescope.preprocessing import to_input
 BATCH = 250
 
 
-def mean_pool(output: torch.Tensor) -> torch.Tensor:
-    """Mean over spatial positions (Zimmermann et al. 2024, section 3)."""
-    return output.mean(dim=(2, 3)) if output.ndim == 4 else output
+def sum_positions(output: torch.Tensor) -> torch.Tensor:
+    return output.sum(dim=(2, 3), dtype=torch.float32)
 
 
-def max_pool(output: torch.Tensor) -> torch.Tensor:
-    """Maximum over spatial positions: does the unit find its feature anywhere?"""
-    return output.amax(dim=(2, 3)) if output.ndim == 4 else output
+def max_positions(output: torch.Tensor) -> torch.Tensor:
+    return output.amax(dim=(2, 3)).float()
 
 
+# Mean over spatial positions (Zimmermann et al. 2024, section 3), or maximum: does the unit find
+# its feature anywhere? Means are sums until they are joined: one division for all layers.
 POOLINGS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "mean": mean_pool,
-    "max": max_pool,
+    "mean": sum_positions,
+    "max": max_positions,
 }
+
+
+class PooledOutputs:
+    """What some layers answered in the last forward pass, pooled over spatial positions.
+
+    Parameters
+    ----------
+    layers
+        How many.
+    pooling
+        A key of `POOLINGS`.
+    """
+
+    def __init__(self, layers: int, pooling: str) -> None:
+        self._pooling = pooling
+        self._pooled = [torch.empty(0, 0)] * layers
+        self._positions = [1] * layers
+
+    def keep(self, layer: int, output: torch.Tensor) -> None:
+        """Take a layer's output, `(images, units)` or `(images, units, height, width)`.
+
+        What is kept is a copy: the next layer may overwrite the output.
+        """
+        self._positions[layer] = output.shape[2:].numel()
+        if self._positions[layer] == 1:
+            self._pooled[layer] = output.flatten(1).float().clone()
+        else:
+            self._pooled[layer] = POOLINGS[self._pooling](output)
+
+    def joined(self) -> torch.Tensor:
+        """`(images, units)` float32, the layers' units one after the other."""
+        joined = torch.cat(self._pooled, dim=1)
+        if self._pooling == "mean":
+            units = torch.tensor([pooled.shape[1] for pooled in self._pooled])
+            positions = torch.tensor(self._positions, dtype=torch.float32)
+            joined /= positions.repeat_interleave(units).to(joined.device)
+        return joined
 
 
 @contextmanager
 def unit_activations(
     module: nn.Module, layers: tuple[Layer, ...], pooling: str = "mean"
-) -> Iterator[list[torch.Tensor]]:
+) -> Iterator[PooledOutputs]:
     """While open, collect the activation of every unit at each forward pass.
 
     A unit is one output channel of a convolution or one output of a fully connected layer; its
@@ -51,26 +88,21 @@ def unit_activations(
 
     Yields
     ------
-    list of torch.Tensor
-        One `(images, units)` float32 tensor a layer, in the order of `layers`, replaced at each
-        forward pass.
+    PooledOutputs
+        The activations of the last forward pass, layers in the order of `layers`.
     """
     modules = dict(module.named_modules())
-    activations: list[torch.Tensor] = [torch.empty(0)] * len(layers)
-    pool = POOLINGS[pooling]
+    outputs = PooledOutputs(len(layers), pooling)
 
     def keep(position: int) -> Callable:
-        def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            activations[position] = pool(output).float()
-
-        return hook
+        return lambda _module, _inputs, output: outputs.keep(position, output)
 
     handles = [
         modules[layer.name].register_forward_hook(keep(position))
         for position, layer in enumerate(layers)
     ]
     try:
-        yield activations
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()
@@ -85,11 +117,11 @@ def passes(
     """
     layers = description.measured_layers
     device = next(module.parameters()).device
-    with unit_activations(module, layers, pooling) as activations:
+    with unit_activations(module, layers, pooling) as outputs:
         for batch in images.batches(BATCH):
             with torch.inference_mode():
                 module(to_input(batch.images, description, device))
-                yield torch.cat(activations, dim=1).cpu()
+                yield outputs.joined().cpu()
 
 
 class Recorder:

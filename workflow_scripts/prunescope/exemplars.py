@@ -8,6 +8,7 @@ instead of the dataset's order (which is often sorted by class, and then makes d
 pure).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,9 @@ from prunescope.errors import InputError
 
 CONSTANT_BELOW = 1e-8
 TIE_ORDERS = ("random", "dataset_order")
-# Their keys stay in the cache while they are made and the ends are parted from them.
+# Merging costs a selection among all units' extremes: done once for several batches.
+BATCHES_A_MERGE = 4
+# Their keys stay in the cache while they are made, parted, sorted and unpacked.
 UNITS_A_BLOCK = 128
 
 
@@ -74,65 +77,88 @@ class RunningExtremes:
         self._rank = np.argsort(self._order)
         # Of each unit the smallest `per_side` keys, then the largest; all, until there are so many.
         self._keys = np.empty((0, 0), dtype=np.int64)
-        self._seen = 0
+        self._merged = 0
+        self._waiting: list[np.ndarray] = []
 
-    def update(self, *batches: np.ndarray) -> None:
-        """Merge the next images, in dataset order: `(images, units)` float32 each."""
-        images, units = sum(map(len, batches)), batches[0].shape[1]
-        rank = self._rank[self._seen : self._seen + images]
-        self._seen += images
+    def update(self, activations: np.ndarray) -> None:
+        """Take the next images, in dataset order: `(images, units)` float32.
+
+        The array is kept until it is merged: do not change it.
+        """
+        self._waiting.append(activations)
+        if len(self._waiting) == BATCHES_A_MERGE:
+            self._merge()
+
+    def extremes(self) -> tuple[Extremes, Extremes]:
+        """The strongest and the weakest of all images so far."""
+        if self._waiting:
+            self._merge()
+        kept = self._keys.shape[1]
+        # How many keys from either side hold that side's extremes.
+        end = self.per_side if kept == 2 * self.per_side else kept
+        return self._ordered(self._keys[:, -end:], slice(None, None, -1)), self._ordered(
+            self._keys[:, :end], slice(None)
+        )
+
+    def _merge(self) -> None:
+        images, units = sum(map(len, self._waiting)), self._waiting[0].shape[1]
+        rank = self._rank[self._merged : self._merged + images]
         kept = self._keys.reshape(units, -1)
         held = kept.shape[1]
         left = min(held + images, 2 * self.per_side)
         # Once both ends are full they are replaced in place: memory stays the same from then on.
         merged = kept if left == held else np.empty((units, left), dtype=np.int64)
-        for start in range(0, units, UNITS_A_BLOCK):
-            block = slice(start, start + UNITS_A_BLOCK)
+        for block in blocks(units):
             keys = np.empty((len(kept[block]), held + images), dtype=np.int64)
             keys[:, :held] = kept[block]
-            first = 0
-            for batch in batches:
-                part = slice(first, first + len(batch))
-                pack(batch[:, block].T, rank[part], out=keys[:, held:][:, part])
-                first += len(batch)
+            pack(joined(self._waiting, block), rank, out=keys[:, held:])
             if left == 2 * self.per_side:
                 part_ends(keys, self.per_side)
             weak = left // 2
             merged[block, :weak] = keys[:, :weak]
             merged[block, weak:] = keys[:, weak - left :]
         self._keys = merged
+        self._merged += images
+        self._waiting.clear()
 
-    def strongest(self) -> Extremes:
-        keys = self._keys[:, -self._end :]
-        keys.sort(axis=1)
-        return self._unpack(keys[:, ::-1])
-
-    def weakest(self) -> Extremes:
-        keys = self._keys[:, : self._end]
-        keys.sort(axis=1)
-        return self._unpack(keys)
-
-    @property
-    def _end(self) -> int:
-        """How many keys from either side of those kept hold that side's extremes."""
-        kept = self._keys.shape[1]
-        return self.per_side if kept == 2 * self.per_side else kept
-
-    def _unpack(self, keys: np.ndarray) -> Extremes:
-        activations, rank = unpack(keys[:, : self.per_side])
+    def _ordered(self, keys: np.ndarray, direction: slice) -> Extremes:
+        """Sort one side's keys in place, and unpack the first of them in this direction."""
+        shape = len(keys), self.per_side
+        found = Extremes(np.empty(shape, np.int32), np.empty(shape, np.float32))
+        for block in blocks(len(keys)):
+            keys[block].sort(axis=1)
+            activations, rank = unpack(keys[block, direction][:, : self.per_side])
+            found.activations[block] = activations
+            self._order.take(rank, out=found.indices[block], mode="wrap")
         # What is not finite lies at one of the ends.
-        if not np.isfinite(activations[:, 0]).all():
+        if not np.isfinite(found.activations[:, 0]).all():
             raise InputError(
                 "activations: the network yields infinite or undefined activations; "
                 "it has diverged. Lower the learning rate and retrain it."
             )
-        return Extremes(self._order.take(rank), activations)
+        return found
 
 
 def _tie_order(images: int, settings: Settings) -> np.ndarray:
     if settings.ties == "dataset_order":
         return np.arange(images)
     return np.random.default_rng(settings.seed).permutation(images)
+
+
+def blocks(units: int) -> Iterator[slice]:
+    """All units, a few at a time."""
+    return (slice(start, start + UNITS_A_BLOCK) for start in range(0, units, UNITS_A_BLOCK))
+
+
+def joined(batches: list[np.ndarray], block: slice) -> np.ndarray:
+    """A copy of some units' activations, `(units, images)`, in which -0.0 is 0.0."""
+    parts = [batch[:, block].T for batch in batches]
+    copy = np.empty((len(parts[0]), sum(map(len, batches))), dtype=np.float32)
+    first = 0
+    for part in parts:
+        np.add(part, np.float32(0), out=copy[:, first : first + part.shape[1]])
+        first += part.shape[1]
+    return copy
 
 
 def part_ends(keys: np.ndarray, number: int) -> None:
@@ -145,23 +171,26 @@ def part_ends(keys: np.ndarray, number: int) -> None:
 def pack(activations: np.ndarray, rank: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Pack float32 activations and non-negative int64 ranks (below 2^32) into ordered int64 keys.
 
-    The keys compare as (activation, rank) does. A float's bits, read as an integer, order
-    non-negative floats; flipping the lower bits of negative ones orders these too.
+    The keys compare as (activation, rank) does, if no activation is -0.0. A float's bits, read as
+    an integer, order non-negative floats; flipping the lower bits of negative ones orders these
+    too.
     """
-    # Adding zero makes -0.0 equal to 0.0, and a copy that may be changed in place.
-    bits = np.add(activations, np.float32(0), order="C").view(np.int32)
-    bits ^= (bits >> 31) & 0x7FFFFFFF
-    keys = np.left_shift(bits, 32, out=out, dtype=np.int64)
+    keys = np.left_shift(_flipped(activations.view(np.int32)), 32, out=out, dtype=np.int64)
     keys |= rank
     return keys
 
 
 def unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Undo `pack`: float32 activations and uint32 ranks."""
-    halves = np.ascontiguousarray(keys, dtype="<i8").view("<u4").reshape(*keys.shape, 2)
-    ordered = halves[..., 1].view(np.int32)
-    bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
-    return bits.view(np.float32), halves[..., 0]
+    """Undo `pack`: float32 activations and int64 ranks."""
+    return _flipped((keys >> 32).astype(np.int32)).view(np.float32), keys & 0xFFFFFFFF
+
+
+def _flipped(bits: np.ndarray) -> np.ndarray:
+    """Flip all but the sign of negative int32."""
+    flips = bits >> 31
+    flips &= 0x7FFFFFFF
+    flips ^= bits
+    return flips
 
 
 def is_constant(strongest: Extremes, weakest: Extremes) -> np.ndarray:

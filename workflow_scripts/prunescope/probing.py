@@ -1,6 +1,5 @@
 """The exemplar pass: every unit of a network over every probe image."""
 
-import numpy as np
 import polars as pl
 from torch import nn
 
@@ -8,9 +7,6 @@ from prunescope import exemplars, tables
 from prunescope.activations import Recorder, passes
 from prunescope.checkpoints import Description, Layer
 from prunescope.datasets import PackedImages
-
-# Merging costs a selection among all units' extremes: done once for several batches.
-BATCHES_A_MERGE = 4
 
 
 def find_exemplars(
@@ -42,17 +38,11 @@ def find_exemplars(
     """
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
-    waiting: list[np.ndarray] = []
     for activations in passes(module, images, description):
         if recorder is not None:
             recorder.update(activations)
-        waiting.append(activations.numpy())
-        if len(waiting) == BATCHES_A_MERGE:
-            running.update(*waiting)
-            waiting.clear()
-    if waiting:
-        running.update(*waiting)
-    strongest, weakest = running.strongest(), running.weakest()
+        running.update(activations.numpy())
+    strongest, weakest = running.extremes()
     found = pl.DataFrame(
         {
             "constant": exemplars.is_constant(strongest, weakest),
