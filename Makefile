@@ -23,7 +23,7 @@ help:
 	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
 	@echo "make findings  write what the default study found into README.md"
 	@echo "make verify    check every file of the study, and list what is stale"
-	@echo "make benchmark  measure the speed of the finished study (ONLY=key: one number)"
+	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make docs      write docs/artifacts.md anew from the schemas"
@@ -67,7 +67,7 @@ verify: $(READY)
 	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host && exit $$status
 
 benchmark: $(READY)
-	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY))
+	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--whole-runs $(RUNS))
 
 test: $(READY)
 	$(BIN)/python -m pytest $(WORKERS)

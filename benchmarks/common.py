@@ -171,12 +171,16 @@ class Material:
         Where what only benchmarks need is kept.
     images
         Size of the large probe set.
+    whole_runs
+        How often the study is made anew for the workflow's overhead. The last time that it was
+        made here counts as well.
     """
 
     study: Path = ROOT / "results" / "fashion_mnist"
     dataset: Path = ROOT / "results" / "datasets" / "fashion_mnist"
     scratch: Path = FOLDER / "material"
     images: int = PROBE_IMAGES
+    whole_runs: int = 0
 
     def file(self, path: Path) -> Path:
         """A file of the finished study."""

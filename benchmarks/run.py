@@ -1,6 +1,6 @@
 """Measure how fast the study is: writes results/benchmarks/summary.json, tables and charts.
 
-python -m benchmarks.run [--only KEY ...] [--docs]
+python -m benchmarks.run [--only KEY ...] [--whole-runs N] [--docs]
 
 Each number is a ratio of neighbours in time, or seconds; docs/performance.md explains them.
 """
@@ -155,11 +155,15 @@ def main() -> None:
     take_the_environment_of_jobs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=[*KEYS, GROWTH], default=[*KEYS, GROWTH])
+    parser.add_argument(
+        "--whole-runs", type=int, default=0, metavar="N",
+        help="make the study N times more for workflow_overhead",
+    )  # fmt: skip
     parser.add_argument("--docs", action="store_true", help="write the table into the docs too")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        measure(chosen.only, Material())
+        measure(chosen.only, Material(whole_runs=chosen.whole_runs))
     except InputError as error:
         sys.exit(f"benchmark: {error}")
     summary = read(SUMMARY)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -122,15 +124,44 @@ def make_run(folder: Path, hours: str = "10") -> list[Path]:
 
 
 def test_overhead_is_told_of_the_run_that_made_everything(tmp_path: Path) -> None:
-    measured = workflow.overhead(tmp_path, make_run(tmp_path))
+    run = workflow.last_whole_run(tmp_path, make_run(tmp_path))
     # Training has two threads.
-    assert measured.details["work_core_s"] == 2 * 60 + 30
-    assert measured.value == pytest.approx(100 * 2 / 150)
+    assert run.work == 2 * 60 + 30
+    assert run.work_by_rule() == {"train_dense": 120, "score_mis": 30}
+    measured = workflow.overhead([run, replace(run, wall=130)], "study")
+    assert measured.samples == pytest.approx([100 * 2 / 150, 130 * 2 / 150])
 
 
 def test_overhead_of_a_study_made_in_pieces_is_not_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make clean && make results"):
-        workflow.overhead(tmp_path, make_run(tmp_path, hours="09"))
+        workflow.last_whole_run(tmp_path, make_run(tmp_path, hours="09"))
+
+
+def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, made, seen = tmp_path / "project", tmp_path / "made", tmp_path / "seen"
+    for folder in (project, made):
+        folder.mkdir()
+    (project / "Snakefile").touch()
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *identity, *command], cwd=project, check=True)
+    make_run(made)
+    snakemake = tmp_path / "snakemake"
+    snakemake.write_text(
+        f"#!/bin/sh\nset -e\ntest -e Snakefile\necho $PWD $OMP_NUM_THREADS >>{seen}\n"
+        f"cp --recursive --preserve {made}/. .\n"
+    )
+    snakemake.chmod(0o755)
+    monkeypatch.setattr(workflow, "ROOT", project)
+    monkeypatch.setattr(workflow, "SNAKEMAKE", snakemake)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    runs = list(workflow.new_whole_runs(2, ["logs/study"]))
+    assert [run.overhead for run in runs] == pytest.approx([100 * 2 / 150] * 2)
+    folders = seen.read_text().splitlines()
+    assert len(set(folders)) == 2
+    assert not any(" 1" in folder or Path(folder).exists() for folder in folders)
 
 
 def test_rules_with_several_threads_are_known() -> None:
