@@ -172,8 +172,8 @@ class Material:
     images
         Size of the large probe set.
     whole_runs
-        How often the study is made anew for the workflow's overhead. The last time that it was
-        made here counts as well.
+        How often the study is made anew for the workflow's overhead, beside the time that it was
+        made here.
     """
 
     study: Path = ROOT / "results" / "fashion_mnist"

@@ -161,6 +161,10 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--docs", action="store_true", help="write the table into the docs too")
     chosen = parser.parse_args()
+    if chosen.whole_runs < 0:
+        parser.error(f"--whole-runs: {chosen.whole_runs} is not allowed; 0 or more")
+    if chosen.whole_runs and "workflow_overhead" not in chosen.only:
+        parser.error("--whole-runs is for workflow_overhead: leave it out, or measure that too")
     torch.set_num_threads(1)
     try:
         measure(chosen.only, Material(whole_runs=chosen.whole_runs))

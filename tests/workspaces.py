@@ -59,12 +59,13 @@ class Workspace:
 
 @contextmanager
 def temporary_project(factory: pytest.TempPathFactory, name: str) -> Iterator[Workspace]:
-    """A copy of the project in a folder that goes when its tests have ended: studies are large."""
+    """A copy of the project in a folder that goes when its tests have ended: studies are large.
+
+    It stays where it could not be prepared, so that one can see why.
+    """
     workspace = copy_project(factory.mktemp(name))
-    try:
-        yield workspace
-    finally:
-        shutil.rmtree(workspace.folder, ignore_errors=True)
+    yield workspace
+    shutil.rmtree(workspace.folder, ignore_errors=True)
 
 
 def copy_project(folder: Path) -> Workspace:

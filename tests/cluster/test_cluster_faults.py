@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,8 +214,9 @@ def trainings(
 ) -> Iterator[dict[str, Training]]:
     """One training for each fault, which has just happened to it. All save every step."""
     started = {}
+    workspaces = ExitStack()
     for name, (_, place) in [*FAULTS.items(), (STARVED, (None, "--nodelist=n1"))]:
-        workspace = copy_project(tmp_path_factory.mktemp(name))
+        workspace = workspaces.enter_context(temporary_project(tmp_path_factory, name))
         fill_in(workspace, slurm_extra=f"'{place}'", checkpoint_seconds=0)
         lengthen(workspace)
         for copied in ("results/datasets", ".snakemake"):
@@ -246,6 +248,7 @@ def trainings(
         for training in started.values():
             for script in training.scripts:
                 os.kill(script, signal.SIGKILL)
+        workspaces.close()
 
 
 def starve(workspace: Workspace) -> None:

@@ -16,7 +16,7 @@ import yaml
 
 from benchmarks import evaluation_input, exemplar_pass, growth, run, scoring, training, workflow
 from benchmarks.common import Material, Measured, Target, interleave, require_equal
-from prunescope import artifacts, checkpoints, networks
+from prunescope import artifacts, checkpoints, networks, tuning, warm
 from prunescope.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,18 +150,58 @@ def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
     make_run(made)
     snakemake = tmp_path / "snakemake"
     snakemake.write_text(
-        f"#!/bin/sh\nset -e\ntest -e Snakefile\necho $PWD $OMP_NUM_THREADS >>{seen}\n"
+        f"#!/bin/sh\nset -e\ntest -e Snakefile\necho $PWD >>{seen}\nenv >>{seen}.variables\n"
         f"cp --recursive --preserve {made}/. .\n"
     )
     snakemake.chmod(0o755)
     monkeypatch.setattr(workflow, "ROOT", project)
     monkeypatch.setattr(workflow, "SNAKEMAKE", snakemake)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    ours = {**warm.ONE_THREAD, **tuning.MEMORY, **tuning.SORTING, "PYTHONPATH": "workflow_scripts"}
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")  # the user's own
     runs = list(workflow.new_whole_runs(2, ["logs/study"]))
     assert [run.overhead for run in runs] == pytest.approx([100 * 2 / 150] * 2)
     folders = seen.read_text().splitlines()
     assert len(set(folders)) == 2
-    assert not any(" 1" in folder or Path(folder).exists() for folder in folders)
+    assert not any(Path(folder).exists() for folder in folders)
+    variables = Path(f"{seen}.variables").read_text().splitlines()
+    names = {variable.partition("=")[0] for variable in variables}
+    assert names & set(ours) == {"MKL_NUM_THREADS"}
+    assert variables.count("MKL_NUM_THREADS=3") == 2
+
+
+def test_a_study_made_in_pieces_is_no_sample_beside_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = workflow.last_whole_run(tmp_path / "other", make_run(tmp_path / "other"))
+    make_run(tmp_path, hours="09")
+    monkeypatch.setattr(workflow, "ROOT", tmp_path)
+    monkeypatch.setattr(workflow, "new_whole_runs", lambda more, _: [made] * more)
+    assert list(workflow.whole_runs(2, ["logs/study"])) == [made, made]
+    with pytest.raises(InputError, match="make clean && make results"):
+        list(workflow.whole_runs(0, ["logs/study"]))
+    make_run(tmp_path / "whole")
+    monkeypatch.setattr(workflow, "ROOT", tmp_path / "whole")
+    assert len(list(workflow.whole_runs(2, ["logs/study"]))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--whole-runs", "-1"], "-1 is not allowed; 0 or more"),
+        (["--only", "noop_seconds", "--whole-runs", "2"], "is for workflow_overhead"),
+    ],
+)
+def test_whole_runs_that_nothing_asks_for_are_refused(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(run, "take_the_environment_of_jobs", lambda: None)
+    monkeypatch.setattr("sys.argv", ["run", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        run.main()
+    assert message in capsys.readouterr().err
 
 
 def test_rules_with_several_threads_are_known() -> None:

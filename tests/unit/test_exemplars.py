@@ -62,9 +62,10 @@ def test_streaming_equals_sorting(
     settings = Settings(data.draw(st.integers(1, images)), ties, seed)
     expected = both_sides(settings, activations)
     for batch in {1, 3, data.draw(st.integers(1, images)), images}:
-        for side, (indices, values) in zip(
-            stream(activations, settings, batch), expected, strict=True
-        ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(exemplars, "UNITS_A_BLOCK", data.draw(st.sampled_from([1, 3, 128])))
+            sides = stream(activations, settings, batch)
+        for side, (indices, values) in zip(sides, expected, strict=True):
             np.testing.assert_array_equal(side.indices, indices)
             np.testing.assert_array_equal(side.activations, values)
             assert not np.signbit(side.activations[side.activations == 0]).any()
@@ -166,6 +167,14 @@ def test_more_exemplars_than_images_are_refused() -> None:
 def state_bytes(running: RunningExtremes) -> int:
     arrays = [value for value in vars(running).values() if isinstance(value, np.ndarray)]
     return sum(array.nbytes if array.base is None else array.base.nbytes for array in arrays)
+
+
+def test_there_are_as_many_extremes_as_images_so_far() -> None:
+    running = RunningExtremes(10, Settings(5, "random", 0))
+    running.update(np.array([[1], [3], [2]], np.float32))
+    strongest, weakest = running.extremes()
+    assert strongest.activations.tolist() == [[3, 2, 1]]
+    assert weakest.indices.tolist() == [[0, 2, 1]]
 
 
 def test_memory_does_not_grow_with_the_images() -> None:

@@ -24,7 +24,7 @@ def max_positions(output: torch.Tensor) -> torch.Tensor:
 
 # Mean over spatial positions (Zimmermann et al. 2024, section 3), or maximum: does the unit find
 # its feature anywhere? Means are sums until they are joined: one division for all layers.
-POOLINGS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+REDUCTIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "mean": sum_positions,
     "max": max_positions,
 }
@@ -38,11 +38,12 @@ class PooledOutputs:
     layers
         How many.
     pooling
-        A key of `POOLINGS`.
+        A key of `REDUCTIONS`.
     """
 
     def __init__(self, layers: int, pooling: str) -> None:
-        self._pooling = pooling
+        self._reduce = REDUCTIONS[pooling]
+        self._means = pooling == "mean"
         self._pooled = [torch.empty(0, 0)] * layers
         self._positions = [1] * layers
 
@@ -55,12 +56,12 @@ class PooledOutputs:
         if self._positions[layer] == 1:
             self._pooled[layer] = output.flatten(1).float().clone()
         else:
-            self._pooled[layer] = POOLINGS[self._pooling](output)
+            self._pooled[layer] = self._reduce(output)
 
     def joined(self) -> torch.Tensor:
         """`(images, units)` float32, the layers' units one after the other."""
         joined = torch.cat(self._pooled, dim=1)
-        if self._pooling == "mean":
+        if self._means:
             units = torch.tensor([pooled.shape[1] for pooled in self._pooled])
             positions = torch.tensor(self._positions, dtype=torch.float32)
             joined /= positions.repeat_interleave(units).to(joined.device)
@@ -84,7 +85,7 @@ def unit_activations(
     layers
         Whose outputs to collect.
     pooling
-        A key of `POOLINGS`.
+        A key of `REDUCTIONS`.
 
     Yields
     ------

@@ -1,6 +1,6 @@
 """The images that excite every unit most and least, found in one pass over the probe images.
 
-Memory does not grow with the number of images: each batch is merged into the running
+Memory does not grow with the number of images: a few batches at a time are merged into the running
 extremes of every unit, whose keys are sorted only once, at the end. An activation and the image's
 place in the tie order are packed into one 64-bit key, so that the order is total, the result
 does not depend on the batches, and ties are broken by a seeded random permutation of the images
@@ -19,7 +19,7 @@ CONSTANT_BELOW = 1e-8
 TIE_ORDERS = ("random", "dataset_order")
 # Merging costs a selection among all units' extremes: done once for several batches.
 BATCHES_A_MERGE = 4
-# Their keys stay in the cache while they are made, parted, sorted and unpacked.
+# The keys of so many units stay in the cache while they are made, parted, sorted and unpacked.
 UNITS_A_BLOCK = 128
 
 
@@ -123,7 +123,7 @@ class RunningExtremes:
 
     def _ordered(self, keys: np.ndarray, direction: slice) -> Extremes:
         """Sort one side's keys in place, and unpack the first of them in this direction."""
-        shape = len(keys), self.per_side
+        shape = len(keys), min(self.per_side, keys.shape[1])
         found = Extremes(np.empty(shape, np.int32), np.empty(shape, np.float32))
         for block in blocks(len(keys)):
             keys[block].sort(axis=1)
