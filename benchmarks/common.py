@@ -68,8 +68,8 @@ class Measured:
     def value(self) -> float:
         return statistics.median(self.samples)
 
-    def entry(self) -> dict[str, Any]:
-        """As it stands in summary.json, with what it was taken on."""
+    def entry(self, taken_on: dict[str, Any]) -> dict[str, Any]:
+        """As it stands in summary.json, with what `about` told before it was measured."""
         return {
             "value": self.value,
             "unit": self.unit,
@@ -79,7 +79,7 @@ class Measured:
             "what": self.what,
             "samples": self.samples,
             "details": self.details,
-            **about(),
+            **taken_on,
         }
 
 

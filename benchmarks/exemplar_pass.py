@@ -90,9 +90,13 @@ def against_forward(material: Material, pairs: int) -> Measured:
         return naive_hooks(module, shown, description)
 
     found = ours()
-    kept = np.sort(naive(), axis=0)[::-1][: settings.per_side].T
-    difference = require_equal(
-        "strongest activations", tables.matrix(found["strongest_activation"]), kept, 1e-5
+    rising = np.sort(naive(), axis=0).T
+    difference = max(
+        require_equal(side, tables.matrix(found[f"{side}_activation"]), all_of_them, 1e-5)
+        for side, all_of_them in (
+            ("strongest", rising[:, ::-1][:, : settings.per_side]),
+            ("weakest", rising[:, : settings.per_side]),
+        )
     )
     bare, whole, plain = interleave(forward, ours, naive, pairs=pairs)
     return Measured(
@@ -151,10 +155,11 @@ def against_argsort(material: Material, pairs: int) -> Measured:
             buffer.update(batch)
         return buffer
 
-    strongest = ours()[0].activations
+    falling = [peer(keep).values.numpy() for keep in (None, settings.per_side)]
     difference = max(
-        require_equal("extremes", strongest, peer(keep).values[:, : settings.per_side], 0)
-        for keep in (None, settings.per_side)
+        require_equal(name, side.activations, values[:, ::step][:, : settings.per_side], 0)
+        for values in falling
+        for name, side, step in zip(("strongest", "weakest"), ours(), (1, -1), strict=True)
     )
     fast, slow, bounded = interleave(
         ours, lambda: peer(None), lambda: peer(settings.per_side), pairs=pairs

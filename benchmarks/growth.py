@@ -57,7 +57,10 @@ def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
 
     def score_among(images: int, whole: bool) -> Callable[[], object]:
         sides = strongest % images, weakest % images
-        source = matrix[:images, :images] if whole else embedded.Embeddings(vectors[:images], False)
+        if whole:
+            source = np.ascontiguousarray(matrix[:images, :images])
+        else:
+            source = embedded.Embeddings(vectors[:images], False)
         return lambda: mis.score_units(*sides, source, settings)
 
     images, units = steps_up_to(material.images), steps_up_to(len(strongest))
@@ -83,14 +86,20 @@ def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
 
 
 def planning(config: Path) -> dict[str, Any]:
-    """`snakemake -n` by jobs of the study, made more by seeds."""
-    jobs, times = [], []
+    """`snakemake -n` by networks of the study, made more by seeds."""
     with tempfile.TemporaryDirectory() as folder:
-        for seeds in (1, 2, 4, 8):
-            path = large_config(config, seeds, folder)
-            jobs.append(planned_jobs(plan(path)))
-            times.append(seconds(lambda path=path: plan(path)))
-    return {"sizes": jobs, "seconds": times, "what": "`snakemake -n`, by jobs of the study"}
+        paths = [large_config(config, seeds, folder) for seeds in (1, 2, 4, 8)]
+        plans = [plan(path) for path in paths]
+        times = [
+            float(np.median([seconds(lambda path=path: plan(path)) for _ in range(RUNS)]))
+            for path in paths
+        ]
+    return {
+        "sizes": [planned_jobs(output, "evaluate_network") for output in plans],
+        "jobs": [planned_jobs(output) for output in plans],
+        "seconds": times,
+        "what": "`snakemake -n`, by networks of the study",
+    }
 
 
 def chart(rows: dict[str, dict[str, Any]]) -> alt.ConcatChart:
@@ -105,7 +114,7 @@ def chart(rows: dict[str, dict[str, Any]]) -> alt.ConcatChart:
     titles = {
         "images": "Exemplar pass, by images shown",
         "units": "Scores, by units",
-        "networks": "snakemake -n, by jobs",
+        "networks": "snakemake -n, by networks",
         "probe": "Probe set, by its images",
     }
     panels = []

@@ -17,8 +17,16 @@ import altair as alt
 import polars as pl
 import torch
 
-from benchmarks import evaluation_input, exemplar_pass, growth, scoring, training, workflow
-from benchmarks.common import FOLDER, ROOT, Material, about
+from benchmarks import (
+    evaluation_input,
+    exemplar_pass,
+    growth,
+    scoring,
+    training,
+    whole_runs,
+    workflow,
+)
+from benchmarks.common import FOLDER, PAIRS, ROOT, Material, about
 from prunescope import tuning, warm
 from prunescope.errors import InputError
 
@@ -27,7 +35,9 @@ MODULES: dict[ModuleType, tuple[str, ...]] = {
     exemplar_pass: ("exemplar_pass_vs_forward", "extremes_vs_argsort", "peak_memory_ratio"),
     training: ("masked_step_vs_plain_step", "masked_step_vs_torch_prune"),
     evaluation_input: ("packed_vs_jpeg_evaluation",),
-    workflow: ("workflow_overhead", "noop_seconds", "dag_10k_seconds"),
+    workflow: ("noop_seconds", "dag_10k_seconds"),
+    # Takes an hour.
+    whole_runs: ("workflow_overhead",),
 }
 KEYS = [key for keys in MODULES.values() for key in keys]
 GROWTH = "growth"
@@ -133,14 +143,16 @@ def measure(wanted: list[str], material: Material) -> None:
     for module, keys in MODULES.items():
         if not set(keys) & set(wanted):
             continue
-        found = module.run(material)
-        summary = read(SUMMARY) | {key: measured.entry() for key, measured in found.items()}
+        taken_on = about()
+        found = {key: one for key, one in module.run(material).items() if key in wanted}
+        summary = read(SUMMARY) | {key: one.entry(taken_on) for key, one in found.items()}
         write(SUMMARY, {key: summary[key] for key in KEYS if key in summary})
         for key, measured in found.items():
             met = "met" if measured.target.met(measured.value) else "missed"
             print(f"{key}: {number(measured.value, measured.unit)} ({met})", flush=True)
     if GROWTH in wanted:
-        write(FOLDER / "growth.json", {"curves": growth.run(material), **about()})
+        taken_on = about()
+        write(FOLDER / "growth.json", {"curves": growth.run(material), **taken_on})
 
 
 def take_the_environment_of_jobs() -> None:
@@ -156,14 +168,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=[*KEYS, GROWTH], default=[*KEYS, GROWTH])
     parser.add_argument(
-        "--whole-runs", type=int, default=0, metavar="N",
-        help="make the study N times more for workflow_overhead",
+        "--whole-runs", type=int, metavar="N",
+        help=f"make the study N times more for workflow_overhead (default: {PAIRS - 1})",
     )  # fmt: skip
     parser.add_argument("--docs", action="store_true", help="write the table into the docs too")
     chosen = parser.parse_args()
+    overhead = "workflow_overhead" in chosen.only
+    if chosen.whole_runs is None:
+        chosen.whole_runs = PAIRS - 1 if overhead else 0
     if chosen.whole_runs < 0:
         parser.error(f"--whole-runs: {chosen.whole_runs} is not allowed; 0 or more")
-    if chosen.whole_runs and "workflow_overhead" not in chosen.only:
+    if chosen.whole_runs and not overhead:
         parser.error("--whole-runs is for workflow_overhead: leave it out, or measure that too")
     torch.set_num_threads(1)
     try:

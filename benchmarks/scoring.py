@@ -1,7 +1,8 @@
 """Scores of all units: against a loop over units, and from embeddings instead of a matrix."""
 
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import score_mis
@@ -20,19 +21,24 @@ from benchmarks.common import (
 from prunescope import artifacts, embedded, mis
 
 SETTINGS = {"explanations": 9, "tasks": 20, "tau": 0.16, "draw": "imi", "seed": 0}
-# The loop takes minutes for all units: it is timed on every eighth, and the time scaled.
-EVERY = 8
+# A larger probe set, which repeats the vectors of the probe images so often.
+TIMES = 10
 
 MEMORY = """
 import sys
+import time
+import numpy as np
 from benchmarks.common import peak_memory
 from prunescope import embedded, mis, tables
 exemplars = tables.EXEMPLARS.read(sys.argv[1])
 similarity = embedded.load(sys.argv[2], sys.argv[3])
+images = int(sys.argv[4])
+rng = np.random.default_rng(0)
 sides = [tables.matrix(exemplars[side]) for side in ("strongest", "weakest")]
-before = peak_memory()
+sides = [side + images * rng.integers(len(similarity) // images, size=side.shape) for side in sides]
+before, start = peak_memory(), time.perf_counter()
 mis.score_units(*sides, similarity, mis.Settings(9, 20, 0.16, "imi", 0))
-print(peak_memory() - before)
+print(time.perf_counter() - start, peak_memory() - before)
 """
 
 
@@ -69,25 +75,21 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
     matrix = artifacts.load_array(material.similarity_file)
     vectors = artifacts.load_array(material.embeddings_file)
     positive, negative = mis.draw_tasks(strongest, weakest, settings)
-    some = slice(None, None, EVERY)
-    whole = len(strongest) / len(strongest[some])
 
     def ours() -> np.ndarray:
         return mis.score_units(strongest, weakest, matrix, settings)[0]
 
     def loop() -> np.ndarray:
-        return score_by_loop(positive[some], negative[some], vectors, settings.tau)
+        return score_by_loop(positive, negative, vectors, settings.tau)
 
-    difference = require_equal("scores by the loop", ours()[some], loop(), 1e-6)
+    difference = require_equal("scores by the loop", ours(), loop(), 1e-6)
     fast, slow = interleave(ours, loop, pairs=pairs)
-    slow = [whole * time for time in slow]
     return {
         "mis_vs_per_unit_loop": Measured(
             "ratio",
             f"scoring {len(strongest)} units, K {settings.explanations}, N {settings.tasks}, "
             f"{len(vectors)} probe images: time of a loop over units that gathers embeddings and "
-            f"broadcasts cosines (timed on every {EVERY}th unit, scaled), over that of "
-            "mis.score_units with the similarity matrix in memory",
+            "broadcasts cosines, over that of mis.score_units with the similarity matrix in memory",
             ratios(slow, fast),
             Target(100, at_most=False),
             {**medians(ours=fast, loop=slow), "largest_difference": difference},
@@ -117,15 +119,7 @@ def job(material: Material, settings: mis.Settings, pairs: int) -> Measured:
                         settings)
         for smk in (matrix, vectors)
     ]  # fmt: skip
-    memory: dict[str, Any] = {}
-    if settings.tasks == SETTINGS["tasks"]:
-        memory = {
-            f"memory_{smk.params.kind}_mib": float(
-                python(MEMORY, str(smk.input.exemplars), str(smk.input.similarity),
-                       smk.params.kind)
-            )
-            for smk in (matrix, vectors)
-        }  # fmt: skip
+    memory = cost_of_scores(material) if settings.tasks == SETTINGS["tasks"] else {}
     return Measured(
         "s",
         "the script of score_mis (read exemplars and similarities, score, write the table), files "
@@ -138,3 +132,22 @@ def job(material: Material, settings: mis.Settings, pairs: int) -> Measured:
             **memory,
         },
     )
+
+
+def cost_of_scores(material: Material) -> dict[str, dict[str, float]]:
+    """Seconds and MiB that scoring takes in a fresh process: from the matrix, from embeddings, and
+    from embeddings of a larger probe set, over all of which the exemplars are spread."""
+    images = len(material.probe)
+    vectors = artifacts.load_array(material.embeddings_file)
+    with tempfile.TemporaryDirectory(dir=material.scratch) as folder:
+        larger = Path(folder) / "embeddings.npy"
+        artifacts.save_array(np.tile(vectors, (TIMES, 1)), larger)
+        found = {}
+        for name, path, kind in (
+            ("matrix", material.similarity_file, embedded.MATRIX),
+            ("embeddings", material.embeddings_file, embedded.PRODUCTS),
+            (f"embeddings_of_{TIMES * images}_images", larger, embedded.PRODUCTS),
+        ):
+            printed = python(MEMORY, str(material.exemplars_file), str(path), kind, str(images))
+            found[name] = dict(zip(("s", "mib"), map(float, printed.split()), strict=True))
+    return {"in_a_fresh_process": found}

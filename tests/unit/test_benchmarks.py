@@ -14,8 +14,17 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import evaluation_input, exemplar_pass, growth, run, scoring, training, workflow
-from benchmarks.common import Material, Measured, Target, interleave, require_equal
+from benchmarks import (
+    evaluation_input,
+    exemplar_pass,
+    growth,
+    run,
+    scoring,
+    training,
+    whole_runs,
+    workflow,
+)
+from benchmarks.common import Material, Measured, Target, about, interleave, require_equal
 from prunescope import artifacts, checkpoints, networks, tuning, warm
 from prunescope.errors import InputError
 
@@ -124,17 +133,17 @@ def make_run(folder: Path, hours: str = "10") -> list[Path]:
 
 
 def test_overhead_is_told_of_the_run_that_made_everything(tmp_path: Path) -> None:
-    run = workflow.last_whole_run(tmp_path, make_run(tmp_path))
+    run = whole_runs.last_whole_run(tmp_path, make_run(tmp_path))
     # Training has two threads.
     assert run.work == 2 * 60 + 30
     assert run.work_by_rule() == {"train_dense": 120, "score_mis": 30}
-    measured = workflow.overhead([run, replace(run, wall=130)], "study")
+    measured = whole_runs.overhead([run, replace(run, wall=130)], "study")
     assert measured.samples == pytest.approx([100 * 2 / 150, 130 * 2 / 150])
 
 
 def test_overhead_of_a_study_made_in_pieces_is_not_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make clean && make results"):
-        workflow.last_whole_run(tmp_path, make_run(tmp_path, hours="09"))
+        whole_runs.last_whole_run(tmp_path, make_run(tmp_path, hours="09"))
 
 
 def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
@@ -154,13 +163,13 @@ def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
         f"cp --recursive --preserve {made}/. .\n"
     )
     snakemake.chmod(0o755)
-    monkeypatch.setattr(workflow, "ROOT", project)
-    monkeypatch.setattr(workflow, "SNAKEMAKE", snakemake)
+    monkeypatch.setattr(whole_runs, "ROOT", project)
+    monkeypatch.setattr(whole_runs, "SNAKEMAKE", snakemake)
     ours = {**warm.ONE_THREAD, **tuning.MEMORY, **tuning.SORTING, "PYTHONPATH": "workflow_scripts"}
     for name, value in ours.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")  # the user's own
-    runs = list(workflow.new_whole_runs(2, ["logs/study"]))
+    runs = list(whole_runs.new_whole_runs(2, ["logs/study"]))
     assert [run.overhead for run in runs] == pytest.approx([100 * 2 / 150] * 2)
     folders = seen.read_text().splitlines()
     assert len(set(folders)) == 2
@@ -174,16 +183,16 @@ def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
 def test_a_study_made_in_pieces_is_no_sample_beside_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = workflow.last_whole_run(tmp_path / "other", make_run(tmp_path / "other"))
+    made = whole_runs.last_whole_run(tmp_path / "other", make_run(tmp_path / "other"))
     make_run(tmp_path, hours="09")
-    monkeypatch.setattr(workflow, "ROOT", tmp_path)
-    monkeypatch.setattr(workflow, "new_whole_runs", lambda more, _: [made] * more)
-    assert list(workflow.whole_runs(2, ["logs/study"])) == [made, made]
+    monkeypatch.setattr(whole_runs, "ROOT", tmp_path)
+    monkeypatch.setattr(whole_runs, "new_whole_runs", lambda more, _: [made] * more)
+    assert list(whole_runs.whole_runs(2, ["logs/study"])) == [made, made]
     with pytest.raises(InputError, match="make clean && make results"):
-        list(workflow.whole_runs(0, ["logs/study"]))
+        list(whole_runs.whole_runs(0, ["logs/study"]))
     make_run(tmp_path / "whole")
-    monkeypatch.setattr(workflow, "ROOT", tmp_path / "whole")
-    assert len(list(workflow.whole_runs(2, ["logs/study"]))) == 3
+    monkeypatch.setattr(whole_runs, "ROOT", tmp_path / "whole")
+    assert len(list(whole_runs.whole_runs(2, ["logs/study"]))) == 3
 
 
 @pytest.mark.parametrize(
@@ -211,7 +220,7 @@ def test_rules_with_several_threads_are_known() -> None:
     }
     several = {name for name, text in rules.items() if "threads: 1\n" not in text}
     # These run for other studies than the default one.
-    assert several - {"pack_sample", "embed_probe", "retrain_network"} == set(workflow.THREADS)
+    assert several - {"pack_sample", "embed_probe", "retrain_network"} == set(whole_runs.THREADS)
 
 
 def test_a_study_grows_by_seeds(tmp_path: Path) -> None:
@@ -225,7 +234,7 @@ def test_a_study_grows_by_seeds(tmp_path: Path) -> None:
 
 def entry(key: str, value: float = 2.0, target: float = 3.0, at_most: bool = False) -> dict:
     measured = Measured("ratio", key, [value, value + 1, value - 1], Target(target, at_most))
-    return measured.entry()
+    return measured.entry(about())
 
 
 def test_an_entry_says_what_it_was_taken_on() -> None:

@@ -1,0 +1,138 @@
+"""What Snakemake, starts of scripts and idle cores add to the work of a whole run."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.common import ROOT, Material, Measured, Target
+from benchmarks.workflow import SNAKEMAKE
+from prunescope import tuning, warm
+from prunescope.errors import InputError
+
+STAMP = r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO "
+STARTED = re.compile(STAMP + r"(\w+) \{", flags=re.MULTILINE)
+DONE = re.compile(STAMP + r"done: ", flags=re.MULTILINE)
+CORES = re.compile(r"^Provided cores: (\d+)", flags=re.MULTILINE)
+FINISHED = re.compile(r"^Finished jobid: ", flags=re.MULTILINE)
+# Rules of the default study whose jobs take more than one core, and how many on a machine of two.
+THREADS = {"train_dense": 2, "measure_costs": 2}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job's own work, without interpreter and imports."""
+
+    rule: str
+    begin: datetime
+    end: datetime
+
+    @property
+    def core_seconds(self) -> float:
+        return THREADS.get(self.rule, 1) * (self.end - self.begin).total_seconds()
+
+
+def steps(folders: Iterable[Path]) -> Iterator[Step]:
+    """What the logs of jobs tell of their work."""
+    for path in sorted(path for folder in folders for path in folder.rglob("*.log")):
+        text = path.read_text(encoding="utf-8")
+        started, done = STARTED.findall(text), DONE.findall(text)
+        if started and done:
+            begin, rule = started[-1]
+            yield Step(rule, *map(datetime.fromisoformat, (begin, done[-1])))
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A run of Snakemake that made a study from the beginning: its wall time, cores and steps."""
+
+    wall: float
+    cores: int
+    steps: list[Step]
+
+    @property
+    def work(self) -> float:
+        return sum(step.core_seconds for step in self.steps)
+
+    @property
+    def overhead(self) -> float:
+        return self.wall * self.cores / self.work
+
+    def work_by_rule(self) -> dict[str, float]:
+        """Core seconds of each rule, the largest first."""
+        work: dict[str, float] = {}
+        for step in self.steps:
+            work[step.rule] = round(work.get(step.rule, 0) + step.core_seconds, 1)
+        return dict(sorted(work.items(), key=lambda item: -item[1]))
+
+
+def last_whole_run(folder: Path, logs: list[Path]) -> WholeRun:
+    """The last run in `folder` that made the study whose jobs wrote these logs."""
+    made = list(steps(logs))
+    for path in sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True):
+        text = path.read_text(encoding="utf-8")
+        begin = datetime.strptime(path.name[:24], "%Y-%m-%dT%H%M%S.%f")
+        end = datetime.fromtimestamp(path.stat().st_mtime)
+        ran = [step for step in made if begin <= step.begin and step.end <= end]
+        cores = CORES.search(text)
+        if cores and len(ran) == len(made) and len(FINISHED.findall(text)) > len(made):
+            return WholeRun((end - begin).total_seconds(), int(cores[1]), ran)
+    raise InputError(
+        f"{logs[0]}: no single run made this study from the beginning, so that its overhead cannot "
+        "be told. Make it in one go: make clean && make results"
+    )
+
+
+def new_whole_runs(number: int, logs: list[str]) -> Iterator[WholeRun]:
+    """Make the default study of the last commit `number` times, each in a clone of its own."""
+    # Without what benchmarks run with: a run of the study sets its jobs' environment itself.
+    ours = {"PYTHONPATH": "workflow_scripts", **warm.ONE_THREAD, **tuning.MEMORY, **tuning.SORTING}
+    environment = {name: text for name, text in os.environ.items() if ours.get(name) != text}
+    make = [SNAKEMAKE, "--cores", "all", "--configfile", "config.yaml"]
+    for _ in range(number):
+        with tempfile.TemporaryDirectory(prefix="whole-run-") as folder:
+            for command in (["git", "clone", "--quiet", ROOT, folder], make):
+                done = subprocess.run(
+                    command, cwd=folder, env=environment,
+                    capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                if done.returncode:
+                    raise InputError(f"{command[0]} fails:\n{done.stderr[-2000:]}")
+            yield last_whole_run(Path(folder), [Path(folder, name) for name in logs])
+
+
+def whole_runs(more: int, logs: list[str]) -> Iterator[WholeRun]:
+    """The run that made the study which is here, if one did, and `more` in clones."""
+    try:
+        yield last_whole_run(ROOT, [ROOT / name for name in logs])
+    except InputError:
+        if not more:
+            raise
+    yield from new_whole_runs(more, logs)
+
+
+def overhead(runs: list[WholeRun], study: str) -> Measured:
+    return Measured(
+        "ratio",
+        f"`make results` that makes {study} from the beginning: wall time x cores over the time x "
+        f"threads inside its {len(runs[0].steps)} scripts, from a script's first line of log to "
+        "its last (each sample is a whole run)",
+        [run.overhead for run in runs],
+        Target(1.25, at_most=True),
+        {
+            "cores": runs[0].cores,
+            "wall_s": [run.wall for run in runs],
+            "work_core_s": [run.work for run in runs],
+            "work_by_rule_s": runs[0].work_by_rule(),
+        },
+    )
+
+
+def run(material: Material) -> dict[str, Measured]:
+    logs = [f"results/logs/{material.study.name}", f"results/logs/datasets/{material.dataset.name}"]
+    runs = list(whole_runs(material.whole_runs, logs))
+    return {"workflow_overhead": overhead(runs, material.study.name)}
