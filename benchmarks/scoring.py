@@ -27,6 +27,7 @@ TIMES = 10
 MEMORY = """
 import sys
 import time
+import tracemalloc
 import numpy as np
 from benchmarks.common import peak_memory
 from prunescope import embedded, mis, tables
@@ -36,9 +37,13 @@ images = int(sys.argv[4])
 rng = np.random.default_rng(0)
 sides = [tables.matrix(exemplars[side]) for side in ("strongest", "weakest")]
 sides = [side + images * rng.integers(len(similarity) // images, size=side.shape) for side in sides]
+settings = mis.Settings(9, 20, 0.16, "imi", 0)
 before, start = peak_memory(), time.perf_counter()
-mis.score_units(*sides, similarity, mis.Settings(9, 20, 0.16, "imi", 0))
+mis.score_units(*sides, similarity, settings)
 print(time.perf_counter() - start, peak_memory() - before)
+tracemalloc.start()
+mis.score_units(*sides, similarity, settings)
+print(tracemalloc.get_traced_memory()[1] / 2**20)
 """
 
 
@@ -135,19 +140,23 @@ def job(material: Material, settings: mis.Settings, pairs: int) -> Measured:
 
 
 def cost_of_scores(material: Material) -> dict[str, dict[str, float]]:
-    """Seconds and MiB that scoring takes in a fresh process: from the matrix, from embeddings, and
-    from embeddings of a larger probe set, over all of which the exemplars are spread."""
+    """What scoring takes in a fresh process: from the matrix, from embeddings, and from embeddings
+    of a larger probe set, over all of which the exemplars are spread.
+
+    Resident memory has pages of the mapped file in it, which the system takes back when it
+    needs them; what is allocated has not.
+    """
     images = len(material.probe)
     vectors = artifacts.load_array(material.embeddings_file)
     with tempfile.TemporaryDirectory(dir=material.scratch) as folder:
         larger = Path(folder) / "embeddings.npy"
         artifacts.save_array(np.tile(vectors, (TIMES, 1)), larger)
-        found = {}
+        found, names = {}, ("s", "resident_mib", "allocated_mib")
         for name, path, kind in (
             ("matrix", material.similarity_file, embedded.MATRIX),
             ("embeddings", material.embeddings_file, embedded.PRODUCTS),
             (f"embeddings_of_{TIMES * images}_images", larger, embedded.PRODUCTS),
         ):
             printed = python(MEMORY, str(material.exemplars_file), str(path), kind, str(images))
-            found[name] = dict(zip(("s", "mib"), map(float, printed.split()), strict=True))
+            found[name] = dict(zip(names, map(float, printed.split()), strict=True))
     return {"in_a_fresh_process": found}

@@ -21,8 +21,7 @@ from prunescope import artifacts
 
 # What an input file of similarities holds: all pairs, or vectors and what makes them similar.
 MATRIX, PRODUCTS, DISTANCES = "matrix", "products", "distances"
-# Vectors that are read at a time. Of a mapped file the system may map 64 KB around each of them.
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
