@@ -156,10 +156,11 @@ def against_argsort(material: Material, pairs: int) -> Measured:
         return buffer
 
     falling = [peer(keep).values.numpy() for keep in (None, settings.per_side)]
+    sides = ours()
     difference = max(
         require_equal(name, side.activations, values[:, ::step][:, : settings.per_side], 0)
         for values in falling
-        for name, side, step in zip(("strongest", "weakest"), ours(), (1, -1), strict=True)
+        for name, side, step in zip(("strongest", "weakest"), sides, (1, -1), strict=True)
     )
     fast, slow, bounded = interleave(
         ours, lambda: peer(None), lambda: peer(settings.per_side), pairs=pairs

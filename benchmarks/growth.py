@@ -87,13 +87,15 @@ def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
 
 def planning(config: Path) -> dict[str, Any]:
     """`snakemake -n` by networks of the study, made more by seeds."""
+
+    def planned(seeds: int) -> Callable[[], str]:
+        path = large_config(config, seeds, folder)
+        return lambda: plan(path)
+
+    seeds = (1, 2, 4, 8)
     with tempfile.TemporaryDirectory() as folder:
-        paths = [large_config(config, seeds, folder) for seeds in (1, 2, 4, 8)]
-        plans = [plan(path) for path in paths]
-        times = [
-            float(np.median([seconds(lambda path=path: plan(path)) for _ in range(RUNS)]))
-            for path in paths
-        ]
+        plans = [planned(number)() for number in seeds]
+        times = timed(seeds, planned)
     return {
         "sizes": [planned_jobs(output, "evaluate_network") for output in plans],
         "jobs": [planned_jobs(output) for output in plans],

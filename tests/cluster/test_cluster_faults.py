@@ -248,7 +248,8 @@ def trainings(
         for training in started.values():
             for script in training.scripts:
                 os.kill(script, signal.SIGKILL)
-        workspaces.close()
+    # Not where something failed: then one wants to see them.
+    workspaces.close()
 
 
 def starve(workspace: Workspace) -> None:

@@ -33,7 +33,7 @@ def test_unit_activations_by_hand(make_toy: Callable) -> None:
     torch.testing.assert_close(answers[0], stem.mean(dim=(2, 3)))
     torch.testing.assert_close(answers[2], reduced.mean(dim=(2, 3)))
     torch.testing.assert_close(answers[4], logits)
-    assert len(answers[4]) == 5
+    assert [tuple(one.shape) for one in answers] == [(5, layer.units) for layer in layers]
 
 
 def test_unit_activations_end_with_the_block(make_toy: Callable) -> None:

@@ -183,6 +183,7 @@ def test_memory_does_not_grow_with_the_images() -> None:
     for _ in range(40 // exemplars.BATCHES_A_MERGE):
         for _ in range(exemplars.BATCHES_A_MERGE):
             running.update(np.random.default_rng(0).random((50, 300), dtype=np.float32))
+            assert len(running._waiting) < exemplars.BATCHES_A_MERGE
         assert not running._waiting
         sizes.append(state_bytes(running))
     assert len(set(sizes)) == 1
