@@ -49,7 +49,7 @@ fetch: $(READY)
 	$(SNAKEMAKE) --cores 1 --configfile $(CONFIG) fetch
 
 plan: $(READY)
-	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/plan_study.py --configfile $(CONFIG)
+	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/plan_study.py --configfile $(CONFIG)
 
 results: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)

@@ -1,5 +1,5 @@
 # prunescope: what pruning does to a network's accuracy and to the interpretability of its units.
-#   data -> dense -> prune -> retrain -> {evaluate, interpret} -> {summarize, explore}
+#   data -> networks -> prune -> train -> {evaluate, interpret, compact} -> summarize
 import sys
 from pathlib import Path
 
@@ -24,16 +24,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 include: "rules/common.smk"
 include: "rules/data.smk"
-include: "rules/dense.smk"
+include: "rules/networks.smk"
 include: "rules/prune.smk"
-include: "rules/retrain.smk"
+include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/interpret.smk"
-include: "rules/measure.smk"
 include: "rules/compact.smk"
 include: "rules/summarize.smk"
-include: "rules/explore.smk"
-include: "rules/verify.smk"
+include: "rules/study.smk"
 
 
 # A plan needs neither images nor optional packages, a run does: it stops before its first job,
@@ -44,29 +42,28 @@ if workflow.output_settings.dryrun:
 
 
 onstart:
-    stop_if_missing(workflow.dag.needrun_jobs())
-    stop_at_placeholders(workflow.dag.needrun_jobs())
-    name_jobs_of_run()
-    keep_python_warm(workflow.dag.needrun_jobs())
+    snakemake_hooks.stop_if_missing(workflow.dag.needrun_jobs(), MISSING)
+    snakemake_hooks.stop_at_placeholders(workflow.dag.needrun_jobs())
+    snakemake_hooks.name_jobs_of_run(workflow, STUDY.name)
+    if prefix := snakemake_hooks.shell_prefix(
+        workflow, workflow.dag.needrun_jobs()
+    ):
+        shell.prefix(prefix)
 
 
 onsuccess:
-    show_summary(workflow.dag.jobs)
+    snakemake_hooks.show_summary(workflow.dag.jobs)
 
 
 rule all:
     default_target: True
     input:
-        collect(
-            f"{TABLES}/{{table}}.parquet",
-            table=[*TABLE_NAMES, *COST_TABLE_NAMES],
-            study=STUDY,
-        ),
+        collect(f"{TABLES}/{{table}}.parquet", table=STUDY.tables, study=STUDY.name),
         collect(
             f"{CHARTS}/{{chart}}.{{format}}",
             chart=[*CHART_NAMES, *COST_CHART_NAMES],
             format=["html", "svg", "png", "json", "txt"],
-            study=STUDY,
+            study=STUDY.name,
         ),
-        collect(EXPLORER, study=STUDY),
-        collect([SUMMARY, f"{PAGES}/configuration.html"], study=STUDY),
+        collect(EXPLORER, study=STUDY.name),
+        collect([SUMMARY, f"{PAGES}/configuration.html"], study=STUDY.name),

@@ -17,15 +17,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, checkpoints, datasets, exemplars, tables
-from prunescope.errors import InputError
+from prunescope.data import packed_images, sampling
+from prunescope.foundation import arrays, tables, whole_files
+from prunescope.foundation.errors import InputError
+from prunescope.interpret import unit_tables
+from prunescope.interpret.exemplars import ExemplarSettings
+from prunescope.networks import description, network_files
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "results" / "benchmarks"
 PAIRS = 7
 PACKAGES = ("numpy", "polars", "torch", "torchvision", "pillow", "snakemake")
 # As in the default study.
-EXEMPLARS = exemplars.Settings(per_side=200, ties="random", seed=0)
+EXEMPLARS = ExemplarSettings(per_side=200, ties="random", seed=0)
 PROBE_IMAGES = 10_000
 
 
@@ -195,68 +199,71 @@ class Material:
         return self.file(folder / "network.safetensors")
 
     @cached_property
-    def dense(self) -> checkpoints.Network:
-        return checkpoints.load(self.network())
+    def dense(self) -> description.Network:
+        return network_files.load(self.network())
 
     @cached_property
     def kept(self) -> Path:
         """Where what is made of this dense network is kept."""
-        return self.scratch / artifacts.checksum(self.network())[:12]
+        return self.scratch / whole_files.checksum(self.network())[:12]
 
     @cached_property
-    def probe(self) -> datasets.PackedImages:
+    def probe(self) -> packed_images.PackedImages:
         """A balanced sample of the train images, as a file of its own."""
         images, labels = self.kept / "images.npy", self.kept / "labels.npy"
         if not images.exists():
             folder = self.dataset / "train"
-            packed = datasets.PackedImages.open(
+            packed = packed_images.PackedImages.open(
                 self.file(folder / "images.npy"), self.file(folder / "labels.npy")
             )
-            chosen = datasets.sample_rows(packed.labels, self.images, 0)
-            artifacts.save_array(packed.labels[chosen], labels)
-            artifacts.save_array(packed.images[chosen], images)
-        return datasets.PackedImages.open(images, labels)
+            chosen = sampling.sample_rows(packed.labels, self.images, 0)
+            arrays.save_array(packed.labels[chosen], labels)
+            arrays.save_array(packed.images[chosen], images)
+        return packed_images.PackedImages.open(images, labels)
 
-    def first(self, images: int) -> datasets.PackedImages:
+    def first(self, images: int) -> packed_images.PackedImages:
         """The first of the probe images."""
-        return datasets.PackedImages(self.probe.images[:images], self.probe.labels[:images])
+        return packed_images.PackedImages(self.probe.images[:images], self.probe.labels[:images])
 
     @cached_property
     def activations(self) -> np.ndarray:
         """`(images, units)` float32 of the dense network on the probe images."""
         path = self.kept / "activations.npy"
         if not path.exists():
-            from prunescope import networks
-            from prunescope.activations import passes
+            from prunescope.interpret.activations import passes
+            from prunescope.networks import modules
 
-            module = networks.to_module(self.dense)
+            module = modules.to_module(self.dense)
             found = np.concatenate(list(passes(module, self.probe, self.dense.description)))
-            artifacts.save_array(found, path)
-        return artifacts.load_array(path)
+            arrays.save_array(found, path)
+        return arrays.load_array(path)
 
     @cached_property
     def exemplars_file(self) -> Path:
         """The exemplars of the dense network on the probe images."""
         path = self.kept / "exemplars.parquet"
         if not path.exists():
-            from prunescope import networks, probing
+            from prunescope.interpret import exemplar_pass
+            from prunescope.networks import modules
 
-            module = networks.to_module(self.dense)
-            tables.EXEMPLARS.write(
-                probing.find_exemplars(module, self.probe, self.dense.description, self.settings),
+            module = modules.to_module(self.dense)
+            unit_tables.EXEMPLARS.write(
+                exemplar_pass.find_exemplars(
+                    module, self.probe, self.dense.description, self.settings
+                ),
                 path,
             )
         return path
 
     @property
-    def settings(self) -> exemplars.Settings:
+    def settings(self) -> ExemplarSettings:
         """The default study's, or what a small probe set allows."""
         per_side = min(EXEMPLARS.per_side, self.images // 2)
-        return exemplars.Settings(per_side, EXEMPLARS.ties, EXEMPLARS.seed)
+        return ExemplarSettings(per_side, EXEMPLARS.ties, EXEMPLARS.seed)
 
     @cached_property
     def exemplars(self) -> pl.DataFrame:
-        return tables.EXEMPLARS.read(self.exemplars_file)
+        return unit_tables.EXEMPLARS.read(self.exemplars_file)
 
     @property
     def sides(self) -> tuple[np.ndarray, np.ndarray]:
@@ -268,20 +275,20 @@ class Material:
         """What the default metric makes of the probe images."""
         path = self.kept / "embeddings.npy"
         if not path.exists():
-            from prunescope import similarity
+            from prunescope.interpret.metrics import embedding
 
-            found = similarity.embed(self.probe, "timm:tf_efficientnet_lite0", 96, {})
-            similarity.save(found, len(self.probe), path)
+            found = embedding.embed(self.probe, "timm:tf_efficientnet_lite0", 96, {})
+            embedding.save(found, len(self.probe), path)
         return path
 
     @cached_property
     def similarity_file(self) -> Path:
         path = self.kept / "similarity.npy"
         if not path.exists():
-            from prunescope import similarity
+            from prunescope.interpret.metrics import embedding
 
-            vectors = artifacts.load_array(self.embeddings_file)
-            artifacts.save_array(similarity.compare(vectors, "timm:tf_efficientnet_lite0"), path)
+            vectors = arrays.load_array(self.embeddings_file)
+            arrays.save_array(embedding.compare(vectors, distance=False), path)
         return path
 
 

@@ -19,8 +19,10 @@ from benchmarks.common import (
     ratios,
     require_equal,
 )
-from prunescope import datasets, evaluation, networks
-from prunescope.preprocessing import to_input
+from prunescope.data import packed_images
+from prunescope.evaluate import predictions
+from prunescope.networks import modules
+from prunescope.networks.preprocessing import to_input
 
 # So many that starting the workers, half a second, is a small part of it.
 IMAGES = 10_000
@@ -82,14 +84,14 @@ def write_files(material: Material, number: int) -> list[Path]:
 
 def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
     description = material.dense.description
-    module = networks.to_module(material.dense)
+    module = modules.to_module(material.dense)
     files = Files(write_files(material, min(IMAGES, material.images)), description.image_size)
     labels = np.array(material.probe.labels[: len(files)])
-    packed = datasets.PackedImages(np.stack([image.numpy() for image in files]), labels)
+    packed = packed_images.PackedImages(np.stack([image.numpy() for image in files]), labels)
     workers = os.cpu_count() or 1
 
     def ours() -> pl.DataFrame:
-        return evaluation.predict(module, packed, description)
+        return predictions.predict(module, packed, description)
 
     def loaded(source: Dataset, batch: int | None) -> np.ndarray:
         loss = []
@@ -100,10 +102,10 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
         return torch.cat(loss).gather(1, torch.from_numpy(labels)[:, None])[:, 0].numpy()
 
     def from_store() -> np.ndarray:
-        return loaded(Packed(packed.images, evaluation.BATCH), None)
+        return loaded(Packed(packed.images, predictions.BATCH), None)
 
     def from_files() -> np.ndarray:
-        return loaded(files, evaluation.BATCH)
+        return loaded(files, predictions.BATCH)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(workers)

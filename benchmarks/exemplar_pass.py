@@ -14,9 +14,11 @@ from benchmarks.common import (
     ratios,
     require_equal,
 )
-from prunescope import exemplars, networks, probing, tables
-from prunescope.activations import BATCH
-from prunescope.preprocessing import to_input
+from prunescope.foundation import tables
+from prunescope.interpret import exemplar_pass, exemplars
+from prunescope.interpret.activations import BATCH
+from prunescope.networks.modules import to_module
+from prunescope.networks.preprocessing import to_input
 
 IMAGES = 1000
 # The peers sort for minutes: every eighth unit and a part of the images are enough for a ratio.
@@ -28,13 +30,14 @@ import sys
 import torch
 from pathlib import Path
 from benchmarks.common import Material, peak_memory
-from prunescope import networks, probing
+from prunescope.interpret import exemplar_pass
+from prunescope.networks import modules
 torch.set_num_threads(1)
 scratch, study, dataset, size, images = sys.argv[1:]
 material = Material(Path(study), Path(dataset), Path(scratch), int(size))
 shown = material.first(int(images))
-module = networks.to_module(material.dense)
-probing.find_exemplars(module, shown, material.dense.description, material.settings)
+module = modules.to_module(material.dense)
+exemplar_pass.find_exemplars(module, shown, material.dense.description, material.settings)
 print(peak_memory())
 """
 
@@ -74,9 +77,9 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
 
 def against_forward(material: Material, pairs: int) -> Measured:
     description = material.dense.description
-    module = networks.to_module(material.dense)
+    module = to_module(material.dense)
     shown = material.first(min(IMAGES, material.images))
-    settings = exemplars.Settings(min(200, len(shown) // 2), "random", 0)
+    settings = exemplars.ExemplarSettings(min(200, len(shown) // 2), "random", 0)
 
     def forward() -> None:
         for batch in shown.batches(BATCH):
@@ -84,7 +87,7 @@ def against_forward(material: Material, pairs: int) -> Measured:
                 module(to_input(batch.images, description))
 
     def ours() -> object:
-        return probing.find_exemplars(module, shown, description, settings)
+        return exemplar_pass.find_exemplars(module, shown, description, settings)
 
     def naive() -> object:
         return naive_hooks(module, shown, description)

@@ -12,7 +12,10 @@ import polars as pl
 from benchmarks.common import FOLDER, ROOT, Material, seconds
 from benchmarks.scoring import settings_for
 from benchmarks.workflow import large_config, plan, planned_jobs
-from prunescope import artifacts, embedded, exemplars, mis, networks, probing, similarity
+from prunescope.foundation import arrays
+from prunescope.interpret import exemplar_pass, exemplars, mis, similarities
+from prunescope.interpret.metrics import embedding
+from prunescope.networks import modules
 
 RUNS = 3
 
@@ -41,26 +44,28 @@ def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
     """What grows: name to `sizes`, `seconds`, `exponent` and what was done."""
     settings = settings_for(material)
     strongest, weakest = material.sides
-    matrix = artifacts.load_array(material.similarity_file)
-    vectors = artifacts.load_array(material.embeddings_file)
-    module, description = networks.to_module(material.dense), material.dense.description
+    matrix = arrays.load_array(material.similarity_file)
+    vectors = arrays.load_array(material.embeddings_file)
+    module, description = modules.to_module(material.dense), material.dense.description
 
     def show(images: int) -> Callable[[], object]:
-        side = exemplars.Settings(min(200, images // 2), "random", 0)
-        return lambda: probing.find_exemplars(module, material.first(images), description, side)
+        side = exemplars.ExemplarSettings(min(200, images // 2), "random", 0)
+        return lambda: exemplar_pass.find_exemplars(
+            module, material.first(images), description, side
+        )
 
     def score(units: int) -> Callable[[], object]:
         return lambda: mis.score_units(strongest[:units], weakest[:units], matrix, settings)
 
     def compare(images: int) -> Callable[[], object]:
-        return lambda: similarity.compare(vectors[:images], "timm:tf_efficientnet_lite0")
+        return lambda: embedding.compare(vectors[:images], distance=False)
 
     def score_among(images: int, whole: bool) -> Callable[[], object]:
         sides = strongest % images, weakest % images
         if whole:
             source = np.ascontiguousarray(matrix[:images, :images])
         else:
-            source = embedded.Embeddings(vectors[:images], False)
+            source = similarities.Embeddings(vectors[:images], False)
         return lambda: mis.score_units(*sides, source, settings)
 
     images, units = steps_up_to(material.images), steps_up_to(len(strongest))

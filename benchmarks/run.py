@@ -27,8 +27,9 @@ from benchmarks import (
     workflow,
 )
 from benchmarks.common import FOLDER, PAIRS, ROOT, Material, about
-from prunescope import tuning, warm
-from prunescope.errors import InputError
+from prunescope.foundation.errors import InputError
+from prunescope.study.run import fork_server
+from prunescope.study.run.environment import tune
 
 MODULES: dict[ModuleType, tuple[str, ...]] = {
     scoring: ("mis_vs_per_unit_loop", "mis_seconds_per_network"),
@@ -157,8 +158,8 @@ def measure(wanted: list[str], material: Material) -> None:
 
 def take_the_environment_of_jobs() -> None:
     """Have one thread, and what a run sets: libraries read it when a process starts."""
-    environment = {**os.environ, **warm.ONE_THREAD}
-    tuning.tune(environment)
+    environment = {**os.environ, **fork_server.ONE_THREAD}
+    tune(environment)
     if environment != os.environ:
         os.execve(sys.executable, sys.orig_argv, environment)
 

@@ -18,7 +18,8 @@ from benchmarks.common import (
     ratios,
     require_equal,
 )
-from prunescope import artifacts, embedded, mis
+from prunescope.foundation import arrays
+from prunescope.interpret import mis, similarities
 
 SETTINGS = {"explanations": 9, "tasks": 20, "tau": 0.16, "draw": "imi", "seed": 0}
 # A larger probe set, which repeats the vectors of the probe images so often.
@@ -30,14 +31,15 @@ import time
 import tracemalloc
 import numpy as np
 from benchmarks.common import peak_memory
-from prunescope import embedded, mis, tables
-exemplars = tables.EXEMPLARS.read(sys.argv[1])
-similarity = embedded.load(sys.argv[2], sys.argv[3])
+from prunescope.foundation import tables
+from prunescope.interpret import mis, similarities, unit_tables
+exemplars = unit_tables.EXEMPLARS.read(sys.argv[1])
+similarity = similarities.load(sys.argv[2], sys.argv[3])
 images = int(sys.argv[4])
 rng = np.random.default_rng(0)
 sides = [tables.matrix(exemplars[side]) for side in ("strongest", "weakest")]
 sides = [side + images * rng.integers(len(similarity) // images, size=side.shape) for side in sides]
-settings = mis.Settings(9, 20, 0.16, "imi", 0)
+settings = mis.ScoreSettings(9, 20, 0.16, "imi", 0)
 before, start = peak_memory(), time.perf_counter()
 mis.score_units(*sides, similarity, settings)
 print(time.perf_counter() - start, peak_memory() - before)
@@ -68,17 +70,17 @@ def score_by_loop(
     return np.array(scores)
 
 
-def settings_for(material: Material) -> mis.Settings:
+def settings_for(material: Material) -> mis.ScoreSettings:
     """The default study's, or what few exemplars allow."""
     tasks = min(SETTINGS["tasks"], material.settings.per_side // 10)
-    return mis.Settings(**{**SETTINGS, "tasks": tasks})
+    return mis.ScoreSettings(**{**SETTINGS, "tasks": tasks})
 
 
 def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
     settings = settings_for(material)
     strongest, weakest = material.sides
-    matrix = artifacts.load_array(material.similarity_file)
-    vectors = artifacts.load_array(material.embeddings_file)
+    matrix = arrays.load_array(material.similarity_file)
+    vectors = arrays.load_array(material.embeddings_file)
     positive, negative = mis.draw_tasks(strongest, weakest, settings)
 
     def ours() -> np.ndarray:
@@ -103,7 +105,7 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
     }
 
 
-def job(material: Material, settings: mis.Settings, pairs: int) -> Measured:
+def job(material: Material, settings: mis.ScoreSettings, pairs: int) -> Measured:
     """The script of the rule, in this process."""
     matrix, vectors = (
         SimpleNamespace(
@@ -112,15 +114,15 @@ def job(material: Material, settings: mis.Settings, pairs: int) -> Measured:
             output=SimpleNamespace(scores=material.scratch / f"mis_{kind}.parquet"),
         )
         for path, kind in (
-            (material.similarity_file, embedded.MATRIX),
-            (material.embeddings_file, embedded.PRODUCTS),
+            (material.similarity_file, similarities.MATRIX),
+            (material.embeddings_file, similarities.PRODUCTS),
         )
     )
     by_matrix, by_vectors = interleave(
         lambda: score_mis.main(matrix), lambda: score_mis.main(vectors), pairs=pairs
     )
     scores = [
-        mis.score_units(*material.sides, embedded.load(smk.input.similarity, smk.params.kind),
+        mis.score_units(*material.sides, similarities.load(smk.input.similarity, smk.params.kind),
                         settings)
         for smk in (matrix, vectors)
     ]  # fmt: skip
@@ -147,15 +149,15 @@ def cost_of_scores(material: Material) -> dict[str, dict[str, float]]:
     needs them; what is allocated has not.
     """
     images = len(material.probe)
-    vectors = artifacts.load_array(material.embeddings_file)
+    vectors = arrays.load_array(material.embeddings_file)
     with tempfile.TemporaryDirectory(dir=material.scratch) as folder:
         larger = Path(folder) / "embeddings.npy"
-        artifacts.save_array(np.tile(vectors, (TIMES, 1)), larger)
+        arrays.save_array(np.tile(vectors, (TIMES, 1)), larger)
         found, names = {}, ("s", "resident_mib", "allocated_mib")
         for name, path, kind in (
-            ("matrix", material.similarity_file, embedded.MATRIX),
-            ("embeddings", material.embeddings_file, embedded.PRODUCTS),
-            (f"embeddings_of_{TIMES * images}_images", larger, embedded.PRODUCTS),
+            ("matrix", material.similarity_file, similarities.MATRIX),
+            ("embeddings", material.embeddings_file, similarities.PRODUCTS),
+            (f"embeddings_of_{TIMES * images}_images", larger, similarities.PRODUCTS),
         ):
             printed = python(MEMORY, str(material.exemplars_file), str(path), kind, str(images))
             found[name] = dict(zip(names, map(float, printed.split()), strict=True))

@@ -16,10 +16,12 @@ from benchmarks.common import (
     ratios,
     require_equal,
 )
-from prunescope import checkpoints, networks
-from prunescope.masking import MaskedParameters
-from prunescope.preprocessing import to_input
-from prunescope.recipes import OPTIMIZERS, from_config
+from prunescope.networks import description, network_files
+from prunescope.networks.modules import to_module
+from prunescope.networks.preprocessing import to_input
+from prunescope.train.held_masks import MaskedParameters
+from prunescope.train.recipes.optimizers import OPTIMIZERS
+from prunescope.train.recipes.recipe import from_config
 
 STEPS = 4
 RECIPE = {
@@ -29,7 +31,7 @@ RECIPE = {
 
 
 def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> dict[str, Measured]:
-    network = checkpoints.load(material.network("structured", "one_shot", "0.80"))
+    network = network_files.load(material.network("structured", "one_shot", "0.80"))
     recipe = from_config(RECIPE)
     images, labels = material.probe.images[: recipe.batch], material.probe.labels[: recipe.batch]
     batch = to_input(torch.from_numpy(np.array(images)), network.description, torch.device("cpu"))
@@ -45,12 +47,12 @@ def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> 
                 masked.apply()
 
     def side(hold: bool) -> tuple:
-        module = networks.to_module(network).train()
+        module = to_module(network).train()
         masked = MaskedParameters(module, network.masks) if hold else None
         return module, OPTIMIZERS[recipe.optimizer](module.parameters(), recipe), batch, masked
 
     def reparametrised() -> tuple:
-        module = with_torch_prune(networks.to_module(network), network).train()
+        module = with_torch_prune(to_module(network), network).train()
         inputs = batch.contiguous()
         return module, OPTIMIZERS[recipe.optimizer](module.parameters(), recipe), inputs, None
 
@@ -82,7 +84,7 @@ def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> 
     }
 
 
-def with_torch_prune(module: nn.Module, network: checkpoints.Network) -> nn.Module:
+def with_torch_prune(module: nn.Module, network: description.Network) -> nn.Module:
     """Mask a module as torch.nn.utils.prune does: weight = weight_orig * mask at every forward."""
     module = module.to(memory_format=torch.contiguous_format)
     modules = dict(module.named_modules())
@@ -95,11 +97,11 @@ def with_torch_prune(module: nn.Module, network: checkpoints.Network) -> nn.Modu
     return module
 
 
-def same_step(network: checkpoints.Network, batch: torch.Tensor, answers: torch.Tensor) -> float:
+def same_step(network: description.Network, batch: torch.Tensor, answers: torch.Tensor) -> float:
     """Both ways to hold masks must take the same step of plain gradient descent."""
     after = []
     for reparametrise in (False, True):
-        module = networks.to_module(network)
+        module = to_module(network)
         if reparametrise:
             module = with_torch_prune(module, network)
         masked = None if reparametrise else MaskedParameters(module, network.masks)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.common import ROOT, Material, Measured, Target
 from benchmarks.workflow import SNAKEMAKE
-from prunescope import tuning, warm
-from prunescope.errors import InputError
+from prunescope.foundation.errors import InputError
+from prunescope.study.run import fork_server
+from prunescope.study.run.environment import MEMORY, SORTING
 
 STAMP = r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO "
 STARTED = re.compile(STAMP + r"(\w+) \{", flags=re.MULTILINE)
@@ -90,7 +91,7 @@ def last_whole_run(folder: Path, logs: list[Path]) -> WholeRun:
 def new_whole_runs(number: int, logs: list[str]) -> Iterator[WholeRun]:
     """Make the default study of the last commit `number` times, each in a clone of its own."""
     # Without what benchmarks run with: a run of the study sets its jobs' environment itself.
-    ours = {"PYTHONPATH": "workflow_scripts", **warm.ONE_THREAD, **tuning.MEMORY, **tuning.SORTING}
+    ours = {"PYTHONPATH": "workflow_scripts", **fork_server.ONE_THREAD, **MEMORY, **SORTING}
     environment = {name: text for name, text in os.environ.items() if ours.get(name) != text}
     make = [SNAKEMAKE, "--cores", "all", "--configfile", "config.yaml"]
     for _ in range(number):

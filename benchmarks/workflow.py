@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.common import PAIRS, ROOT, Material, Measured, Target, seconds
-from prunescope.errors import InputError
+from prunescope.foundation.errors import InputError
 
 SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
 JOBS = 10_000

@@ -5,7 +5,8 @@ Run `make docs` after a change of `prunescope.tables`; a test compares the page 
 
 from pathlib import Path
 
-from prunescope.tables import ALL, Column, Table
+from prunescope.foundation.tables import Column, Table
+from prunescope.study.all_tables import ALL_TABLES
 
 PAGE = Path(__file__).resolve().with_name("artifacts.md")
 
@@ -192,7 +193,7 @@ report`. Unpack it and open `report/report.html`.
 
 def render() -> str:
     """The whole page."""
-    tables = [_table(table) for table in ALL.values()]
+    tables = [_table(table) for table in ALL_TABLES.values()]
     heading = "## Tables\n\nParquet files, compressed with zstd. Types are those of polars.\n"
     return "\n".join([INTRODUCTION, heading, *tables, OTHER_FILES])
 

@@ -8,31 +8,31 @@ localrules:
 
 rule fetch:
     input:
-        files_to_fetch(),
+        PATHS.files_to_fetch(),
 
 
 rule fetch_fashion_mnist:
     output:
         train_images=ensure(
             f"{DATASET}/source/train-images-idx3-ubyte",
-            sha256=FASHION_MNIST["train-images-idx3-ubyte"],
+            sha256=fashion_mnist.FILES["train-images-idx3-ubyte"],
         ),
         train_labels=ensure(
             f"{DATASET}/source/train-labels-idx1-ubyte",
-            sha256=FASHION_MNIST["train-labels-idx1-ubyte"],
+            sha256=fashion_mnist.FILES["train-labels-idx1-ubyte"],
         ),
         test_images=ensure(
             f"{DATASET}/source/t10k-images-idx3-ubyte",
-            sha256=FASHION_MNIST["t10k-images-idx3-ubyte"],
+            sha256=fashion_mnist.FILES["t10k-images-idx3-ubyte"],
         ),
         test_labels=ensure(
             f"{DATASET}/source/t10k-labels-idx1-ubyte",
-            sha256=FASHION_MNIST["t10k-labels-idx1-ubyte"],
+            sha256=fashion_mnist.FILES["t10k-labels-idx1-ubyte"],
         ),
     log:
         "results/logs/datasets/{dataset}/fetch_fashion_mnist.log",
     wildcard_constraints:
-        dataset=one_of(datasets_from("fashion_mnist")),
+        dataset=one_of(STUDY.datasets_from("fashion_mnist")),
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -48,11 +48,9 @@ rule fetch_fashion_mnist:
 
 rule pack_dataset:
     input:
-        # Their content is fixed by checksums: a new date, or another source, changes nothing.
-        train_images=ancient(f"{DATASET}/source/train-images-idx3-ubyte"),
-        train_labels=ancient(f"{DATASET}/source/train-labels-idx1-ubyte"),
-        test_images=ancient(f"{DATASET}/source/t10k-images-idx3-ubyte"),
-        test_labels=ancient(f"{DATASET}/source/t10k-labels-idx1-ubyte"),
+        # Their content is fixed by checksums: a new date, or another place, changes nothing.
+        downloaded=ancient(PATHS.downloaded_files),
+        own=PATHS.own_files,
     output:
         train_images=f"{DATASET}/train/images.npy",
         train_labels=f"{DATASET}/train/labels.npy",
@@ -63,7 +61,7 @@ rule pack_dataset:
     log:
         "results/logs/datasets/{dataset}/pack_dataset.log",
     wildcard_constraints:
-        dataset=one_of(datasets_from("fashion_mnist")),
+        dataset=one_of(STUDY.packed_datasets),
     cache: True
     conda:
         "../envs/prunescope.yaml"
@@ -72,7 +70,8 @@ rule pack_dataset:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_of("pack_dataset.py"),
+        code=code_of("pack_dataset.py", PARAMS.source),
+        source=lookup("datasets/{dataset}/source", within=config),
         image_size=lookup("datasets/{dataset}/image_size", within=config),
     script:
         "../workflow_scripts/pack_dataset.py"
@@ -80,9 +79,9 @@ rule pack_dataset:
 
 rule sample_split:
     input:
-        images=source_of_sample("images.npy"),
-        labels=source_of_sample("labels.npy"),
-        index=source_of_sample("index.parquet"),
+        images=PATHS.source_of_sample("images.npy"),
+        labels=PATHS.source_of_sample("labels.npy"),
+        index=PATHS.source_of_sample("index.parquet"),
     output:
         images=f"{DATASET}/{{split}}/images.npy",
         labels=f"{DATASET}/{{split}}/labels.npy",
@@ -90,7 +89,7 @@ rule sample_split:
     log:
         "results/logs/datasets/{dataset}/sample_{split}.log",
     wildcard_constraints:
-        dataset=one_of(PACKED_DATASETS),
+        dataset=one_of(STUDY.packed_datasets),
         split="validation|probe",
     conda:
         "../envs/prunescope.yaml"
@@ -112,7 +111,7 @@ rule index_images:
     log:
         "results/logs/datasets/{dataset}/index_images.log",
     wildcard_constraints:
-        dataset=one_of(IMAGE_DATASETS),
+        dataset=one_of(STUDY.image_datasets),
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -120,19 +119,17 @@ rule index_images:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
-        code=code_of("index_images.py"),
+        code=code_of("index_images.py", PARAMS.source),
         source=lookup("datasets/{dataset}/source", within=config),
         folder=lookup("datasets/{dataset}/folder", within=config),
-        validation_labels=lookup(
-            "datasets/{dataset}/validation_labels", within=config, default=None
-        ),
+        settings=PARAMS.source_settings,
     script:
         "../workflow_scripts/index_images.py"
 
 
 rule pack_sample:
     input:
-        index=index_of_sample,
+        index=PATHS.source_of_sample("index.parquet"),
     output:
         images=f"{DATASET}/{{split}}/images.npy",
         labels=f"{DATASET}/{{split}}/labels.npy",
@@ -141,7 +138,7 @@ rule pack_sample:
     log:
         "results/logs/datasets/{dataset}/pack_{split}.log",
     wildcard_constraints:
-        dataset=one_of(IMAGE_DATASETS),
+        dataset=one_of(STUDY.image_datasets),
         split="validation|probe",
     retries: INTERRUPTION_RETRIES
     conda:

@@ -4,8 +4,8 @@
 rule evaluate_network:
     input:
         network=f"{NETWORK}/network.safetensors",
-        images=split_file("validation", "images.npy"),
-        labels=split_file("validation", "labels.npy"),
+        images=PATHS.split_file("validation", "images.npy"),
+        labels=PATHS.split_file("validation", "labels.npy"),
     output:
         predictions=f"{NETWORK}/predictions.parquet",
     log:
@@ -18,7 +18,7 @@ rule evaluate_network:
         runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
-        code=code_of("evaluate_network.py"),
+        code=code_of("evaluate_network.py", STUDY.architecture),
     script:
         "../workflow_scripts/evaluate_network.py"
 

@@ -1,4 +1,5 @@
-# What excites each unit, and how well a perceptual metric can tell.
+# What excites each unit, how well a perceptual metric can tell, and whether the score
+# depends on how it is made.
 
 
 localrules:
@@ -13,8 +14,8 @@ rule fetch_metric_weights:
     log:
         "results/logs/downloads/{family}/{file}.log",
     wildcard_constraints:
-        family="|".join(similarity.FAMILIES),
-        file=one_of([re.escape(weights.name) for weights in METRIC.weights]),
+        family=one_of(plugins.names(FAMILIES)),
+        file=one_of([weights.name for weights in STUDY.metric.weights]),
     priority: 30
     retries: 2
     conda:
@@ -38,7 +39,7 @@ rule embed_probe:
         images=f"{DATASET}/probe/images.npy",
         labels=f"{DATASET}/probe/labels.npy",
         # Their content is fixed by checksums: a new date changes nothing.
-        weights=ancient(METRIC_WEIGHTS),
+        weights=ancient(PATHS.metric_weights()),
     output:
         embeddings=f"{DATASET}/probe/embeddings_{{metric}}.npy",
         provenance=f"{DATASET}/probe/embeddings_{{metric}}.json",
@@ -52,8 +53,8 @@ rule embed_probe:
         runtime=minutes(600 if LARGE_METRIC else 60),
         gpu=1,
     params:
-        code=code_of("embed_probe.py"),
-        similarity=settings_of_metric,
+        code=code_of("embed_probe.py", PARAMS.family),
+        similarity=PARAMS.metric,
     script:
         "../workflow_scripts/embed_probe.py"
 
@@ -75,7 +76,7 @@ rule compare_probe:
         runtime=minutes(30),
     params:
         code=code_of("compare_probe.py"),
-        similarity=settings_of_metric,
+        distance=PARAMS.distance,
     script:
         "../workflow_scripts/compare_probe.py"
 
@@ -83,8 +84,8 @@ rule compare_probe:
 rule find_exemplars:
     input:
         network=f"{NETWORK}/network.safetensors",
-        images=split_file("probe", "images.npy"),
-        labels=split_file("probe", "labels.npy"),
+        images=PATHS.split_file("probe", "images.npy"),
+        labels=PATHS.split_file("probe", "labels.npy"),
     output:
         exemplars=f"{NETWORK}/exemplars.parquet",
         activations=f"{NETWORK}/activations_mean.npy",
@@ -98,7 +99,7 @@ rule find_exemplars:
         runtime=minutes(30, per_gigabyte=15),
         gpu=1,
     params:
-        code=code_of("find_exemplars.py"),
+        code=code_of("find_exemplars.py", STUDY.architecture),
         exemplars=lookup("interpretability/exemplars", within=config),
         activations=lookup("interpretability/activations", within=config),
     script:
@@ -108,7 +109,7 @@ rule find_exemplars:
 rule score_mis:
     input:
         exemplars=f"{NETWORK}/exemplars.parquet",
-        similarity=similarity_file(),
+        similarity=PATHS.similarity_file(),
     output:
         scores=f"{NETWORK}/mis.parquet",
     log:
@@ -117,11 +118,115 @@ rule score_mis:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_to_score(2000, per_input=3),
-        runtime=minutes(60 if FROM_EMBEDDINGS else 10),
+        mem_mb=RESOURCES.memory_to_score(2000, per_input=3),
+        runtime=minutes(60 if STUDY.scores_from_embeddings else 10),
     params:
         code=code_of("score_mis.py"),
-        kind=KINDS_OF_INPUT[0],
+        kind=STUDY.kinds_of_input[0],
         mis=lookup("interpretability/mis", within=config),
     script:
         "../workflow_scripts/score_mis.py"
+
+
+rule record_activations:
+    input:
+        network=f"{NETWORK}/network.safetensors",
+        images=PATHS.split_file("probe", "images.npy"),
+        labels=PATHS.split_file("probe", "labels.npy"),
+    output:
+        activations=f"{NETWORK}/activations_{{pooling}}.npy",
+    log:
+        f"{NETWORK_LOG}/record_activations_{{pooling}}.log",
+    wildcard_constraints:
+        # Those of the study's own pooling come with the exemplars.
+        pooling="max",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(30, per_gigabyte=15),
+        gpu=1,
+    params:
+        code=code_of("record_activations.py", STUDY.architecture),
+        activations=lookup("interpretability/activations", within=config),
+        pooling="{pooling}",
+    script:
+        "../workflow_scripts/record_activations.py"
+
+
+rule measure_units:
+    input:
+        exemplars=f"{NETWORK}/exemplars.parquet",
+        activations=f"{NETWORK}/activations_mean.npy",
+        dense=f"{DENSE}/activations_mean.npy",
+        similarity=PATHS.similarity_file(),
+        labels=PATHS.split_file("probe", "labels.npy"),
+    output:
+        measures=f"{NETWORK}/measures.parquet",
+        alignment=f"{NETWORK}/alignment.parquet",
+    log:
+        f"{NETWORK_LOG}/measure_units.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=RESOURCES.memory_to_score(2000, per_input=4),
+        runtime=minutes(120 if STUDY.scores_from_embeddings else 20),
+    params:
+        code=code_of("measure_units.py"),
+        kind=STUDY.kinds_of_input[0],
+        activations=lookup("interpretability/activations", within=config),
+    script:
+        "../workflow_scripts/measure_units.py"
+
+
+rule ablate_units:
+    input:
+        network=f"{NETWORK}/network.safetensors",
+        images=PATHS.split_file("validation", "images.npy"),
+        labels=PATHS.split_file("validation", "labels.npy"),
+    output:
+        ablation=f"{NETWORK}/ablation.parquet",
+    log:
+        f"{NETWORK_LOG}/ablate_units.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(120),
+        gpu=1,
+    params:
+        code=code_of("ablate_units.py", STUDY.architecture),
+        ablation=lookup("interpretability/ablation", within=config),
+    script:
+        "../workflow_scripts/ablate_units.py"
+
+
+rule vary_scores:
+    input:
+        exemplars=f"{NETWORK}/exemplars.parquet",
+        activations=PATHS.activations_of_variants,
+        similarities=PATHS.similarities_of_variants,
+        labels=PATHS.split_file("probe", "labels.npy"),
+    output:
+        variants=f"{NETWORK}/variants.parquet",
+    log:
+        f"{NETWORK_LOG}/vary_scores.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=RESOURCES.memory_to_score(2000, per_input=4),
+        runtime=minutes(120 if STUDY.scores_from_embeddings else 20),
+    params:
+        code=code_of("vary_scores.py"),
+        kinds=STUDY.kinds_of_input,
+        mis=lookup("interpretability/mis", within=config),
+        activations=lookup("interpretability/activations", within=config),
+        variants=lookup("sensitivity/variants", within=config),
+        poolings=STUDY.varied_poolings,
+        metrics=list(STUDY.varied_metrics),
+    script:
+        "../workflow_scripts/vary_scores.py"

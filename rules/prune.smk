@@ -3,13 +3,13 @@
 
 rule prune_network:
     input:
-        network=network_to_prune,
+        network=PATHS.network_to_prune,
     output:
         network=f"{NETWORK}/pruned.safetensors",
     log:
         f"{NETWORK_LOG}/prune_network.log",
     wildcard_constraints:
-        method=one_of(METHODS),
+        method=one_of(STUDY.methods),
     priority: 10
     conda:
         "../envs/prunescope.yaml"
@@ -18,7 +18,7 @@ rule prune_network:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        code=code_of("prune_network.py"),
+        code=code_of("prune_network.py", PARAMS.criterion),
         granularity=lookup("pruning/methods/{method}/granularity", within=config),
         scope=lookup("pruning/methods/{method}/scope", within=config),
         criterion=lookup("pruning/methods/{method}/criterion", within=config),
@@ -26,7 +26,7 @@ rule prune_network:
         biases=lookup("pruning/methods/{method}/biases", within=config),
         exclude=lookup("pruning/exclude", within=config),
         batch_norm=lookup("pruning/batch_norm", within=config),
-        rate=rate_to_prune,
+        rate=PARAMS.rate_to_prune,
         seed="{seed}",
     script:
         "../workflow_scripts/prune_network.py"

@@ -1,14 +1,14 @@
-# Tables and charts of the whole study.
+# Tables, statistics, charts, findings and the explorer of the whole study.
 
 
 rule tabulate_study:
     input:
-        predictions=every_network("predictions.parquet"),
-        accounting=every_network("accounting.parquet"),
-        mis=every_network("mis.parquet"),
-        measures=every_network("measures.parquet"),
-        alignment=every_network("alignment.parquet"),
-        history=every_trained_network("history.parquet"),
+        predictions=PATHS.every_network("predictions.parquet"),
+        accounting=PATHS.every_network("accounting.parquet"),
+        mis=PATHS.every_network("mis.parquet"),
+        measures=PATHS.every_network("measures.parquet"),
+        alignment=PATHS.every_network("alignment.parquet"),
+        history=PATHS.every_network("history.parquet", STUDY.trained_networks),
     output:
         networks=f"{TABLES}/networks.parquet",
         units=f"{TABLES}/units.parquet",
@@ -26,9 +26,9 @@ rule tabulate_study:
         runtime=minutes(10),
     params:
         code=code_of("tabulate_study.py"),
-        study=STUDY,
-        networks=coordinates_of(NETWORKS),
-        trained=coordinates_of(TRAINED_NETWORKS),
+        study=STUDY.name,
+        networks=coordinates_of(STUDY.networks),
+        trained=coordinates_of(STUDY.trained_networks),
     script:
         "../workflow_scripts/tabulate_study.py"
 
@@ -40,8 +40,8 @@ rule estimate_statistics:
         layers=f"{TABLES}/layers.parquet",
         classes=f"{TABLES}/classes.parquet",
         disagreements=f"{TABLES}/disagreements.parquet",
-        variants=every_network("variants.parquet", VARIED_NETWORKS),
-        ablations=every_network("ablation.parquet", ABLATED_NETWORKS),
+        variants=PATHS.every_network("variants.parquet", STUDY.varied_networks),
+        ablations=PATHS.every_network("ablation.parquet", STUDY.ablated_networks),
     output:
         statistics=f"{TABLES}/statistics.parquet",
     log:
@@ -55,16 +55,16 @@ rule estimate_statistics:
     params:
         code=code_of("estimate_statistics.py"),
         statistics=lookup("statistics", within=config),
-        study=STUDY,
-        varied=coordinates_of(VARIED_NETWORKS),
-        ablated=coordinates_of(ABLATED_NETWORKS),
+        study=STUDY.name,
+        varied=coordinates_of(STUDY.varied_networks),
+        ablated=coordinates_of(STUDY.ablated_networks),
     script:
         "../workflow_scripts/estimate_statistics.py"
 
 
 rule compare_published:
     input:
-        published=PUBLISHED,
+        published=STUDY.published,
         networks=f"{TABLES}/networks.parquet",
         history=f"{TABLES}/history.parquet",
     output:
@@ -78,7 +78,7 @@ rule compare_published:
     log:
         "results/logs/{study}/compare_published.log",
     wildcard_constraints:
-        study=one_of([STUDY] if PUBLISHED else []),
+        study=one_of([STUDY.name] if STUDY.published else []),
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -87,9 +87,37 @@ rule compare_published:
         runtime=minutes(10),
     params:
         code=code_of("compare_published.py"),
-        study=STUDY,
+        study=STUDY.name,
     script:
         "../workflow_scripts/compare_published.py"
+
+
+rule tabulate_costs:
+    input:
+        sizes=PATHS.every_network("sizes.parquet", STUDY.compacted_networks),
+        costs=PATHS.every_network("costs.parquet", STUDY.compacted_networks),
+    output:
+        sizes=f"{TABLES}/sizes.parquet",
+        costs=report(
+            f"{TABLES}/costs.parquet",
+            caption="report/costs.rst",
+            category="Tables",
+            labels={"table": "costs"},
+        ),
+    log:
+        "results/logs/{study}/tabulate_costs.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_of("tabulate_costs.py"),
+        study=STUDY.name,
+        networks=coordinates_of(STUDY.compacted_networks),
+    script:
+        "../workflow_scripts/tabulate_costs.py"
 
 
 rule draw_chart:
@@ -99,19 +127,19 @@ rule draw_chart:
         classes=f"{TABLES}/classes.parquet",
         units=f"{TABLES}/units.parquet",
         statistics=f"{TABLES}/statistics.parquet",
-        published=PUBLISHED,
+        published=STUDY.published,
     output:
         html=report(
             f"{CHARTS}/{{chart}}.html",
             caption="report/chart.rst",
-            category=category_of_chart,
-            labels=labels_of_chart("interactive"),
+            category=chart_category,
+            labels=chart_labels("interactive"),
         ),
         svg=report(
             f"{CHARTS}/{{chart}}.svg",
             caption="report/chart.rst",
-            category=category_of_chart,
-            labels=labels_of_chart("picture"),
+            category=chart_category,
+            labels=chart_labels("picture"),
         ),
         png=f"{CHARTS}/{{chart}}.png",
         json=f"{CHARTS}/{{chart}}.json",
@@ -128,9 +156,49 @@ rule draw_chart:
         code=code_of("draw_chart.py"),
         chart="{chart}",
         charts=lookup("charts", within=config),
-        facts=FACTS,
+        facts=STUDY.facts,
     script:
         "../workflow_scripts/draw_chart.py"
+
+
+# Apart from the other charts: these change with every measurement.
+rule draw_cost_chart:
+    input:
+        networks=f"{TABLES}/networks.parquet",
+        costs=f"{TABLES}/costs.parquet",
+    output:
+        html=report(
+            f"{CHARTS}/{{chart}}.html",
+            caption="report/chart.rst",
+            category="5 Cost",
+            labels=chart_labels("interactive"),
+        ),
+        svg=report(
+            f"{CHARTS}/{{chart}}.svg",
+            caption="report/chart.rst",
+            category="5 Cost",
+            labels=chart_labels("picture"),
+        ),
+        png=f"{CHARTS}/{{chart}}.png",
+        json=f"{CHARTS}/{{chart}}.json",
+        caption=f"{CHARTS}/{{chart}}.txt",
+    log:
+        "results/logs/{study}/draw_{chart}.log",
+    wildcard_constraints:
+        chart=one_of(COST_CHART_NAMES),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        code=code_of("draw_cost_chart.py"),
+        chart="{chart}",
+        charts=lookup("charts", within=config),
+        dataset=lookup("dataset", within=config),
+    script:
+        "../workflow_scripts/draw_cost_chart.py"
 
 
 rule summarize_findings:
@@ -162,30 +230,44 @@ rule summarize_findings:
         runtime=minutes(10),
     params:
         code=code_of("summarize_findings.py"),
-        facts=FACTS,
+        facts=STUDY.facts,
     script:
         "../workflow_scripts/summarize_findings.py"
 
 
-rule describe_config:
+rule build_explorer:
+    input:
+        images=PATHS.split_file("probe", "images.npy"),
+        index=PATHS.split_file("probe", "index.parquet"),
+        similarity=PATHS.similarity_file(),
+        exemplars=PATHS.every_network("exemplars.parquet"),
+        mis=PATHS.every_network("mis.parquet"),
+        measures=PATHS.every_network("measures.parquet"),
+        networks=f"{TABLES}/networks.parquet",
     output:
-        page=report(
-            f"{PAGES}/configuration.html",
-            caption="report/configuration.rst",
-            category="Configuration",
-            labels={"page": "what this study was configured to do"},
+        explorer=report(
+            directory(EXPLORER),
+            htmlindex="index.html",
+            caption="report/explorer.rst",
+            category="Unit explorer",
+            labels={"page": "every unit of every network"},
         ),
     log:
-        "results/logs/{study}/describe_config.log",
+        "results/logs/{study}/build_explorer.log",
     conda:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
-        runtime=minutes(10),
+        mem_mb=memory(3000),
+        runtime=minutes(300 if STUDY.scores_from_embeddings else 30),
     params:
-        code=code_of("describe_config.py"),
-        # The page shows every key, so that every key makes it stale.
-        config=config,
+        code=code_of("build_explorer.py"),
+        page=page_digest(),
+        study=STUDY.name,
+        dataset=lookup("dataset", within=config),
+        networks=coordinates_of(STUDY.networks),
+        kind=STUDY.kinds_of_input[0],
+        mis=lookup("interpretability/mis", within=config),
+        metric=lookup("interpretability/similarity/metric", within=config),
     script:
-        "../workflow_scripts/describe_config.py"
+        "../workflow_scripts/build_explorer.py"

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, mis, tables
-from prunescope.tables import NETWORK_FOLDER
+from prunescope.data import image_tables
+from prunescope.foundation import arrays, tables
+from prunescope.interpret import mis, unit_tables
+from prunescope.networks.coordinates import NETWORK_FOLDER
+from prunescope.summarize import study_tables
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
 STUDY = "clothes"
@@ -65,16 +68,16 @@ def exemplars_of(activations: np.ndarray, per_side: int = PER_SIDE) -> pl.DataFr
     for side, indices in sides.items():
         columns[side] = indices.tolist()
         columns[f"{side}_activation"] = np.take_along_axis(activations, indices, axis=1).tolist()
-    return tables.EXEMPLARS.conform(units().hstack(pl.DataFrame(columns)))
+    return unit_tables.EXEMPLARS.conform(units().hstack(pl.DataFrame(columns)))
 
 
 def scores_of(exemplars: pl.DataFrame, similarity: np.ndarray) -> pl.DataFrame:
     sides = [tables.matrix(exemplars[side]) for side in ("strongest", "weakest")]
-    soft, hard, delta = mis.score_units(*sides, similarity, mis.Settings(**MIS))
+    soft, hard, delta = mis.score_units(*sides, similarity, mis.ScoreSettings(**MIS))
     scored = exemplars.with_columns(
         mis_soft=pl.Series(soft), mis_hard=pl.Series(hard), mean_delta=pl.Series(delta)
     )
-    return tables.MIS.conform(scored)
+    return unit_tables.MIS.conform(scored)
 
 
 def measures_of(exemplars: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
@@ -82,7 +85,7 @@ def measures_of(exemplars: pl.DataFrame, rng: np.random.Generator) -> pl.DataFra
     values = [pl.Series(name, rng.random(len(exemplars))) for name in names]
     live = ~exemplars["constant"]
     measured = exemplars.with_columns(pl.when(live).then(column) for column in values)
-    return tables.MEASURES.conform(measured)
+    return unit_tables.MEASURES.conform(measured)
 
 
 def overview_of(exemplars: list[pl.DataFrame], scores: list[pl.DataFrame]) -> pl.DataFrame:
@@ -91,8 +94,8 @@ def overview_of(exemplars: list[pl.DataFrame], scores: list[pl.DataFrame]) -> pl
         live = ~exemplars[number]["constant"]
         told = {"top1": 0.9 - number / 10, "live_units": live.sum(), "study": STUDY,
                 "mis_soft_live": scores[number].filter(live)["mis_soft"].mean()}  # fmt: skip
-        rows.append(dict.fromkeys(tables.NETWORKS.columns, 0) | network | told)
-    return tables.NETWORKS.conform(pl.DataFrame(rows, infer_schema_length=None))
+        rows.append(dict.fromkeys(study_tables.NETWORKS.columns, 0) | network | told)
+    return study_tables.NETWORKS.conform(pl.DataFrame(rows, infer_schema_length=None))
 
 
 def make_small(folder: Path) -> Small:
@@ -123,19 +126,19 @@ def make_small(folder: Path) -> Small:
         scores.append(scores_of(exemplars[-1], similarity))
         own = folder / NETWORK_FOLDER.format(study=STUDY, **network)
         written = {
-            "exemplars": (tables.EXEMPLARS, exemplars[-1]),
-            "mis": (tables.MIS, scores[-1]),
-            "measures": (tables.MEASURES, measures_of(exemplars[-1], rng)),
+            "exemplars": (unit_tables.EXEMPLARS, exemplars[-1]),
+            "mis": (unit_tables.MIS, scores[-1]),
+            "measures": (unit_tables.MEASURES, measures_of(exemplars[-1], rng)),
         }
         for name, (table, frame) in written.items():
             path = own / f"{name}.parquet"
             table.write(frame, path)
             paths[name].append(str(path))
     probe = folder / "probe"
-    artifacts.save_array(images, probe / "images.npy")
-    artifacts.save_array(similarity, probe / "similarity.npy")
-    tables.INDEX.write(tables.INDEX.conform(index), probe / "index.parquet")
-    tables.NETWORKS.write(overview_of(exemplars, scores), folder / "networks.parquet")
+    arrays.save_array(images, probe / "images.npy")
+    arrays.save_array(similarity, probe / "similarity.npy")
+    image_tables.INDEX.write(image_tables.INDEX.conform(index), probe / "index.parquet")
+    study_tables.NETWORKS.write(overview_of(exemplars, scores), folder / "networks.parquet")
     job = SimpleNamespace(
         input=SimpleNamespace(
             images=probe / "images.npy",

@@ -2,21 +2,26 @@
 
 import polars as pl
 
-from prunescope import ablation, checkpoints, datasets, devices, job, networks, tables
+from prunescope.data import packed_images, sampling
+from prunescope.foundation import job
+from prunescope.interpret import ablation, unit_tables
+from prunescope.networks import devices, modules, network_files
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
+    network = network_files.load(smk.input.network)
     settings = smk.params.ablation
-    images = datasets.PackedImages.open(smk.input.images, smk.input.labels)
-    chosen = datasets.sample_rows(images.labels, settings["images"], settings["seed"])
-    shown = datasets.PackedImages(images.images[chosen], images.labels[chosen])
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
+    chosen = sampling.sample_rows(images.labels, settings["images"], settings["seed"])
+    shown = packed_images.PackedImages(images.images[chosen], images.labels[chosen])
     units = ablation.sample_units(
         network.description.measured_layers, settings["units"], settings["seed"]
     )
-    module = networks.to_module(network).to(devices.choose())
+    module = modules.to_module(network).to(devices.choose())
     rows = ablation.ablate(module, shown, network.description, units)
-    tables.ABLATION.write(tables.ABLATION.conform(pl.DataFrame(rows)), smk.output.ablation)
+    unit_tables.ABLATION.write(
+        unit_tables.ABLATION.conform(pl.DataFrame(rows)), smk.output.ablation
+    )
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 import polars as pl
 
-from prunescope import accounting, checkpoints, job, tables
+from prunescope.evaluate import counts, network_tables
+from prunescope.foundation import job
+from prunescope.networks import network_files
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
-    row = pl.DataFrame([accounting.account(network, smk.params.exclude)])
-    tables.ACCOUNTING.write(tables.ACCOUNTING.conform(row), smk.output.accounting)
+    network = network_files.load(smk.input.network)
+    row = pl.DataFrame([counts.account(network, smk.params.exclude)])
+    network_tables.ACCOUNTING.write(network_tables.ACCOUNTING.conform(row), smk.output.accounting)
 
 
 if __name__ == "__main__":

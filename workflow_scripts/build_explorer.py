@@ -4,7 +4,13 @@ from pathlib import Path
 
 import polars as pl
 
-from prunescope import artifacts, embedded, explorer, job, mis, provenance, tables
+from prunescope.data import image_tables
+from prunescope.foundation import arrays, job, provenance, whole_files
+from prunescope.interpret import mis, similarities, unit_tables
+from prunescope.summarize import study_tables
+from prunescope.summarize.explorer import page
+from prunescope.summarize.explorer.columns import image_columns, score_columns, script, smallest
+from prunescope.summarize.explorer.sheets import Sheets, draw_sheets
 
 
 def write(folder: Path, name: str, content: bytes) -> None:
@@ -15,55 +21,55 @@ def write(folder: Path, name: str, content: bytes) -> None:
 
 def write_networks(smk, folder: Path) -> pl.DataFrame:
     """Write the data of every network; return the units, which are the same for all."""
-    similarity = embedded.load(smk.input.similarity, smk.params.kind)
-    settings = mis.Settings(**smk.params.mis)
+    similarity = similarities.load(smk.input.similarity, smk.params.kind)
+    settings = mis.ScoreSettings(**smk.params.mis)
     keys = ["layer", "layer_type", "unit"]
-    units = tables.MIS.read(smk.input.mis[0]).select(keys)
+    units = unit_tables.MIS.read(smk.input.mis[0]).select(keys)
     for network, *paths in zip(
         smk.params.networks, smk.input.exemplars, smk.input.mis, smk.input.measures, strict=True
     ):
-        exemplars = tables.EXEMPLARS.read(paths[0])
-        scores = tables.MIS.read(paths[1])
-        measures = tables.MEASURES.read(paths[2])
+        exemplars = unit_tables.EXEMPLARS.read(paths[0])
+        scores = unit_tables.MIS.read(paths[1])
+        measures = unit_tables.MEASURES.read(paths[2])
         if not exemplars.select(keys).equals(units):
             raise ValueError(f"{paths[0]}: other units than in {smk.input.mis[0]}")
         parts = {
-            "scores": explorer.score_columns(scores, measures),
-            "images": explorer.image_columns(exemplars, scores, similarity, settings),
+            "scores": score_columns(scores, measures),
+            "images": image_columns(exemplars, scores, similarity, settings),
         }
         for part, columns in parts.items():
-            name = f"{explorer.folder(network)}/{part}"
-            write(folder, f"data/{name}.js", explorer.script(name, columns))
+            name = f"{page.folder(network)}/{part}"
+            write(folder, f"data/{name}.js", script(name, columns))
     return units
 
 
 def main(smk) -> None:
-    index = tables.INDEX.read(smk.input.index)
-    images = artifacts.load_array(smk.input.images, memory_map=True)
-    sheets = explorer.Sheets.plan(len(images), images.shape[-1])
-    with artifacts.atomic_folder(smk.output.explorer) as folder:
-        for name, content in explorer.page_files().items():
+    index = image_tables.INDEX.read(smk.input.index)
+    images = arrays.load_array(smk.input.images, memory_map=True)
+    sheets = Sheets.plan(len(images), images.shape[-1])
+    with whole_files.atomic_folder(smk.output.explorer) as folder:
+        for name, content in page.page_files().items():
             write(folder, name, content)
-        for name, content in zip(sheets.names, explorer.draw_sheets(images, sheets), strict=True):
+        for name, content in zip(sheets.names, draw_sheets(images, sheets), strict=True):
             write(folder, f"images/{name}", content)
         units = write_networks(smk, folder)
-        study = explorer.script(
+        study = script(
             "study",
-            {"label": explorer.smallest(index["label"].to_numpy())},
+            {"label": smallest(index["label"].to_numpy())},
             study=smk.params.study,
             dataset=smk.params.dataset,
             metric=smk.params.metric,
             mis=smk.params.mis,
-            classes=explorer.classes(index),
-            layers=explorer.layers(units),
-            networks=explorer.overview(
-                smk.params.networks, tables.NETWORKS.read(smk.input.networks)
+            classes=page.classes(index),
+            layers=page.layers(units),
+            networks=page.overview(
+                smk.params.networks, study_tables.NETWORKS.read(smk.input.networks)
             ),
             sheets={"names": sheets.names, "side": sheets.side, "columns": sheets.columns},
             provenance=provenance.current(),
         )
         write(folder, "data/study.js", study)
-        written = artifacts.files_of(folder)
+        written = whole_files.files_of(folder)
         size = sum(file.stat().st_size for file in written)
         job.log.info("%d files, %.1f MB", len(written), size / 1e6)
 

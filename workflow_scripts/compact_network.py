@@ -5,34 +5,31 @@ import polars as pl
 import torch
 
 from prunescope import (
-    artifacts,
-    checkpoints,
     compact_files,
     compact_modules,
     compaction,
-    datasets,
     equivalence,
     folding,
-    job,
-    networks,
     onnx_models,
     onnx_sessions,
-    preprocessing,
     sizes,
-    tables,
     tracing,
 )
+from prunescope.compact import cost_tables
+from prunescope.data import packed_images
+from prunescope.foundation import job, whole_files
+from prunescope.networks import modules, network_files, preprocessing
 
 # Images on which the networks must agree.
 CHECKED = 32
 
 
 def main(smk) -> None:
-    dense, network = checkpoints.load(smk.input.dense), checkpoints.load(smk.input.network)
+    dense, network = network_files.load(smk.input.dense), network_files.load(smk.input.network)
     graph = tracing.trace(network.description)
     made = compaction.compact(*folding.fold_batch_norms(graph, network.tensors))
     model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
-    images = datasets.PackedImages.open(smk.input.images, smk.input.labels).images[:CHECKED]
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images[:CHECKED]
     check(network, made, model, np.array(images))
 
     positions = {
@@ -46,12 +43,12 @@ def main(smk) -> None:
     }
     rows = [{"variant": name, **sizes.count(*of, positions)} for name, of in variants.items()]
     job.log.info("parameters: %s", {row["variant"]: row["parameters"] for row in rows})
-    tables.SIZES.write(tables.SIZES.conform(pl.DataFrame(rows)), smk.output.sizes)
+    cost_tables.SIZES.write(cost_tables.SIZES.conform(pl.DataFrame(rows)), smk.output.sizes)
     layers = pl.DataFrame(made.layers)
-    tables.COMPACTION.write(tables.COMPACTION.conform(layers), smk.output.compaction)
+    cost_tables.COMPACTION.write(cost_tables.COMPACTION.conform(layers), smk.output.compaction)
     compact = compact_files.CompactNetwork(network.description, made.graph, made.tensors)
     compact_files.save(compact, smk.output.description, smk.output.tensors)
-    with artifacts.atomic(smk.output.onnx) as temporary:
+    with whole_files.atomic(smk.output.onnx) as temporary:
         temporary.write_bytes(model)
 
 
@@ -59,7 +56,7 @@ def check(network, made, model, images) -> None:
     """Fail unless the compact network computes what the masked one does, in both runtimes."""
     inputs = preprocessing.to_input(images, network.description)
     with torch.inference_mode():
-        masked = networks.to_module(network)
+        masked = modules.to_module(network)
         expected = masked(inputs).numpy()
         outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
         exact = masked.double()(inputs.double()).numpy()

@@ -1,13 +1,14 @@
 """Compare all pairs of probe images: the similarity matrix that scores every unit."""
 
-from prunescope import artifacts, job, similarity
+from prunescope.foundation import arrays, job
+from prunescope.interpret.metrics import embedding
 
 
 def main(smk) -> None:
-    embeddings = artifacts.load_array(smk.input.embeddings, memory_map=True)
-    matrix = similarity.compare(embeddings, smk.params.similarity["metric"])
-    artifacts.save_array(matrix, smk.output.similarity)
-    artifacts.save_provenance(smk.output.provenance)
+    embeddings = arrays.load_array(smk.input.embeddings, memory_map=True)
+    matrix = embedding.compare(embeddings, distance=smk.params.distance)
+    arrays.save_array(matrix, smk.output.similarity)
+    arrays.save_provenance(smk.output.provenance)
 
 
 if __name__ == "__main__":

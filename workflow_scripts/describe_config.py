@@ -1,10 +1,11 @@
 """Write the config of the study as a page for the report."""
 
-from prunescope import artifacts, job, pages
+from prunescope.foundation import job, whole_files
+from prunescope.summarize import pages
 
 
 def main(smk) -> None:
-    with artifacts.atomic(smk.output.page) as temporary:
+    with whole_files.atomic(smk.output.page) as temporary:
         page = pages.config_page(smk.wildcards.study, smk.params.config)
         temporary.write_text(page, encoding="utf-8")
 

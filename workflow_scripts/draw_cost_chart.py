@@ -1,23 +1,25 @@
 """Draw one chart of what compact networks cost as a page, pictures, a specification, in words."""
 
-from prunescope import artifacts, cost_charts, job, tables, theme
-from prunescope.chart_rows import Study
+from prunescope.foundation import job, whole_files
+from prunescope.summarize import study_tables
+from prunescope.summarize.charts import chart_files, cost_charts, theme
+from prunescope.summarize.charts.chart_rows import ChartData
 
 
 def main(smk) -> None:
-    study = Study(
-        networks=tables.NETWORKS.read(smk.input.networks),
-        history=tables.HISTORIES.empty(),
+    study = ChartData(
+        networks=study_tables.NETWORKS.read(smk.input.networks),
+        history=study_tables.HISTORIES.empty(),
         dataset=smk.params.dataset,
         probe_images=0,
     )
-    costs = tables.STUDY_COSTS.read(smk.input.costs)
-    settings = theme.Settings(**smk.params.charts)
+    costs = study_tables.STUDY_COSTS.read(smk.input.costs)
+    settings = theme.ChartSettings(**smk.params.charts)
     chart = cost_charts.CHARTS[smk.params.chart](study, costs, settings)
     formats = {name: smk.output[name] for name in ("html", "svg", "png", "json")}
     caption = cost_charts.caption(smk.params.chart, study, costs)
-    theme.save(chart, formats, settings, caption)
-    with artifacts.atomic(smk.output.caption) as temporary:
+    chart_files.save(chart, formats, settings, caption)
+    with whole_files.atomic(smk.output.caption) as temporary:
         temporary.write_text(f"{caption}\n", encoding="utf-8")
 
 

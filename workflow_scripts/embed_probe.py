@@ -2,20 +2,23 @@
 
 import torch  # noqa: F401 (before the job starts, so that it can limit torch's threads)
 
-from prunescope import artifacts, datasets, job, metrics, provenance, similarity
+from prunescope.data import packed_images
+from prunescope.foundation import arrays, job, provenance
+from prunescope.interpret.metrics import catalogue, embedding
+from prunescope.interpret.metrics.metric import package_versions, verified
 
 
 def main(smk) -> None:
-    images = datasets.PackedImages.open(smk.input.images, smk.input.labels)
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
     settings = smk.params.similarity
     name = settings["metric"]
-    metric = similarity.find(name)
-    if versions := metrics.package_versions(name, metric):
+    metric = catalogue.find(name)
+    if versions := package_versions(name, metric):
         provenance.set_current({**provenance.current(), "packages": versions})
-    files = metrics.verified(metric, settings.get("sha256", {}))
-    embeddings = similarity.embed(images, name, settings["image_size"], files)
-    similarity.save(embeddings, len(images), smk.output.embeddings)
-    artifacts.save_provenance(smk.output.provenance)
+    files = verified(metric, settings.get("sha256", {}))
+    embeddings = embedding.embed(images, name, settings["image_size"], files)
+    embedding.save(embeddings, len(images), smk.output.embeddings)
+    arrays.save_provenance(smk.output.provenance)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,25 @@
 """Estimate what the tables say, with intervals and tests."""
 
-from prunescope import estimates, job, summary, tables
+from prunescope.foundation import job
+from prunescope.interpret import unit_tables
+from prunescope.summarize import gathering, study_tables
+from prunescope.summarize.estimates import estimate, inputs
 
 
 def main(smk) -> None:
-    settings = estimates.Settings(**smk.params.statistics)
-    varied = summary.coordinates(smk.params.varied, smk.params.study)
-    ablated = summary.coordinates(smk.params.ablated, smk.params.study)
-    study = estimates.Study(
-        networks=tables.NETWORKS.read(smk.input.networks),
-        units=tables.UNITS.read(smk.input.units),
-        layers=tables.LAYERS.read(smk.input.layers),
-        classes=tables.CLASSES.read(smk.input.classes),
-        disagreements=tables.DISAGREEMENTS.read(smk.input.disagreements),
-        variants=summary.gather(map(tables.VARIANTS.read, smk.input.variants), varied),
-        ablations=summary.gather(map(tables.ABLATION.read, smk.input.ablations), ablated),
+    settings = inputs.EstimationSettings(**smk.params.statistics)
+    varied = gathering.coordinates(smk.params.varied, smk.params.study)
+    ablated = gathering.coordinates(smk.params.ablated, smk.params.study)
+    study = inputs.StudyTables(
+        networks=study_tables.NETWORKS.read(smk.input.networks),
+        units=study_tables.UNITS.read(smk.input.units),
+        layers=study_tables.LAYERS.read(smk.input.layers),
+        classes=study_tables.CLASSES.read(smk.input.classes),
+        disagreements=study_tables.DISAGREEMENTS.read(smk.input.disagreements),
+        variants=gathering.gather(map(unit_tables.VARIANTS.read, smk.input.variants), varied),
+        ablations=gathering.gather(map(unit_tables.ABLATION.read, smk.input.ablations), ablated),
     )
-    tables.STATISTICS.write(estimates.estimate(study, settings), smk.output.statistics)
+    study_tables.STATISTICS.write(estimate.estimate(study, settings), smk.output.statistics)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Download the weights of the dense network, or take the file that is there already."""
 
-from prunescope import downloads, job, weights
+from prunescope.foundation import downloads, job
+from prunescope.networks.imported import known_weights
 
 
 def main(smk) -> None:
-    checkpoint = weights.from_config(smk.params.checkpoint)
+    checkpoint = known_weights.from_config(smk.params.model)
     downloads.fetch(
         checkpoint.url,
         smk.output.checkpoint,

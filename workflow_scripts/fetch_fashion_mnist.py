@@ -1,6 +1,7 @@
 """Fetch the four files of Fashion-MNIST from the first source that has them intact."""
 
-from prunescope import job, sources
+from prunescope.data import fashion_mnist_downloads
+from prunescope.foundation import job
 
 
 def main(smk) -> None:
@@ -10,7 +11,9 @@ def main(smk) -> None:
         "t10k-images-idx3-ubyte": smk.output.test_images,
         "t10k-labels-idx1-ubyte": smk.output.test_labels,
     }
-    sources.fetch_fashion_mnist(outputs, sources.default_sources(smk.params.folder))
+    fashion_mnist_downloads.fetch_fashion_mnist(
+        outputs, fashion_mnist_downloads.default_providers(smk.params.folder)
+    )
 
 
 if __name__ == "__main__":

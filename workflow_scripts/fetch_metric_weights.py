@@ -1,11 +1,12 @@
 """Download a file with weights of the perceptual metric, or check the one that is there."""
 
-from prunescope import job, metrics, similarity
+from prunescope.foundation import job
+from prunescope.interpret.metrics import catalogue, metric
 
 
 def main(smk) -> None:
-    weights = similarity.find(smk.params.metric).weights
-    metrics.fetch(metrics.named(weights, smk.wildcards.file), smk.params.sha256)
+    weights = catalogue.find(smk.params.metric).weights
+    metric.fetch(metric.named(weights, smk.wildcards.file), smk.params.sha256)
 
 
 if __name__ == "__main__":

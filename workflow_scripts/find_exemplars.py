@@ -1,30 +1,22 @@
 """Find, for every unit, the probe images that excite it most and least."""
 
-from prunescope import (
-    activations,
-    artifacts,
-    checkpoints,
-    datasets,
-    devices,
-    exemplars,
-    job,
-    networks,
-    probing,
-    tables,
-)
+from prunescope.data import packed_images, sampling
+from prunescope.foundation import arrays, job
+from prunescope.interpret import activations, exemplar_pass, exemplars, unit_tables
+from prunescope.networks import devices, modules, network_files
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
-    images = datasets.PackedImages.open(smk.input.images, smk.input.labels)
-    settings = exemplars.Settings(**smk.params.exemplars)
-    module = networks.to_module(network).to(devices.choose())
-    chosen = datasets.sample_rows(images.labels, **smk.params.activations)
+    network = network_files.load(smk.input.network)
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
+    settings = exemplars.ExemplarSettings(**smk.params.exemplars)
+    module = modules.to_module(network).to(devices.choose())
+    chosen = sampling.sample_rows(images.labels, **smk.params.activations)
     recorder = activations.Recorder(chosen)
-    found = probing.find_exemplars(module, images, network.description, settings, recorder)
+    found = exemplar_pass.find_exemplars(module, images, network.description, settings, recorder)
     job.log.info("%d of %d units are constant", found["constant"].sum(), len(found))
-    tables.EXEMPLARS.write(found, smk.output.exemplars)
-    artifacts.save_array(recorder.activations(), smk.output.activations)
+    unit_tables.EXEMPLARS.write(found, smk.output.exemplars)
+    arrays.save_array(recorder.activations(), smk.output.activations)
 
 
 if __name__ == "__main__":

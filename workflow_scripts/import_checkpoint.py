@@ -1,22 +1,27 @@
 """Make the dense network of weights that were downloaded or put there by hand."""
 
-from prunescope import checkpoints, downloads, job, pretrained, tables, weights
+from prunescope.data import image_tables
+from prunescope.foundation import downloads, job
+from prunescope.networks import description, network_files
+from prunescope.networks.imported import known_weights, state_dicts
 
 
 def main(smk) -> None:
-    checkpoint = weights.from_config(smk.params.checkpoint)
+    checkpoint = known_weights.from_config(
+        {"architecture": smk.params.architecture, "checkpoint": smk.params.checkpoint}
+    )
     downloads.verify(smk.input.checkpoint, **checkpoint.checksum)
-    blank = checkpoints.Description(
+    blank = description.Description(
         architecture=smk.params.architecture,
-        classes=tables.INDEX.read(smk.input.index)["label"].n_unique(),
+        classes=image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
         image_size=smk.params.dataset["image_size"],
         mean=tuple(smk.params.dataset["mean"]),
         std=tuple(smk.params.dataset["std"]),
         transform_input=checkpoint.transform_input,
         auxiliary_heads=smk.params.auxiliary_heads,
     )
-    network = pretrained.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))
-    checkpoints.save(network, smk.output.network)
+    network = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))
+    network_files.save(network, smk.output.network)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from prunescope import image_index, job, tables
+from prunescope.data import image_tables, source
+from prunescope.foundation import job
 
 
 def main(smk) -> None:
-    folder = Path(smk.params.folder)
-    if smk.params.source == "imagenet":
-        train, test = image_index.index_imagenet(folder, smk.params.validation_labels)
-    else:
-        train, test = image_index.index_image_folder(folder)
-    tables.INDEX.write(train, smk.output.train)
-    tables.INDEX.write(test, smk.output.test)
+    folder = source.load(smk.params.source)
+    train, test = folder.index(Path(smk.params.folder), smk.params.settings)
+    image_tables.INDEX.write(train, smk.output.train)
+    image_tables.INDEX.write(test, smk.output.test)
 
 
 if __name__ == "__main__":

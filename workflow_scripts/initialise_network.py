@@ -1,12 +1,13 @@
 """Make the control that was never trained: the dense network with weights as they start."""
 
-from prunescope import checkpoints, job, networks
+from prunescope.foundation import job
+from prunescope.networks import modules, network_files
 
 
 def main(smk) -> None:
-    description = checkpoints.load(smk.input.dense).description
-    module, described = networks.create(description, seed=int(smk.params.seed))
-    checkpoints.save(networks.to_network(module, described), smk.output.network)
+    description = network_files.load(smk.input.dense).description
+    module, described = modules.create(description, seed=int(smk.params.seed))
+    network_files.save(modules.to_network(module, described), smk.output.network)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Take a pruned network that is not retrained as the one to measure."""
 
-from prunescope import artifacts, job
+from prunescope.foundation import job, whole_files
 
 
 def main(smk) -> None:
-    artifacts.copy(smk.input.network, smk.output.network)
+    whole_files.copy(smk.input.network, smk.output.network)
 
 
 if __name__ == "__main__":

@@ -9,29 +9,25 @@ import polars as pl
 # runs next. Those of onnxruntime do not either.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-from prunescope import (
-    checkpoints,
-    compact_files,
-    costs,
-    datasets,
-    job,
-    tables,
-    variants,
-)
+from prunescope import compact_files, costs, variants
+from prunescope.compact import cost_tables
+from prunescope.data import packed_images
+from prunescope.foundation import job
+from prunescope.networks import network_files
 
 BATCHES = (1, 32)
 
 
 def main(smk) -> None:
-    dense = checkpoints.load(smk.input.dense)
+    dense = network_files.load(smk.input.dense)
     loaders = variants.loaders(
         dense,
-        checkpoints.load(smk.input.network),
+        network_files.load(smk.input.network),
         compact_files.load(smk.input.description),
         Path(smk.input.onnx).read_bytes(),
         smk.threads,
     )
-    images = datasets.PackedImages.open(smk.input.images, smk.input.labels).images
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images
     small = variants.small_loaders(dense.description, smk.threads)
 
     def use(load, batch):
@@ -73,7 +69,7 @@ def main(smk) -> None:
                     }
                 )
                 job.log.info("%s", rows[-1])
-    tables.COSTS.write(tables.COSTS.conform(pl.DataFrame(rows)), smk.output.costs)
+    cost_tables.COSTS.write(cost_tables.COSTS.conform(pl.DataFrame(rows)), smk.output.costs)
 
 
 if __name__ == "__main__":

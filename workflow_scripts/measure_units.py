@@ -3,26 +3,28 @@
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, embedded, job, measures, tables
+from prunescope.data import sampling
+from prunescope.foundation import arrays, job, tables
+from prunescope.interpret import similarities, unit_measures, unit_tables
 
 
 def measure(
     exemplars: pl.DataFrame,
     activations: np.ndarray,
-    similarity: np.ndarray | embedded.Embeddings,
+    similarity: np.ndarray | similarities.Embeddings,
     labels: np.ndarray,
     recorded: np.ndarray,
 ) -> pl.DataFrame:
     strongest = tables.matrix(exemplars["strongest"])
     found = {
-        "monosemanticity": measures.monosemanticity(
+        "monosemanticity": unit_measures.monosemanticity(
             strongest,
             tables.matrix(exemplars["strongest_activation"]),
             tables.matrix(exemplars["weakest_activation"])[:, 0],
             similarity,
         ),
-        "label_purity": measures.label_purity(strongest, labels),
-        "class_selectivity": measures.class_selectivity(activations, labels[recorded]),
+        "label_purity": unit_measures.label_purity(strongest, labels),
+        "class_selectivity": unit_measures.class_selectivity(activations, labels[recorded]),
     }
     live = ~exemplars["constant"]
     return exemplars.with_columns(
@@ -34,20 +36,22 @@ def measure(
 def compare(layers: pl.Series, activations: np.ndarray, dense: np.ndarray) -> pl.DataFrame:
     names = layers.unique(maintain_order=True)
     chosen = {name: (layers == name).to_numpy() for name in names}
-    alike = [measures.linear_cka(activations[:, own], dense[:, own]) for own in chosen.values()]
+    alike = [
+        unit_measures.linear_cka(activations[:, own], dense[:, own]) for own in chosen.values()
+    ]
     return pl.DataFrame({"layer": names, "cka": pl.Series(alike).fill_nan(None)})
 
 
 def main(smk) -> None:
-    exemplars = tables.EXEMPLARS.read(smk.input.exemplars)
-    activations = artifacts.load_array(smk.input.activations)
-    labels = artifacts.load_array(smk.input.labels)
-    recorded = datasets.sample_rows(labels, **smk.params.activations)
-    similarity = embedded.load(smk.input.similarity, smk.params.kind)
+    exemplars = unit_tables.EXEMPLARS.read(smk.input.exemplars)
+    activations = arrays.load_array(smk.input.activations)
+    labels = arrays.load_array(smk.input.labels)
+    recorded = sampling.sample_rows(labels, **smk.params.activations)
+    similarity = similarities.load(smk.input.similarity, smk.params.kind)
     units = measure(exemplars, activations, similarity, labels, recorded)
-    layers = compare(exemplars["layer"], activations, artifacts.load_array(smk.input.dense))
-    tables.MEASURES.write(tables.MEASURES.conform(units), smk.output.measures)
-    tables.ALIGNMENT.write(tables.ALIGNMENT.conform(layers), smk.output.alignment)
+    layers = compare(exemplars["layer"], activations, arrays.load_array(smk.input.dense))
+    unit_tables.MEASURES.write(unit_tables.MEASURES.conform(units), smk.output.measures)
+    unit_tables.ALIGNMENT.write(unit_tables.ALIGNMENT.conform(layers), smk.output.alignment)
 
 
 if __name__ == "__main__":

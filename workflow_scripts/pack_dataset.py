@@ -1,41 +1,37 @@
-"""Pack the train and test images of Fashion-MNIST, padded to RGB squares."""
+"""Pack the train and test images of an archive."""
 
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, job, tables
+from prunescope.data import image_tables, source
+from prunescope.data.source import Split
+from prunescope.foundation import arrays, job
 
 
-def pack(images_path: str, labels_path: str, size: int, split: str) -> tuple:
-    images = datasets.read_idx(Path(images_path).read_bytes(), "images", images_path)
-    labels = datasets.read_idx(Path(labels_path).read_bytes(), "labels", labels_path)
-    labels = labels.astype(np.int64)
-    index = pl.DataFrame(
+def index(split: Split) -> pl.DataFrame:
+    return pl.DataFrame(
         {
-            "image": np.arange(len(labels)),
-            "label": labels,
-            "class": [datasets.FASHION_MNIST_CLASSES[label] for label in labels],
-            "source_split": split,
-            "source_index": np.arange(len(labels)),
+            "image": np.arange(len(split.labels)),
+            "label": split.labels,
+            "class": [split.classes[label] for label in split.labels.tolist()],
+            "source_split": split.name,
+            "source_index": np.arange(len(split.labels)),
             "file": None,
         }
     )
-    return datasets.pad_to_rgb(images, size), labels, tables.INDEX.conform(index)
 
 
 def main(smk) -> None:
-    for split in ("train", "test"):
-        images, labels, index = pack(
-            smk.input[f"{split}_images"],
-            smk.input[f"{split}_labels"],
-            smk.params.image_size,
-            split,
-        )
-        artifacts.save_array(images, smk.output[f"{split}_images"])
-        artifacts.save_array(labels, smk.output[f"{split}_labels"])
-        tables.INDEX.write(index, smk.output[f"{split}_index"])
+    archive = source.load(smk.params.source)
+    paths = map(Path, [*smk.input.downloaded, *smk.input.own])
+    files = dict(zip(archive.FILES, paths, strict=True))
+    for split in archive.read(files, smk.params.image_size):
+        arrays.save_array(split.images, smk.output[f"{split.name}_images"])
+        arrays.save_array(split.labels, smk.output[f"{split.name}_labels"])
+        rows = image_tables.INDEX.conform(index(split))
+        image_tables.INDEX.write(rows, smk.output[f"{split.name}_index"])
 
 
 if __name__ == "__main__":

@@ -3,20 +3,21 @@
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, job, packing, tables
+from prunescope.data import image_tables, packing, sampling
+from prunescope.foundation import arrays, job
 
 
 def main(smk) -> None:
-    index = tables.INDEX.read(smk.input.index)
+    index = image_tables.INDEX.read(smk.input.index)
     sample = smk.params.sample
     chosen = index
     if sample["images"] is not None:
         rng = np.random.default_rng(sample["seed"])
         labels = index["label"].to_numpy()
-        chosen = index[datasets.sample_balanced(labels, sample["images"], rng)]
+        chosen = index[sampling.sample_balanced(labels, sample["images"], rng)]
     report = packing.pack(
         chosen["file"].to_list(),
-        packing.Settings(
+        packing.PackingSettings(
             smk.params.folder, smk.params.image_size, smk.params.resize, smk.params.on_error
         ),
         smk.output.images,
@@ -24,13 +25,13 @@ def main(smk) -> None:
         code=smk.params.code,
         threads=smk.threads,
     )
-    rows = pl.DataFrame(report, schema=[*tables.REPORT.columns], orient="row")
+    rows = pl.DataFrame(report, schema=[*image_tables.REPORT.columns], orient="row")
     skipped = rows.filter(pl.col("action") == packing.SKIPPED)["file"]
     kept = chosen.filter(~pl.col("file").is_in(skipped.implode()))
     renumbered = kept.with_columns(image=pl.arange(len(kept), dtype=pl.Int32))
-    tables.REPORT.write(tables.REPORT.conform(rows), smk.output.report)
-    artifacts.save_array(kept["label"].to_numpy().astype(np.int64), smk.output.labels)
-    tables.INDEX.write(renumbered, smk.output.index)
+    image_tables.REPORT.write(image_tables.REPORT.conform(rows), smk.output.report)
+    arrays.save_array(kept["label"].to_numpy().astype(np.int64), smk.output.labels)
+    image_tables.INDEX.write(renumbered, smk.output.index)
 
 
 if __name__ == "__main__":

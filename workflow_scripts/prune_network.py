@@ -1,18 +1,21 @@
 """Choose what to prune and set it to zero."""
 
-from prunescope import accounting, checkpoints, job, pruning
+from prunescope.evaluate import counts
+from prunescope.foundation import job
+from prunescope.networks import network_files
+from prunescope.prune.masks import PruningMethod, make_masks
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
-    settings = pruning.Settings(
+    network = network_files.load(smk.input.network)
+    settings = PruningMethod(
         granularity=smk.params.granularity,
         scope=smk.params.scope,
         criterion=smk.params.criterion,
         layers=tuple(smk.params.layers),
         biases=smk.params.biases,
     )
-    masks = pruning.make_masks(
+    masks = make_masks(
         network,
         settings,
         smk.params.rate,
@@ -21,9 +24,9 @@ def main(smk) -> None:
         seed=int(smk.params.seed),
     )
     pruned = network.masked(masks)
-    measured = accounting.account(pruned, smk.params.exclude)
+    measured = counts.account(pruned, smk.params.exclude)
     job.log.info("sparsity of all convolutions: %.4f", measured["sparsity_conv"])
-    checkpoints.save(pruned, smk.output.network)
+    network_files.save(pruned, smk.output.network)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """Measure the batch-norm statistics of a pruned network anew; its weights stay as they are."""
 
-from prunescope import checkpoints, devices, job, loading, networks, recalibration
+from prunescope.foundation import job
+from prunescope.networks import devices, modules, network_files
+from prunescope.train import recalibration
+from prunescope.train.images import batches
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
-    module = networks.to_module(network).to(devices.choose())
+    network = network_files.load(smk.input.network)
+    module = modules.to_module(network).to(devices.choose())
     recalibration.recalibrate(
         module,
         network.description,
-        loading.open_source(smk.input, smk.params.decoding),
-        recalibration.Settings(**smk.params.recalibration),
+        batches.open_source(smk.input, smk.params.decoding),
+        recalibration.RecalibrationSettings(**smk.params.recalibration),
         seed=int(smk.params.seed),
     )
-    recalibrated = networks.to_network(module, network.description, network.masks)
-    checkpoints.save(recalibrated, smk.output.network)
+    recalibrated = modules.to_network(module, network.description, network.masks)
+    network_files.save(recalibrated, smk.output.network)
 
 
 if __name__ == "__main__":

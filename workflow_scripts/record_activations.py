@@ -2,17 +2,20 @@
 
 import numpy as np
 
-from prunescope import activations, artifacts, checkpoints, datasets, devices, job, networks
+from prunescope.data import packed_images, sampling
+from prunescope.foundation import arrays, job
+from prunescope.interpret import activations
+from prunescope.networks import devices, modules, network_files
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
-    images = datasets.PackedImages.open(smk.input.images, smk.input.labels)
-    chosen = datasets.sample_rows(images.labels, **smk.params.activations)
-    shown = datasets.PackedImages(images.images[chosen], images.labels[chosen])
-    module = networks.to_module(network).to(devices.choose())
+    network = network_files.load(smk.input.network)
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
+    chosen = sampling.sample_rows(images.labels, **smk.params.activations)
+    shown = packed_images.PackedImages(images.images[chosen], images.labels[chosen])
+    module = modules.to_module(network).to(devices.choose())
     found = activations.passes(module, shown, network.description, smk.params.pooling)
-    artifacts.save_array(np.concatenate(list(found)), smk.output.activations)
+    arrays.save_array(np.concatenate(list(found)), smk.output.activations)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,41 @@
 """Retrain a pruned network while its masks are held (or the dense one, as a control)."""
 
-from prunescope import checkpoints, datasets, devices, job, loading, recipes, tables, training_jobs
+from prunescope.data import packed_images
+from prunescope.foundation import job
+from prunescope.networks import devices, network_files
+from prunescope.train import history_table, training_job
+from prunescope.train.images import batches
+from prunescope.train.recipes import recipe
+from prunescope.train.training import Surroundings, Task
 
 
 def main(smk) -> None:
-    network = checkpoints.load(smk.input.network)
+    network = network_files.load(smk.input.network)
     device = devices.choose()
-    task = training_jobs.Task(
+    task = Task(
         network=network,
-        masks=network.masks,
-        training=loading.open_source(smk.input, smk.params.decoding),
-        validation=datasets.PackedImages.open(
+        training=batches.open_source(smk.input, smk.params.decoding),
+        validation=packed_images.PackedImages.open(
             smk.input.validation_images, smk.input.validation_labels
         ),
-        recipe=recipes.from_config(smk.params.recipe),
+        recipe=recipe.from_config(smk.params.recipe),
         # The rate takes part, so that the levels of a chain do not see the same images again.
         seed=(int(smk.params.seed), round(100 * float(smk.params.rate))),
-        side=training_jobs.make_side(
-            smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
-        ),
-        workers=loading.workers(smk.params.decoding, smk.threads, device),
         enforce_masks=smk.params.mask == "enforced",
     )
-    processes = training_jobs.count_processes(device, smk.resources.gpu)
-    retrained, history = training_jobs.run(task, device, processes, job.catch_signals(), job.follow)
-    checkpoints.save(retrained, smk.output.network)
-    tables.HISTORY.write(tables.HISTORY.conform(history), smk.output.history)
-    task.side.remove()
+    around = Surroundings(
+        device,
+        workers=batches.workers(smk.params.decoding, smk.threads, device),
+        saved_state=training_job.make_saved_state(
+            smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
+        ),
+        stop=job.catch_signals(),
+    )
+    processes = training_job.count_processes(device, smk.resources.gpu)
+    retrained, history = training_job.run(task, around, processes, job.follow)
+    network_files.save(retrained, smk.output.network)
+    history_table.HISTORY.write(history_table.HISTORY.conform(history), smk.output.history)
+    around.saved_state.remove()
 
 
 if __name__ == "__main__":

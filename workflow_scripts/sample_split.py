@@ -3,18 +3,19 @@
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, job, tables
+from prunescope.data import image_tables, packed_images, sampling
+from prunescope.foundation import arrays, job
 
 
 def main(smk) -> None:
-    packed = datasets.PackedImages.open(smk.input.images, smk.input.labels)
+    packed = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
     rng = np.random.default_rng(smk.params.sample["seed"])
-    chosen = datasets.sample_balanced(packed.labels, smk.params.sample["images"], rng)
-    index = tables.INDEX.read(smk.input.index)[chosen]
+    chosen = sampling.sample_balanced(packed.labels, smk.params.sample["images"], rng)
+    index = image_tables.INDEX.read(smk.input.index)[chosen]
     renumbered = index.with_columns(image=pl.arange(len(chosen), dtype=pl.Int32))
-    artifacts.save_array(packed.images[chosen], smk.output.images)
-    artifacts.save_array(packed.labels[chosen], smk.output.labels)
-    tables.INDEX.write(renumbered, smk.output.index)
+    arrays.save_array(packed.images[chosen], smk.output.images)
+    arrays.save_array(packed.labels[chosen], smk.output.labels)
+    image_tables.INDEX.write(renumbered, smk.output.index)
 
 
 if __name__ == "__main__":

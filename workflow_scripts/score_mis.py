@@ -2,21 +2,22 @@
 
 import polars as pl
 
-from prunescope import embedded, job, mis, tables
+from prunescope.foundation import job, tables
+from prunescope.interpret import mis, similarities, unit_tables
 
 
 def main(smk) -> None:
-    exemplars = tables.EXEMPLARS.read(smk.input.exemplars)
+    exemplars = unit_tables.EXEMPLARS.read(smk.input.exemplars)
     soft, hard, mean_delta = mis.score_units(
         tables.matrix(exemplars["strongest"]),
         tables.matrix(exemplars["weakest"]),
-        embedded.load(smk.input.similarity, smk.params.kind),
-        mis.Settings(**smk.params.mis),
+        similarities.load(smk.input.similarity, smk.params.kind),
+        mis.ScoreSettings(**smk.params.mis),
     )
     scores = exemplars.with_columns(
         mis_soft=pl.Series(soft), mis_hard=pl.Series(hard), mean_delta=pl.Series(mean_delta)
     )
-    tables.MIS.write(tables.MIS.conform(scores), smk.output.scores)
+    unit_tables.MIS.write(unit_tables.MIS.conform(scores), smk.output.scores)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """Say in ten lines what the study found, and write its tables as pages for the report."""
 
-from prunescope import artifacts, findings, job, pages, tables
+from prunescope.foundation import job, whole_files
+from prunescope.summarize import pages, study_tables
+from prunescope.summarize.findings import summary_page
+from prunescope.summarize.findings.facts import gather
 
 
 def main(smk) -> None:
-    networks = tables.NETWORKS.read(smk.input.networks)
-    statistics = tables.STATISTICS.read(smk.input.statistics)
-    classes = tables.CLASSES.read(smk.input.classes)["class"].n_unique()
-    facts = findings.gather(networks, statistics, {**smk.params.facts, "classes": classes})
+    networks = study_tables.NETWORKS.read(smk.input.networks)
+    statistics = study_tables.STATISTICS.read(smk.input.statistics)
+    classes = study_tables.CLASSES.read(smk.input.classes)["class"].n_unique()
+    facts = gather(networks, statistics, {**smk.params.facts, "classes": classes})
     written = {
-        smk.output.summary: findings.to_markdown(facts),
-        smk.output.statistics: pages.table_page("Statistics", statistics, tables.STATISTICS),
-        smk.output.networks: pages.table_page("Networks", networks, tables.NETWORKS),
+        smk.output.summary: summary_page.to_markdown(facts),
+        smk.output.statistics: pages.table_page("Statistics", statistics, study_tables.STATISTICS),
+        smk.output.networks: pages.table_page("Networks", networks, study_tables.NETWORKS),
     }
     for path, content in written.items():
-        with artifacts.atomic(path) as temporary:
+        with whole_files.atomic(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
 
 

@@ -1,14 +1,16 @@
 """Gather what compact networks are and cost into the tables of the study."""
 
-from prunescope import job, summary, tables
+from prunescope.compact import cost_tables
+from prunescope.foundation import job
+from prunescope.summarize import gathering, study_tables
 
 
 def main(smk) -> None:
-    networks = summary.coordinates(smk.params.networks, smk.params.study)
-    sizes = summary.gather(map(tables.SIZES.read, smk.input.sizes), networks)
-    costs = summary.gather(map(tables.COSTS.read, smk.input.costs), networks)
-    tables.STUDY_SIZES.write(tables.STUDY_SIZES.conform(sizes), smk.output.sizes)
-    tables.STUDY_COSTS.write(tables.STUDY_COSTS.conform(costs), smk.output.costs)
+    networks = gathering.coordinates(smk.params.networks, smk.params.study)
+    sizes = gathering.gather(map(cost_tables.SIZES.read, smk.input.sizes), networks)
+    costs = gathering.gather(map(cost_tables.COSTS.read, smk.input.costs), networks)
+    study_tables.STUDY_SIZES.write(study_tables.STUDY_SIZES.conform(sizes), smk.output.sizes)
+    study_tables.STUDY_COSTS.write(study_tables.STUDY_COSTS.conform(costs), smk.output.costs)
 
 
 if __name__ == "__main__":

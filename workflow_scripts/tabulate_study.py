@@ -1,37 +1,46 @@
 """Gather the files of all networks into the tables of the study."""
 
-from prunescope import evaluation, job, summary, tables
+from prunescope.evaluate import accuracy, network_tables
+from prunescope.foundation import job
+from prunescope.interpret import unit_tables
+from prunescope.networks import coordinates
+from prunescope.summarize import gathering, study_tables
+from prunescope.train import history_table
 
 
 def main(smk) -> None:
-    networks = summary.coordinates(smk.params.networks, smk.params.study)
-    trained = summary.coordinates(smk.params.trained, smk.params.study)
+    networks = gathering.coordinates(smk.params.networks, smk.params.study)
+    trained = gathering.coordinates(smk.params.trained, smk.params.study)
     # A study of downloaded weights may train nothing.
-    history = tables.HISTORIES.empty()
+    history = study_tables.HISTORIES.empty()
     if trained:
-        history = summary.gather(map(tables.HISTORY.read, smk.input.history), trained)
-    units = summary.gather(
-        map(summary.join_measures, map(tables.MIS.read, smk.input.mis),
-            map(tables.MEASURES.read, smk.input.measures)),
+        history = gathering.gather(map(history_table.HISTORY.read, smk.input.history), trained)
+    units = gathering.gather(
+        map(gathering.join_measures, map(unit_tables.MIS.read, smk.input.mis),
+            map(unit_tables.MEASURES.read, smk.input.measures)),
         networks,
     )  # fmt: skip
-    layers = summary.gather(map(tables.ALIGNMENT.read, smk.input.alignment), networks)
-    predictions = [tables.PREDICTIONS.read(path) for path in smk.input.predictions]
-    by_class = summary.gather(map(evaluation.by_class, predictions), networks)
-    classes = summary.class_changes(by_class)
-    answers = summary.gather(map(evaluation.answers, predictions), networks)
-    overview = summary.networks_table(
-        predictions, map(tables.ACCOUNTING.read, smk.input.accounting), history, units, networks
-    ).join(summary.agreement(answers), on=summary.COORDINATES, maintain_order="left")
-    tables.NETWORKS.write(tables.NETWORKS.conform(overview), smk.output.networks)
-    tables.UNITS.write(tables.UNITS.conform(units), smk.output.units)
-    tables.LAYERS.write(tables.LAYERS.conform(layers), smk.output.layers)
-    disagreements = summary.disagreements(answers)
-    tables.DISAGREEMENTS.write(
-        tables.DISAGREEMENTS.conform(disagreements), smk.output.disagreements
+    layers = gathering.gather(map(unit_tables.ALIGNMENT.read, smk.input.alignment), networks)
+    predictions = [network_tables.PREDICTIONS.read(path) for path in smk.input.predictions]
+    by_class = gathering.gather(map(accuracy.by_class, predictions), networks)
+    classes = gathering.class_changes(by_class)
+    answers = gathering.gather(map(accuracy.answers, predictions), networks)
+    overview = gathering.networks_table(
+        predictions,
+        map(network_tables.ACCOUNTING.read, smk.input.accounting),
+        history,
+        units,
+        networks,
+    ).join(gathering.agreement(answers), on=coordinates.COLUMNS, maintain_order="left")
+    study_tables.NETWORKS.write(study_tables.NETWORKS.conform(overview), smk.output.networks)
+    study_tables.UNITS.write(study_tables.UNITS.conform(units), smk.output.units)
+    study_tables.LAYERS.write(study_tables.LAYERS.conform(layers), smk.output.layers)
+    disagreements = gathering.disagreements(answers)
+    study_tables.DISAGREEMENTS.write(
+        study_tables.DISAGREEMENTS.conform(disagreements), smk.output.disagreements
     )
-    tables.CLASSES.write(tables.CLASSES.conform(classes), smk.output.classes)
-    tables.HISTORIES.write(tables.HISTORIES.conform(history), smk.output.history)
+    study_tables.CLASSES.write(study_tables.CLASSES.conform(classes), smk.output.classes)
+    study_tables.HISTORIES.write(study_tables.HISTORIES.conform(history), smk.output.history)
 
 
 if __name__ == "__main__":

@@ -3,40 +3,42 @@
 import numpy as np
 import polars as pl
 
-from prunescope import artifacts, datasets, embedded, job, mis, sensitivity, tables
+from prunescope.data import sampling
+from prunescope.foundation import arrays, job, tables
+from prunescope.interpret import mis, score_variants, similarities, unit_tables
 
 
-def load(smk) -> sensitivity.Material:
-    exemplars = tables.EXEMPLARS.read(smk.input.exemplars)
-    labels = artifacts.load_array(smk.input.labels)
-    rows = datasets.sample_rows(labels, **smk.params.activations)
+def load(smk) -> score_variants.Material:
+    exemplars = unit_tables.EXEMPLARS.read(smk.input.exemplars)
+    labels = arrays.load_array(smk.input.labels)
+    rows = sampling.sample_rows(labels, **smk.params.activations)
     seed = smk.params.activations["seed"]
     sizes = {len(rows), *(v["probe_images"] for v in smk.params.variants.values()
                           if "probe_images" in v)}  # fmt: skip
-    subsets = {size: datasets.sample_rows(labels[rows], size, seed) for size in sizes}
+    subsets = {size: sampling.sample_rows(labels[rows], size, seed) for size in sizes}
     poolings = dict(zip(smk.params.poolings, smk.input.activations, strict=True))
     metrics = dict(zip(["", *smk.params.metrics], smk.input.similarities, strict=True))
-    return sensitivity.Material(
-        exemplars=sensitivity.Extremes(
+    return score_variants.Material(
+        exemplars=score_variants.Extremes(
             tables.matrix(exemplars["strongest"]), tables.matrix(exemplars["weakest"])
         ),
-        recorded={name: artifacts.load_array(path) for name, path in poolings.items()},
+        recorded={name: arrays.load_array(path) for name, path in poolings.items()},
         rows=rows,
         subsets=subsets,
         similarities={
-            name: embedded.load(path, kind)
+            name: similarities.load(path, kind)
             for (name, path), kind in zip(metrics.items(), smk.params.kinds, strict=True)
         },
     )
 
 
 def main(smk) -> None:
-    units = tables.EXEMPLARS.read(smk.input.exemplars).select("layer", "unit", "constant")
+    units = unit_tables.EXEMPLARS.read(smk.input.exemplars).select("layer", "unit", "constant")
     material = load(smk)
-    settings = mis.Settings(**smk.params.mis)
+    settings = mis.ScoreSettings(**smk.params.mis)
     frames = []
-    for name, variant in {sensitivity.UNCHANGED: {}, **smk.params.variants}.items():
-        soft, hard = sensitivity.score(material, variant, settings)
+    for name, variant in {score_variants.UNCHANGED: {}, **smk.params.variants}.items():
+        soft, hard = score_variants.score(material, variant, settings)
         frames.append(
             units.select(
                 pl.lit(name).alias("variant"),
@@ -45,7 +47,7 @@ def main(smk) -> None:
                 mis_hard=pl.Series(hard.astype(np.float64)),
             )
         )
-    tables.VARIANTS.write(tables.VARIANTS.conform(pl.concat(frames)), smk.output.variants)
+    unit_tables.VARIANTS.write(unit_tables.VARIANTS.conform(pl.concat(frames)), smk.output.variants)
 
 
 if __name__ == "__main__":

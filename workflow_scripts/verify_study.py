@@ -1,7 +1,8 @@
 """Check every file of a study: whole, unchanged, and its own."""
 
-from prunescope import job, verification
-from prunescope.errors import InputError
+from prunescope.foundation import job
+from prunescope.foundation.errors import InputError
+from prunescope.study import verification
 
 
 def main(smk) -> None:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from registries import register_architecture
 from torch import nn
 from torchvision.models.googlenet import googlenet
 
-from prunescope import networks
-from prunescope.checkpoints import Description, Layer, Network
+from prunescope.networks import modules
+from prunescope.networks.description import Description, Layer, Network
+from prunescope.networks.layers import find_layers
 
 # Small networks are faster on one thread than several are at waiting for each other, all the more
 # where test files run side by side.
@@ -63,7 +65,7 @@ class Toy(nn.Module):
 @pytest.fixture
 def make_toy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[nn.Module, Network]]:
     """A toy module in evaluation mode, nothing about it trivial, and the same as a `Network`."""
-    monkeypatch.setitem(networks.ARCHITECTURES, "toy", Toy)
+    register_architecture(monkeypatch, "toy", Toy)
 
     def make(classes: int = 7, seed: int = 0) -> tuple[nn.Module, Network]:
         torch.manual_seed(seed)
@@ -74,8 +76,8 @@ def make_toy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[nn.Module, 
                 tensor.uniform_(0.1, 1)
             elif name.endswith(("conv.weight", "running_mean", "bn.bias", "fc.weight")):
                 tensor.normal_(std=0.5)
-        description = replace(blank, layers=networks.find_layers(module, image_size=8))
-        return module.eval(), networks.to_network(module, description)
+        description = replace(blank, layers=find_layers(module, image_size=8))
+        return module.eval(), modules.to_network(module, description)
 
     return make
 
@@ -112,11 +114,11 @@ def googlenet_module() -> nn.Module:
 
 @pytest.fixture(scope="session")
 def googlenet_network(googlenet_module: nn.Module) -> Network:
-    layers = networks.find_layers(googlenet_module, image_size=224)
+    layers = find_layers(googlenet_module, image_size=224)
     description = Description(
         "googlenet", 1000, 224, **PREPROCESSING, layers=layers, auxiliary_heads=True
     )
-    return networks.to_network(googlenet_module, description)
+    return modules.to_network(googlenet_module, description)
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,14 @@ from benchmarks import (
     workflow,
 )
 from benchmarks.common import Material, Measured, Target, about, interleave, require_equal
-from prunescope import artifacts, checkpoints, networks, tuning, warm
-from prunescope.errors import InputError
+from prunescope.foundation import arrays
+from prunescope.foundation.errors import InputError
+from prunescope.networks import description, modules, network_files
+from prunescope.study.run import environment, fork_server
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 60
-DESCRIPTION = checkpoints.Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+DESCRIPTION = description.Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     """A study with two untrained networks, one of them with a pruned layer."""
     folder = tmp_path_factory.mktemp("benchmarks")
     made = Material(folder / "study", folder / "dataset", folder / "scratch", IMAGES)
-    module, described = networks.create(DESCRIPTION, seed=0)
-    network = networks.to_network(module, described)
+    module, described = modules.create(DESCRIPTION, seed=0)
+    network = modules.to_network(module, described)
     mask = np.ones(network.tensors["conv1.conv.weight"].shape, dtype=bool)
     mask[:20] = False
     pruned = network.masked({"conv1.conv.weight": mask})
@@ -47,11 +49,13 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
         ("dense/none/rate0.00", network),
         ("structured/one_shot/rate0.80", pruned),
     ):
-        checkpoints.save(content, made.study / "networks" / path / "seed0" / "network.safetensors")
+        network_files.save(
+            content, made.study / "networks" / path / "seed0" / "network.safetensors"
+        )
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(100, 3, 32, 32), dtype=np.uint8)
-    artifacts.save_array(images, made.dataset / "train" / "images.npy")
-    artifacts.save_array(np.arange(100) % 10, made.dataset / "train" / "labels.npy")
+    arrays.save_array(images, made.dataset / "train" / "images.npy")
+    arrays.save_array(np.arange(100) % 10, made.dataset / "train" / "labels.npy")
     return made
 
 
@@ -165,7 +169,12 @@ def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
     snakemake.chmod(0o755)
     monkeypatch.setattr(whole_runs, "ROOT", project)
     monkeypatch.setattr(whole_runs, "SNAKEMAKE", snakemake)
-    ours = {**warm.ONE_THREAD, **tuning.MEMORY, **tuning.SORTING, "PYTHONPATH": "workflow_scripts"}
+    ours = {
+        **fork_server.ONE_THREAD,
+        **environment.MEMORY,
+        **environment.SORTING,
+        "PYTHONPATH": "workflow_scripts",
+    }
     for name, value in ours.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")  # the user's own

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from conftest import PREPROCESSING
+from registries import register_architecture
 from torch import nn
 
 from prunescope import (
@@ -18,18 +19,20 @@ from prunescope import (
     equivalence,
     folding,
     graphs,
-    networks,
     onnx_models,
     onnx_sessions,
-    pruning,
     sizes,
     tracing,
     variants,
 )
-from prunescope.checkpoints import Description, Network
 from prunescope.compact_files import CompactNetwork
-from prunescope.errors import InputError
+from prunescope.foundation.errors import InputError
 from prunescope.graphs import INPUT, Graph, Node
+from prunescope.networks import modules
+from prunescope.networks.architectures import googlenet
+from prunescope.networks.description import Description, Network
+from prunescope.networks.layers import find_layers
+from prunescope.prune import masks
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +42,11 @@ def masked() -> Network:
     blank = Description(
         "googlenet", 10, 32, **PREPROCESSING, transform_input=True, auxiliary_heads=True
     )
-    module = networks.build_googlenet(blank)
-    layers = networks.find_layers(module, image_size=32)
-    network = networks.to_network(module, replace(blank, layers=layers))
-    method = pruning.Settings("input_channel", "layer", "l1")
-    return network.masked(pruning.make_masks(network, method, 0.6))
+    module = googlenet.build(blank)
+    layers = find_layers(module, image_size=32)
+    network = modules.to_network(module, replace(blank, layers=layers))
+    method = masks.PruningMethod("input_channel", "layer", "l1")
+    return network.masked(masks.make_masks(network, method, 0.6))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def images() -> torch.Tensor:
 @pytest.fixture(scope="module")
 def expected(masked: Network, images: torch.Tensor) -> np.ndarray:
     with torch.inference_mode():
-        return networks.to_module(masked)(images).numpy()
+        return modules.to_module(masked)(images).numpy()
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class Flattened(Twice):
 def test_what_graphs_cannot_hold_is_refused(
     kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(networks.ARCHITECTURES, "odd", kind)
+    register_architecture(monkeypatch, "odd", kind)
     with pytest.raises(NotImplementedError, match="compact networks"):
         tracing.trace(Description("odd", 3, 8, **PREPROCESSING))
 

@@ -10,21 +10,18 @@ import torch
 from conftest import PREPROCESSING, ConvNorm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from registries import register_architecture
 from torch import nn
 
-from prunescope import (
-    compact_modules,
-    compaction,
-    equivalence,
-    folding,
-    networks,
-    pruning,
-    tables,
-    tracing,
-)
-from prunescope.checkpoints import Description, Network
+from prunescope import compact_modules, compaction, equivalence, folding, tracing
+from prunescope.compact import cost_tables
 from prunescope.compaction import Compact
 from prunescope.graphs import INPUT, Graph, Node
+from prunescope.networks import modules
+from prunescope.networks.architectures.googlenet import build
+from prunescope.networks.description import Description, Network
+from prunescope.networks.layers import find_layers
+from prunescope.prune.masks import PruningMethod, make_masks
 
 POINT = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
 PADDED = {**POINT, "padding": (1, 1)}
@@ -71,7 +68,7 @@ class Small(nn.Module):
 def small() -> Iterator[Network]:
     """A network of `Small` with nothing trivial about it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(networks.ARCHITECTURES, "small", Small)
+        register_architecture(patch, "small", Small)
         blank = Description("small", 5, 14, **PREPROCESSING)
         torch.manual_seed(0)
         module = Small(blank)
@@ -80,8 +77,8 @@ def small() -> Iterator[Network]:
                 tensor.uniform_(0.3, 1.5)
             elif tensor.is_floating_point():
                 tensor.normal_(std=0.5)
-        layers = networks.find_layers(module, image_size=14)
-        yield networks.to_network(module, replace(blank, layers=layers))
+        layers = find_layers(module, image_size=14)
+        yield modules.to_network(module, replace(blank, layers=layers))
 
 
 def settle(network: Network) -> Network:
@@ -91,7 +88,7 @@ def settle(network: Network) -> Network:
     are left at zero: to subtract those of a few images from nearly equal numbers would magnify
     rounding as no trained network does.
     """
-    module = networks.to_module(network)
+    module = modules.to_module(network)
 
     def fit(norm: nn.Module, inputs: tuple[torch.Tensor]) -> None:
         norm.running_var.copy_(inputs[0].square().mean(dim=(0, 2, 3)))
@@ -102,7 +99,7 @@ def settle(network: Network) -> Network:
             child.register_forward_pre_hook(fit)
     with torch.no_grad():
         module(images_for(network, 16, seed=1))
-    return networks.to_network(module, network.description, network.masks)
+    return modules.to_network(module, network.description, network.masks)
 
 
 def images_for(network: Network, number: int = 4, seed: int = 0) -> torch.Tensor:
@@ -127,7 +124,7 @@ def prove(network: Network, *, fold: bool = True) -> Compact:
         graph, tensors = folding.fold_batch_norms(graph, tensors)
     made = compaction.compact(graph, tensors)
     images = images_for(network)
-    expected = outputs(networks.to_module(network), images)
+    expected = outputs(modules.to_module(network), images)
     assert np.isfinite(expected).all()
     assert equivalence.difference(expected, run(made.graph, made.tensors, images)) <= 1e-5
     again = compaction.compact(made.graph, made.tensors)
@@ -139,7 +136,7 @@ def prove(network: Network, *, fold: bool = True) -> Compact:
 
 
 def check_report(made: Compact, graph: Graph, tensors: compaction.Tensors) -> None:
-    rows = tables.COMPACTION.conform(pl.DataFrame(made.layers))
+    rows = cost_tables.COMPACTION.conform(pl.DataFrame(made.layers))
     gone = pl.sum_horizontal("filters_zero", "filters_folded", "filters_unread")
     assert (rows["filters"] == rows.select(pl.col("filters_kept") + gone).to_series()).all()
     for row in rows.iter_rows(named=True):
@@ -169,12 +166,12 @@ def silence(network: Network, *names: str, batch_norm: bool = True) -> Network:
 # --- the same outputs ------------------------------------------------------------------------
 
 METHODS = {
-    "global_unstructured": pruning.Settings("weight", "global", "l1", ("conv2d", "linear"), True),
-    "structured": pruning.Settings("filter", "layer", "l1"),
-    "structured_random": pruning.Settings("filter", "layer", "random"),
-    "connection_sparsity": pruning.Settings("input_channel", "layer", "l1"),
-    "connection_sparsity_random": pruning.Settings("input_channel", "layer", "random"),
-    "kernels": pruning.Settings("kernel", "layer", "l1"),
+    "global_unstructured": PruningMethod("weight", "global", "l1", ("conv2d", "linear"), True),
+    "structured": PruningMethod("filter", "layer", "l1"),
+    "structured_random": PruningMethod("filter", "layer", "random"),
+    "connection_sparsity": PruningMethod("input_channel", "layer", "l1"),
+    "connection_sparsity_random": PruningMethod("input_channel", "layer", "random"),
+    "kernels": PruningMethod("kernel", "layer", "l1"),
 }
 RATES = (0.3, 0.8)
 
@@ -186,12 +183,12 @@ def googlenet() -> Network:
     blank = Description(
         "googlenet", 10, 32, **PREPROCESSING, transform_input=True, auxiliary_heads=True
     )
-    module = networks.build_googlenet(blank)
-    layers = networks.find_layers(module, image_size=32)
+    module = build(blank)
+    layers = find_layers(module, image_size=32)
     for name, tensor in module.state_dict().items():
         if name.endswith(".bn.bias"):
             tensor.normal_(std=0.3)
-    return networks.to_network(module, replace(blank, layers=layers))
+    return modules.to_network(module, replace(blank, layers=layers))
 
 
 @pytest.mark.parametrize("batch_norm", ["pruned", "kept"])
@@ -203,13 +200,13 @@ def test_every_method(
         pytest.skip("batch norms follow filters only")
     images = images_for(googlenet, 6).double()
     for rate in RATES:
-        masks = pruning.make_masks(
+        masks = make_masks(
             googlenet, METHODS[method], rate, exclude=paper_exclude, batch_norm=batch_norm
         )
         masked = in_double(settle(googlenet.masked(masks)).masked(masks))
         graph = tracing.trace(masked.description)
         made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
-        expected = outputs(networks.to_module(masked), images)
+        expected = outputs(modules.to_module(masked), images)
         assert expected.std(axis=0).max() > 0.01 * np.abs(expected).max(), "the images look alike"
         found = run(made.graph, made.tensors, images)
         assert equivalence.difference(expected, found) <= 1e-12, rate

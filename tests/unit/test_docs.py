@@ -14,24 +14,20 @@ import pytest
 import torch
 import yaml
 
-from prunescope import (
-    charts,
-    checkpoints,
-    compact_files,
-    datasets,
-    interpretability_charts,
-    networks,
-    onnx_models,
-    pruning,
-    recipes,
-    similarity,
-    study,
-    tables,
-    theme,
-    tracing,
-)
-from prunescope.chart_rows import Study
-from prunescope.errors import InputError
+from prunescope import compact_files, onnx_models, tracing
+from prunescope.data import image_tables, packed_images
+from prunescope.foundation import tables
+from prunescope.foundation.errors import InputError
+from prunescope.interpret.metrics import catalogue, embedding
+from prunescope.networks import network_files
+from prunescope.networks.architectures import googlenet
+from prunescope.networks.description import Description, Network
+from prunescope.prune import masks
+from prunescope.study import all_tables, study
+from prunescope.summarize import study_tables
+from prunescope.summarize.charts import all_charts, interpretability_charts, theme
+from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.train.recipes import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
@@ -92,11 +88,11 @@ def synthetic(table: tables.Table) -> pl.DataFrame:
     return table.conform(frame.with_columns(others))
 
 
-def blank_googlenet() -> checkpoints.Network:
+def blank_googlenet() -> Network:
     """A network file's content with the right shapes and no trained weights."""
-    description = checkpoints.Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+    description = Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
     with torch.device("meta"):
-        state = networks.build_googlenet(description).state_dict()
+        state = googlenet.build(description).state_dict()
     tensors = {
         name: np.zeros(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
         for name, tensor in state.items()
@@ -104,7 +100,7 @@ def blank_googlenet() -> checkpoints.Network:
     weight = "inception3a.branch1.conv.weight"
     mask = np.ones(tensors[weight].shape, dtype=bool)
     mask[:51] = False
-    return checkpoints.Network(description, tensors).masked({weight: mask})
+    return Network(description, tensors).masked({weight: mask})
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +109,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     for name in ("networks", "units"):
         path = folder / FOLDER / "tables" / f"{name}.parquet"
-        tables.ALL[name].write(synthetic(tables.ALL[name]), path)
+        all_tables.ALL_TABLES[name].write(synthetic(all_tables.ALL_TABLES[name]), path)
     network = folder / FOLDER / "networks/structured/one_shot/rate0.80/seed0"
     blank = blank_googlenet()
-    checkpoints.save(blank, network / "network.safetensors")
+    network_files.save(blank, network / "network.safetensors")
     compact = compact_files.CompactNetwork(
         blank.description, tracing.trace(blank.description), blank.tensors
     )
@@ -166,14 +162,14 @@ def test_a_criterion() -> None:
     weight = np.float32([[[[1]], [[-4]]], [[[2]], [[0]]]])
     rng = np.random.default_rng(0)
     assert largest(weight, (1, 2, 3), rng).tolist() == [-2.5, -1]
-    assert pruning.lowest(largest(weight, (), rng).ravel(), 1).tolist() == [1]
+    assert masks.lowest(largest(weight, (), rng).ravel(), 1).tolist() == [1]
 
 
 def test_an_optimizer() -> None:
     make = extension("def nesterov")["OPTIMIZERS"]["nesterov"]
     fields = {"optimizer": "nesterov", "lr": 0.1, "momentum": 0.9, "weight_decay": 0}
     rest = {"schedule": "constant", "batch": 2, "history_images": 1, "augmentation": []}
-    optimizer = make([torch.nn.Parameter(torch.ones(1))], recipes.from_config(fields | rest))
+    optimizer = make([torch.nn.Parameter(torch.ones(1))], recipe.from_config(fields | rest))
     assert optimizer.defaults["nesterov"]
 
 
@@ -195,15 +191,15 @@ def test_an_augmentation() -> None:
 
 def test_a_similarity_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     families = extension("def load_pixels")["FAMILIES"]
-    monkeypatch.setattr(similarity, "FAMILIES", families)
+    monkeypatch.setattr(catalogue, "FAMILIES", families)
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
-    packed = datasets.PackedImages(images, np.zeros(4, dtype=np.int64))
-    (embeddings,) = similarity.embed(packed, "pixels:grey", 8, {})
+    packed = packed_images.PackedImages(images, np.zeros(4, dtype=np.int64))
+    (embeddings,) = embedding.embed(packed, "pixels:grey", 8, {})
     assert embeddings.shape == (4, 64)
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1)
     assert {"timm", "dreamsim", "lpips", "pixels"} == set(families)
     with pytest.raises(InputError, match="pixels:grey"):
-        similarity.find("pixels:red")
+        catalogue.find("pixels:red")
 
 
 def test_a_dataset(tmp_path: Path) -> None:
@@ -233,19 +229,23 @@ def test_a_dataset(tmp_path: Path) -> None:
         )
     )
     for split, number in (("train", 6), ("test", 4)):
-        packed = datasets.PackedImages.open(output[f"{split}_images"], output[f"{split}_labels"])
+        packed = packed_images.PackedImages.open(
+            output[f"{split}_images"], output[f"{split}_labels"]
+        )
         assert packed.images.shape == (number, 3, 32, 32)
         assert packed.images.dtype == np.uint8
-        assert len(tables.INDEX.read(output[f"{split}_index"])) == number
+        assert len(image_tables.INDEX.read(output[f"{split}_index"])) == number
 
 
 def test_a_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     function = extension("def live_units_by_rate")["live_units_by_rate"]
     monkeypatch.setattr(interpretability_charts, function.__name__, function, raising=False)
     drawn = extension("CHARTS = {**CHARTS")["CHARTS"]
-    assert set(drawn) == {*charts.CHARTS, "live_units_by_rate"}
-    frames = Study(synthetic(tables.NETWORKS), synthetic(tables.HISTORIES), "fashion_mnist", 100)
-    chart = drawn["live_units_by_rate"](frames, theme.Settings(400, 300, 1))
+    assert set(drawn) == {*all_charts.CHARTS, "live_units_by_rate"}
+    frames = ChartData(
+        synthetic(study_tables.NETWORKS), synthetic(study_tables.HISTORIES), "fashion_mnist", 100
+    )
+    chart = drawn["live_units_by_rate"](frames, theme.ChartSettings(400, 300, 1))
     assert "Live units by pruning rate" in chart.to_json()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from prunescope import study
-from prunescope.errors import InputError
-from prunescope.metric_dreamsim import _unpacked
+from prunescope.foundation.errors import InputError
+from prunescope.interpret.metrics.families.dreamsim import _unpacked
+from prunescope.study.config import check
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = sorted(
@@ -69,7 +69,7 @@ def test_names_that_could_mean_something_to_a_shell_or_a_path_are_refused(name: 
     ]
     for change in changes:
         with pytest.raises(InputError):
-            study.check(config | change)
+            check.check(config | change)
 
 
 def test_rules_use_no_shell() -> None:

@@ -11,10 +11,15 @@ import pytest
 import yaml
 from torch import nn
 
-from prunescope import study
-from prunescope.checkpoints import Network
-from prunescope.errors import InputError
-from prunescope.study import Coordinates
+from prunescope.foundation.errors import InputError
+from prunescope.networks import coordinates
+from prunescope.networks.architectures import googlenet
+from prunescope.networks.coordinates import Coordinates
+from prunescope.networks.description import Network
+from prunescope.prune import rates
+from prunescope.study import readiness
+from prunescope.study.config import check
+from prunescope.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHIPPED = [PROJECT / "config.yaml", *sorted((PROJECT / "config").glob("*.yaml"))]
@@ -108,13 +113,13 @@ def changed(changes: dict[str, Any]) -> dict[str, Any]:
 
 def refusal(config: dict[str, Any]) -> str:
     with pytest.raises(InputError) as refused:
-        study.check(config)
+        check.check(config)
     return str(refused.value)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_are_taken(path: Path) -> None:
-    study.check(shipped(path))
+    check.check(shipped(path))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def test_shipped_configs_are_taken(path: Path) -> None:
     ],
 )
 def test_optional_metrics_are_taken(settings: dict[str, Any]) -> None:
-    study.check(changed({SIMILARITY: {"largest_matrix_mb": 4000, **settings}}))
+    check.check(changed({SIMILARITY: {"largest_matrix_mb": 4000, **settings}}))
 
 
 def test_both_studies_are_shipped() -> None:
@@ -618,7 +623,7 @@ def test_keys_that_yaml_reads_as_numbers() -> None:
 
 def test_a_config_is_not_changed_by_its_check() -> None:
     config = good()
-    study.check(config)
+    check.check(config)
     assert config == good()
 
 
@@ -665,17 +670,17 @@ def test_a_config_is_not_changed_by_its_check() -> None:
     ],
 )
 def test_a_good_config_is_taken(changes: dict) -> None:
-    study.check(changed(changes))
+    check.check(changed(changes))
 
 
 def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert study.missing_files(good()) is None
+    assert readiness.missing_files(good()) is None
     labels = {"source": "imagenet", "validation_labels": "kit"}
     config = changed({"datasets.clothes": {**FOLDER, **labels}})
 
     def said() -> str:
-        message = study.missing_files(config)
+        message = readiness.missing_files(config)
         assert message is not None
         assert "docs/imagenet.md" in message
         return message
@@ -687,7 +692,7 @@ def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "data/clothes/val").mkdir()
     assert "not there: kit (`datasets.clothes.validation_labels`) not found" in said()
     (tmp_path / "kit").mkdir()
-    assert study.missing_files(config) is None
+    assert readiness.missing_files(config) is None
 
 
 def test_networks_of_a_config() -> None:
@@ -702,7 +707,7 @@ def test_networks_of_a_config() -> None:
             },
         },
     }
-    assert study.networks(config) == [
+    assert Study(config).networks == [
         Coordinates("dense", "none", "0.00", 0),
         Coordinates("dense", "none", "0.00", 7),
         Coordinates("dense", "one_shot", "0.00", 0),
@@ -734,25 +739,25 @@ def test_what_variants_need() -> None:
         "pixels": {"similarity": {"metric": "pixels:correlation", "image_size": 32}},
     }
     config = changed({"sensitivity": {"rates": [0.4], "variants": variants}})
-    study.check(config)
-    assert study.varied_poolings(config) == ["mean", "max"]
-    assert study.varied_metrics(config) == {
+    check.check(config)
+    assert Study(config).varied_poolings == ["mean", "max"]
+    assert Study(config).varied_metrics == {
         "pixels:correlation 32": variants["pixels"]["similarity"]
     }
-    assert {network.rate for network in study.varied_networks(config)} == {"0.00", "0.40"}
-    assert study.varied_poolings(good()) == ["mean"]
+    assert {network.rate for network in Study(config).varied_networks} == {"0.00", "0.40"}
+    assert Study(good()).varied_poolings == ["mean"]
 
 
 def test_retrained_networks_at_some_rates_are_made_compact() -> None:
-    made = study.compacted_networks(good())
+    made = Study(good()).compacted_networks
     assert {network.rate for network in made} == {"0.40"}
     retrained = {
         network
-        for network in study.networks(good())
+        for network in Study(good()).networks
         if network.rate == "0.40" and network.retraining != "none"
     }
     assert set(made) == retrained != set()
-    assert study.compacted_networks(changed({"compact.rates": []})) == []
+    assert Study(changed({"compact.rates": []})).compacted_networks == []
 
 
 @pytest.mark.parametrize(
@@ -764,7 +769,7 @@ def test_retrained_networks_at_some_rates_are_made_compact() -> None:
 )
 def test_settings_of_compact_networks_are_checked(changes: dict, told: str) -> None:
     with pytest.raises(InputError) as caught:
-        study.check(changed(changes))
+        check.check(changed(changes))
     assert told in str(caught.value)
 
 
@@ -781,8 +786,8 @@ def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -
             "sensitivity": {"rates": [], "variants": {"pixels": pixels}},
         }
     )
-    study.check(config)
-    assert study.kinds_of_input(config) == kinds
+    check.check(config)
+    assert Study(config).kinds_of_input == kinds
 
 
 def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
@@ -800,9 +805,9 @@ def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
 
 def test_a_method_may_have_rates_of_its_own() -> None:
     config = with_own_rates()
-    assert study.rates_of(config, "plain") == ["0.10", "0.50"]
-    assert study.rates_of(config, "steps") == ["0.20", "0.40", "0.60"]
-    listed = [(network.method, network.rate) for network in study.networks(config)[1:]]
+    assert rates.rates_of(config, "plain") == ["0.10", "0.50"]
+    assert rates.rates_of(config, "steps") == ["0.20", "0.40", "0.60"]
+    listed = [(network.method, network.rate) for network in Study(config).networks[1:]]
     assert listed == [
         ("plain", "0.10"),
         ("plain", "0.50"),
@@ -824,25 +829,25 @@ def test_a_method_may_have_rates_of_its_own() -> None:
 def test_a_chain_follows_the_rates_of_its_method(
     method: str, rate: str, before: str | None
 ) -> None:
-    assert study.rate_before(with_own_rates(), method, rate) == before
+    assert (rates.lower_rates(with_own_rates(), method, rate) or [None])[-1] == before
 
 
 def test_rates_are_fractions_of_the_original_network() -> None:
     config = with_own_rates(cumulative=False)
-    assert [study.effective_rate(config, "steps", rate) for rate in ("0.20", "0.60")] == [0.2, 0.6]
+    assert [rates.effective_rate(config, "steps", rate) for rate in ("0.20", "0.60")] == [0.2, 0.6]
 
 
 def test_cumulative_rates_take_their_share_of_what_is_left() -> None:
     config = with_own_rates(cumulative=True)
     # 0.8, 0.8 * 0.6 = 0.48 and 0.48 * 0.4 = 0.192 are left. Exactly: int(0.52 * 100) is 52.
-    reached = [study.effective_rate(config, "steps", rate) for rate in ("0.20", "0.40", "0.60")]
+    reached = [rates.effective_rate(config, "steps", rate) for rate in ("0.20", "0.40", "0.60")]
     assert reached == [0.2, 0.52, 0.808]
-    assert study.effective_rate(config, "plain", "0.50") == 0.5
+    assert rates.effective_rate(config, "plain", "0.50") == 0.5
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_no_network_is_listed_twice(path: Path) -> None:
-    networks = study.networks(shipped(path))
+    networks = Study(shipped(path)).networks
     assert len(set(networks)) == len(networks)
 
 
@@ -850,7 +855,7 @@ def test_no_network_is_listed_twice(path: Path) -> None:
     ("rate", "text"), [(0, "0.00"), (0.07, "0.07"), (0.2, "0.20"), (0.29, "0.29"), (0.99, "0.99")]
 )
 def test_rates_in_paths(rate: float, text: str) -> None:
-    assert study.format_rate(rate) == text
+    assert coordinates.format_rate(rate) == text
 
 
 def test_layer_names_are_those_of_torchvision(googlenet_module: nn.Module) -> None:
@@ -860,16 +865,19 @@ def test_layer_names_are_those_of_torchvision(googlenet_module: nn.Module) -> No
         if isinstance(child, nn.Conv2d | nn.Linear)
     ]
     assert len(names) == 64
-    assert sorted(study.LAYER_NAMES["googlenet"]) == sorted(names)
+    assert sorted(googlenet.LAYERS) == sorted(names)
 
 
 def test_layer_names_are_in_forward_order(googlenet_network: Network) -> None:
-    main = [name for name in study.LAYER_NAMES["googlenet"] if not name.startswith("aux")]
+    main = [name for name in googlenet.LAYERS if not name.startswith("aux")]
     assert main == [layer.name for layer in googlenet_network.description.measured_layers]
 
 
 def test_a_config_is_checked_without_torch() -> None:
-    program = "import prunescope.study, sys; assert 'torch' not in sys.modules"
+    program = (
+        "import prunescope.study.study, prunescope.study.config.check, sys; "
+        "assert 'torch' not in sys.modules"
+    )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow_scripts")}
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -10,8 +10,12 @@ import pytest
 import torch
 from conftest import PREPROCESSING
 
-from prunescope import compact_modules, compaction, equivalence, networks, pruning, tracing
-from prunescope.checkpoints import Description, Network
+from prunescope import compact_modules, compaction, equivalence, tracing
+from prunescope.networks import modules
+from prunescope.networks.architectures import googlenet
+from prunescope.networks.description import Description, Network
+from prunescope.networks.layers import find_layers
+from prunescope.prune.masks import PruningMethod, make_masks
 
 tp = pytest.importorskip("torch_pruning")
 
@@ -20,14 +24,14 @@ tp = pytest.importorskip("torch_pruning")
 def dense() -> Network:
     torch.manual_seed(0)
     blank = Description("googlenet", 10, 32, **PREPROCESSING)
-    module = networks.build_googlenet(blank)
-    layers = networks.find_layers(module, image_size=32)
-    return networks.to_network(module, replace(blank, layers=layers))
+    module = googlenet.build(blank)
+    layers = find_layers(module, image_size=32)
+    return modules.to_network(module, replace(blank, layers=layers))
 
 
 def by_torch_pruning(network: Network) -> torch.nn.Module:
     """Remove every filter that has no weights, and what depends on it, as DepGraph sees it."""
-    module = networks.to_module(network)
+    module = modules.to_module(network)
     graph = tp.DependencyGraph().build_dependency(module, torch.randn(1, 3, 32, 32))
     for name, layer in module.named_modules():
         if not isinstance(layer, torch.nn.Conv2d):
@@ -45,8 +49,8 @@ def by_torch_pruning(network: Network) -> torch.nn.Module:
 def test_the_same_filters_give_the_same_network(
     dense: Network, paper_exclude: tuple[str, ...], rate: float
 ) -> None:
-    method = pruning.Settings("filter", "layer", "l1")
-    masks = pruning.make_masks(dense, method, rate, exclude=paper_exclude)
+    method = PruningMethod("filter", "layer", "l1")
+    masks = make_masks(dense, method, rate, exclude=paper_exclude)
     masked = dense.masked(masks)
     theirs = by_torch_pruning(masked)
     made = compaction.compact(tracing.trace(masked.description), masked.tensors)
@@ -57,7 +61,7 @@ def test_the_same_filters_give_the_same_network(
         assert torch.equal(tensor, ours.state_dict()[name]), name
     images = torch.randn(4, 3, 32, 32)
     with torch.inference_mode():
-        expected = networks.to_module(masked)(images).numpy()
+        expected = modules.to_module(masked)(images).numpy()
         assert equivalence.difference(expected, theirs(images).numpy()) <= 1e-5
         assert equivalence.difference(expected, ours(images).numpy()) <= 1e-5
 
@@ -70,15 +74,15 @@ def test_torch_pruning_does_not_know_constants(
         name: tensor + np.float32(0.5) if name.endswith(".bn.bias") else tensor
         for name, tensor in dense.tensors.items()
     }
-    method = pruning.Settings("filter", "layer", "l1")
+    method = PruningMethod("filter", "layer", "l1")
     shifted = replace(dense, tensors=tensors)
-    masks = pruning.make_masks(shifted, method, 0.4, exclude=paper_exclude, batch_norm="kept")
+    masks = make_masks(shifted, method, 0.4, exclude=paper_exclude, batch_norm="kept")
     masked = shifted.masked(masks)
     made = compaction.compact(tracing.trace(masked.description), masked.tensors)
     images = torch.randn(4, 3, 32, 32)
     pruned = by_torch_pruning(masked)
     with torch.inference_mode():
-        expected = networks.to_module(masked)(images).numpy()
+        expected = modules.to_module(masked)(images).numpy()
         theirs = pruned(images).numpy()
         ours = compact_modules.build(made.graph, made.tensors)(images).numpy()
     assert equivalence.difference(expected, ours) <= 1e-5

@@ -17,14 +17,16 @@ import torch
 import torch._dynamo  # optimizers import it at their first step, which takes seconds
 from torch import nn
 
-from prunescope import artifacts, job, retraining
-from prunescope.checkpoints import Description
-from prunescope.datasets import PackedImages
-from prunescope.distributed import World
-from prunescope.errors import StoppedError
-from prunescope.recipes import Recipe
-from prunescope.resume import SideCheckpoint
-from prunescope.retraining import Surroundings
+from prunescope.data.packed_images import PackedImages
+from prunescope.foundation import job, whole_files
+from prunescope.foundation.errors import StoppedError
+from prunescope.networks.description import Description, Network
+from prunescope.train import training
+from prunescope.train.images.packed_source import PackedSource
+from prunescope.train.processes import World
+from prunescope.train.recipes.recipe import Recipe
+from prunescope.train.saved_state import SavedState
+from prunescope.train.training import Surroundings, Task
 
 DESCRIPTION = Description("plain", 5, 8, (0.2, 0.3, 0.4), (0.5, 0.25, 0.4))
 RECIPE = Recipe(
@@ -57,21 +59,24 @@ def build(dropout: float = 0.3) -> tuple[nn.Module, dict[str, np.ndarray]]:
     return module.to(memory_format=torch.channels_last), {"0.weight": mask}
 
 
+def task(masks: dict[str, np.ndarray], recipe: Recipe = RECIPE) -> Task:
+    """To train the network of `build` with these masks."""
+    images = pictures()
+    network = Network(DESCRIPTION, {}, masks)
+    return Task(network, PackedSource(images), images, recipe, seed=3)
+
+
 def train_in(around: Surroundings, recipe: Recipe) -> tuple[list[dict], nn.Module]:
     """Train the network without dropout, in these surroundings."""
     module, masks = build(dropout=0)
-    images = pictures()
-    rows = retraining.train(
-        module, masks, DESCRIPTION, images, images, recipe, seed=3, surroundings=around
-    )
-    return list(rows), module
+    return list(training.train(module, task(masks, recipe), around)), module
 
 
 def take_part(
-    world: World, device: torch.device, recipe: Recipe, side: SideCheckpoint, folder: Path
+    world: World, device: torch.device, recipe: Recipe, side: SavedState, folder: Path
 ) -> None:
     """What another process of a group does; it leaves its weights in `folder`."""
-    _, module = train_in(Surroundings(device, world=world, side=side), recipe)
+    _, module = train_in(Surroundings(device, world=world, saved_state=side), recipe)
     state = {name: value.numpy() for name, value in module.state_dict().items()}
     np.savez(folder / f"rank{world.rank}.npz", **state)
 
@@ -84,24 +89,19 @@ def fail(world: World, device: torch.device) -> None:
 def train(folder: Path, every_seconds: float, pause: float, workers: int = 0) -> None:
     """Write FOLDER/network.npz; `pause` slows each step down, in seconds."""
     module, masks = build()
-    images = pictures()
-    side = SideCheckpoint(folder, {"recipe": vars(RECIPE)}, (), every_seconds)
+    side = SavedState(folder, {"recipe": vars(RECIPE)}, (), every_seconds)
     caught = job.catch_signals()
 
     def stop() -> bool:
         time.sleep(pause)
         return caught()
 
-    around = Surroundings(workers=workers, side=side, stop=stop)
-    rows = list(
-        retraining.train(
-            module, masks, DESCRIPTION, images, images, RECIPE, seed=3, surroundings=around
-        )
-    )
+    around = Surroundings(workers=workers, saved_state=side, stop=stop)
+    rows = list(training.train(module, task(masks), around))
     state = {name: value.numpy() for name, value in module.state_dict().items()}
     if holder := side.lease.taken_over_by():
         raise StoppedError(f"another job trains this network: {holder}")
-    with artifacts.atomic(folder / "network.npz") as temporary, temporary.open("wb") as file:
+    with whole_files.atomic(folder / "network.npz") as temporary, temporary.open("wb") as file:
         np.savez(file, history=np.array(json.dumps(rows, sort_keys=True)), **state)
     side.remove()
 

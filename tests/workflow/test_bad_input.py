@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from workspaces import TINY, Workspace
 
-from prunescope import checkpoints, verification
+from prunescope.networks import network_files
+from prunescope.study import verification
 
 pytestmark = pytest.mark.slow
 
@@ -100,10 +101,10 @@ def test_a_damaged_dataset_file_is_named(
 def test_a_network_of_another_architecture_is_refused(finished: Workspace) -> None:
     path = finished.path(f"{NETWORK}/network.safetensors")
     predictions = finished.path(f"{NETWORK}/predictions.parquet")
-    original = checkpoints.load(path)
+    original = network_files.load(path)
     fewer = {name: value for name, value in original.tensors.items() if name != "fc.weight"}
     with hidden(path), hidden(predictions):
-        checkpoints.save(replace(original, tensors=fewer, masks={}), path)
+        network_files.save(replace(original, tensors=fewer, masks={}), path)
         done = finished.snakemake(str(predictions.relative_to(finished.folder)))
         assert done.returncode != 0
         assert "fc.weight" in done.stderr

@@ -14,7 +14,8 @@ from servers import Server, serving, status, truncated
 from torchvision.models import googlenet
 from workspaces import TINY, Workspace, copy_project
 
-from prunescope import checkpoints, tables
+from prunescope.data import image_tables
+from prunescope.networks import network_files
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,7 @@ def workspace(tmp_path: Path) -> Workspace:
             "file": [None] * 20,
         }
     )
-    tables.INDEX.write(tables.INDEX.conform(index), made.path(INDEX))
+    image_tables.INDEX.write(image_tables.INDEX.conform(index), made.path(INDEX))
     return made
 
 
@@ -81,7 +82,7 @@ def sha256_of(content: bytes) -> str:
 
 
 def assert_imported(workspace: Workspace, state: dict[str, torch.Tensor]) -> None:
-    network = checkpoints.load(workspace.path(NETWORK))
+    network = network_files.load(workspace.path(NETWORK))
     expected = {name: tensor for name, tensor in state.items() if not name.startswith("aux")}
     assert network.tensors.keys() == expected.keys()
     for name, tensor in expected.items():

@@ -11,22 +11,21 @@ import torch
 from workspaces import PROJECT, Workspace
 
 from prunescope import (
-    checkpoints,
     compact_files,
     compact_modules,
     compaction,
-    datasets,
     equivalence,
     folding,
-    networks,
     onnx_models,
     onnx_sessions,
-    preprocessing,
-    pruning,
-    tables,
     tracing,
 )
-from prunescope.checkpoints import Network
+from prunescope.compact import cost_tables
+from prunescope.data import packed_images
+from prunescope.networks import modules, network_files, preprocessing
+from prunescope.networks.description import Network
+from prunescope.prune.masks import PruningMethod, make_masks
+from prunescope.summarize import study_tables
 
 pytestmark = pytest.mark.slow
 
@@ -38,27 +37,27 @@ COMPACT = [
 ]
 SPLIT = "results/datasets/fashion_mnist_tiny/validation"
 METHODS = {
-    "global_unstructured": pruning.Settings("weight", "global", "l1", ("conv2d", "linear"), True),
-    "structured": pruning.Settings("filter", "layer", "l1"),
-    "connection_sparsity": pruning.Settings("input_channel", "layer", "l1"),
-    "connection_sparsity_random": pruning.Settings("input_channel", "layer", "random"),
-    "kernels": pruning.Settings("kernel", "layer", "l2"),
+    "global_unstructured": PruningMethod("weight", "global", "l1", ("conv2d", "linear"), True),
+    "structured": PruningMethod("filter", "layer", "l1"),
+    "connection_sparsity": PruningMethod("input_channel", "layer", "l1"),
+    "connection_sparsity_random": PruningMethod("input_channel", "layer", "random"),
+    "kernels": PruningMethod("kernel", "layer", "l2"),
 }
 
 
 @pytest.fixture(scope="module")
-def images(finished: Workspace) -> datasets.PackedImages:
+def images(finished: Workspace) -> packed_images.PackedImages:
     folder = finished.path(SPLIT)
-    return datasets.PackedImages.open(folder / "images.npy", folder / "labels.npy")
+    return packed_images.PackedImages.open(folder / "images.npy", folder / "labels.npy")
 
 
-def prove(masked: Network, images: datasets.PackedImages) -> None:
+def prove(masked: Network, images: packed_images.PackedImages) -> None:
     inputs = preprocessing.to_input(np.array(images.images[:48]), masked.description)
     graph = tracing.trace(masked.description)
     made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
     model = onnx_models.to_onnx(made.graph, made.tensors, masked.description)
     with torch.inference_mode():
-        expected = networks.to_module(masked)(inputs).numpy()
+        expected = modules.to_module(masked)(inputs).numpy()
         outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
     in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
     equivalence.require(expected, {"pytorch": outputs, "onnxruntime": in_onnx})
@@ -67,15 +66,15 @@ def prove(masked: Network, images: datasets.PackedImages) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_and_rate_on_real_images(
     finished: Workspace,
-    images: datasets.PackedImages,
+    images: packed_images.PackedImages,
     paper_layers: tuple[str, ...],
     method: str,
 ) -> None:
-    dense = checkpoints.load(finished.path(f"{DENSE}/network.safetensors"))
+    dense = network_files.load(finished.path(f"{DENSE}/network.safetensors"))
     kinds = ("pruned", "kept") if method == "structured" else ("pruned",)
     for rate in (0.2, 0.4, 0.6, 0.8):
         for batch_norm in kinds:
-            masks = pruning.make_masks(
+            masks = make_masks(
                 dense, METHODS[method], rate, exclude=paper_layers, batch_norm=batch_norm
             )
             prove(dense.masked(masks), images)
@@ -86,16 +85,18 @@ def paper_layers() -> tuple[str, ...]:
     return ("conv1.conv", "conv2.conv", "conv3.conv")
 
 
-def test_every_network_of_the_study(finished: Workspace, images: datasets.PackedImages) -> None:
+def test_every_network_of_the_study(
+    finished: Workspace, images: packed_images.PackedImages
+) -> None:
     files = sorted(finished.path(NETWORKS).rglob("network.safetensors"))
     assert len(files) == 9
     for path in files:
-        prove(checkpoints.load(path), images)
+        prove(network_files.load(path), images)
 
 
 @pytest.mark.parametrize("folder", COMPACT)
 def test_the_files_are_one_network(
-    finished: Workspace, images: datasets.PackedImages, folder: str
+    finished: Workspace, images: packed_images.PackedImages, folder: str
 ) -> None:
     place = finished.path(folder)
     compact = compact_files.load(place / "compact.json")
@@ -105,9 +106,9 @@ def test_the_files_are_one_network(
     session = onnx_sessions.open_session((place / "compact.onnx").read_bytes(), 1)
     outputs = session(np.ascontiguousarray(inputs.numpy()))
     assert equivalence.difference(expected, outputs) <= 1e-4
-    sizes = tables.SIZES.read(place / "sizes.parquet")
+    sizes = cost_tables.SIZES.read(place / "sizes.parquet")
     assert sizes["variant"].to_list() == ["dense", "masked", "compact"]
-    layers = tables.COMPACTION.read(place / "compaction.parquet")
+    layers = cost_tables.COMPACTION.read(place / "compaction.parquet")
     assert len(layers) == 58
     weights = sum(value.size for key, value in compact.tensors.items() if key.endswith(".weight"))
     assert layers["weights_kept"].sum() == weights
@@ -123,7 +124,7 @@ def test_a_structured_network_is_smaller(finished: Workspace) -> None:
 
 
 def test_costs_are_of_all_variants(finished: Workspace) -> None:
-    costs = tables.STUDY_COSTS.read(finished.path("results/tiny/tables/costs.parquet"))
+    costs = study_tables.STUDY_COSTS.read(finished.path("results/tiny/tables/costs.parquet"))
     assert len(costs) == len(COMPACT) * 2 * (4 + 3)
     assert (costs["rounds"] >= 15).all()
     numbers = costs.select("seconds", "relative_time", "peak_memory", "relative_memory")

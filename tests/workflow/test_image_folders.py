@@ -8,7 +8,7 @@ import yaml
 from imagefolders import add_oddities, make_image_folder, make_imagenet
 from workspaces import TINY, Workspace
 
-from prunescope import datasets, decoding, tables
+from prunescope.data import decoding, image_tables, packed_images
 
 pytestmark = pytest.mark.slow
 
@@ -33,15 +33,15 @@ def configure(workspace: Workspace, **changes: object) -> None:
     workspace.path(CONFIG).write_text(yaml.safe_dump(config))
 
 
-def packed(workspace: Workspace, split: str) -> datasets.PackedImages:
+def packed(workspace: Workspace, split: str) -> packed_images.PackedImages:
     folder = workspace.path(RESULTS) / split
-    return datasets.PackedImages.open(folder / "images.npy", folder / "labels.npy")
+    return packed_images.PackedImages.open(folder / "images.npy", folder / "labels.npy")
 
 
 def check(workspace: Workspace, split: str, number: int) -> None:
     """Every packed image is that of its file, with the label of its folder."""
     images = packed(workspace, split)
-    index = tables.INDEX.read(workspace.path(f"{RESULTS}/{split}/index.parquet"))
+    index = image_tables.INDEX.read(workspace.path(f"{RESULTS}/{split}/index.parquet"))
     assert len(images) == len(index) == number
     assert index["image"].to_list() == list(range(number))
     assert index["label"].to_list() == images.labels.tolist()
@@ -75,7 +75,7 @@ def test_a_folder_of_images_is_packed_and_damaged_files_are_treated_as_said(
     done = blank.snakemake(*TARGETS, config=CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
     check(blank, "validation", 12 + len(odd) - 2)
-    report = tables.REPORT.read(blank.path(f"{RESULTS}/validation/report.parquet"))
+    report = image_tables.REPORT.read(blank.path(f"{RESULTS}/validation/report.parquet"))
     assert set(report["kind"]) == set(odd)
 
 

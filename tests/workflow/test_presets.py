@@ -16,9 +16,10 @@ from servers import serving
 from torchvision.models import googlenet
 from workspaces import PROJECT, Workspace, temporary_project
 
-from prunescope import checkpoints, study, tables
-from prunescope.charts import CHARTS
-from prunescope.cost_charts import CHARTS as COST_CHARTS
+from prunescope.networks import description, network_files
+from prunescope.study import all_tables, study
+from prunescope.summarize.charts.all_charts import CHARTS
+from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -112,12 +113,12 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 def table(workspace: Workspace, name: str) -> pl.DataFrame:
-    return tables.ALL[name].read(workspace.path(f"results/paper/tables/{name}.parquet"))
+    return all_tables.ALL_TABLES[name].read(workspace.path(f"results/paper/tables/{name}.parquet"))
 
 
-def network(workspace: Workspace, coordinates: str) -> checkpoints.Network:
+def network(workspace: Workspace, coordinates: str) -> description.Network:
     folder = workspace.path(f"results/paper/networks/{coordinates}/seed0")
-    return checkpoints.load(folder / "network.safetensors")
+    return network_files.load(folder / "network.safetensors")
 
 
 def test_every_table_and_every_figure_is_there(paper: Workspace) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from workspaces import TINY, Workspace
 
-from prunescope.charts import CHARTS
-from prunescope.cost_charts import CHARTS as COST_CHARTS
+from prunescope.summarize.charts.all_charts import CHARTS
+from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -140,13 +140,14 @@ CONFIG_EDITS = {
 }  # fmt: skip
 
 MODULES = "workflow_scripts/prunescope"
+PAGE = f"{MODULES}/summarize/explorer/static/app.js"
 CODE_EDITS = {
     "constant in mis.py": (
-        f"{MODULES}/mis.py", "return 0.5 * (1 + np", "return 0.25 * (2 + np",
+        f"{MODULES}/interpret/mis.py", "return 0.5 * (1 + np", "return 0.25 * (2 + np",
         RESCORED,
     ),
     "line of accounting.py": (
-        f"{MODULES}/accounting.py", "else 0.0", "else 1.0",
+        f"{MODULES}/evaluate/counts.py", "else 0.0", "else 1.0",
         {
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
             **measured(6, varied=3, compacted=2),
@@ -154,14 +155,14 @@ CODE_EDITS = {
         },
     ),
     "constant in pruning.py": (
-        f"{MODULES}/pruning.py", "if number == 0:", "if number <= 0:",
+        f"{MODULES}/prune/masks.py", "if number == 0:", "if number <= 0:",
         {
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
             **measured(6, varied=3, compacted=2),
         },
     ),
     "line of theme.py": (
-        f"{MODULES}/theme.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
+        f"{MODULES}/networks/coordinates.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"summarize_findings": 1, **DRAWN, **COST_DRAWN},
     ),
     "line of compaction.py": (
@@ -169,7 +170,7 @@ CODE_EDITS = {
     ),
     "line of costs.py": (f"{MODULES}/costs.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
     "line of cost_charts.py": (
-        f"{MODULES}/cost_charts.py", "ROW_HEIGHT = 34", "ROW_HEIGHT = 35",
+        f"{MODULES}/summarize/charts/cost_charts.py", "ROW_HEIGHT = 34", "ROW_HEIGHT = 35",
         COST_DRAWN,
     ),
     "line of a script": (
@@ -179,14 +180,15 @@ CODE_EDITS = {
         ESTIMATED,
     ),
     "line of the explorer's page": (
-        "workflow_scripts/explorer/app.js", '"use strict";', '"use strict"; ',
+        PAGE, '"use strict";', '"use strict"; ',
         {"build_explorer": 1},
     ),
     "comment in mis.py": (
-        f"{MODULES}/mis.py", "return 0.5 * (1 + np", "# a note\n    return 0.5 * (1 + np", {},
+        f"{MODULES}/interpret/mis.py", "return 0.5 * (1 + np", "# a note\n    return 0.5 * (1 + np",
+        {},
     ),
     "docstring in pruning.py": (
-        f"{MODULES}/pruning.py", "Which weights go:", "Which of the weights go:", {},
+        f"{MODULES}/prune/masks.py", "Which weights go:", "Which of the weights go:", {},
     ),
     "comment in the config": (TINY, "study: tiny", "study: tiny  # a note", {}),
 }  # fmt: skip
@@ -212,7 +214,7 @@ def test_code_of_all_steps_reruns_all_but_downloads(
 ) -> None:
     """Snakemake must not stop at a download that it would do again."""
     edit(
-        finished.path(f"{MODULES}/artifacts.py"),
+        finished.path(f"{MODULES}/foundation/whole_files.py"),
         "touch(exist_ok=False)",
         "touch(0o666, exist_ok=False)",
     )
@@ -222,7 +224,12 @@ def test_code_of_all_steps_reruns_all_but_downloads(
 
 
 @pytest.mark.parametrize(
-    "path", ["workflow_scripts/score_mis.py", "workflow_scripts/explorer/app.js", TINY]
+    "path",
+    [
+        "workflow_scripts/score_mis.py",
+        PAGE,
+        TINY,
+    ],
 )
 def test_a_touched_file_reruns_nothing(finished: Workspace, path: str) -> None:
     touched = finished.path(path)

@@ -14,9 +14,14 @@ import yaml
 from browser import Watched
 from workspaces import TINY, Workspace, copy_project, run_study
 
-from prunescope import checkpoints, study, tables
-from prunescope.charts import CHARTS, GROUPS
-from prunescope.cost_charts import CHARTS as COST_CHARTS
+from prunescope.evaluate import network_tables
+from prunescope.foundation import tables
+from prunescope.interpret import unit_tables
+from prunescope.networks import network_files
+from prunescope.study import study
+from prunescope.summarize import study_tables
+from prunescope.summarize.charts.all_charts import CHARTS, GROUPS
+from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -32,18 +37,18 @@ def test_every_network_has_its_files(finished: Workspace, config: dict) -> None:
             f"results/tiny/networks/{network.method}/{network.retraining}"
             f"/rate{network.rate}/seed{network.seed}"
         )
-        loaded = checkpoints.load(folder / "network.safetensors")
+        loaded = network_files.load(folder / "network.safetensors")
         assert len(loaded.description.measured_layers) == 58
-        assert len(tables.PREDICTIONS.read(folder / "predictions.parquet")) == 100
-        assert len(tables.EXEMPLARS.read(folder / "exemplars.parquet")) == 7290
-        assert len(tables.MIS.read(folder / "mis.parquet")) == 7290
-        assert len(tables.MEASURES.read(folder / "measures.parquet")) == 7290
-        assert len(tables.ACCOUNTING.read(folder / "accounting.parquet")) == 1
+        assert len(network_tables.PREDICTIONS.read(folder / "predictions.parquet")) == 100
+        assert len(unit_tables.EXEMPLARS.read(folder / "exemplars.parquet")) == 7290
+        assert len(unit_tables.MIS.read(folder / "mis.parquet")) == 7290
+        assert len(unit_tables.MEASURES.read(folder / "measures.parquet")) == 7290
+        assert len(network_tables.ACCOUNTING.read(folder / "accounting.parquet")) == 1
 
 
 def test_tables_hold_every_network_and_unit(finished: Workspace, config: dict) -> None:
-    networks = tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
-    units = tables.UNITS.read(finished.path("results/tiny/tables/units.parquet"))
+    networks = study_tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
+    units = study_tables.UNITS.read(finished.path("results/tiny/tables/units.parquet"))
     assert len(networks) == len(study.networks(config)) == 9
     assert len(units) == 9 * 7290
     assert networks["units"].to_list() == [7290] * 9
@@ -51,8 +56,8 @@ def test_tables_hold_every_network_and_unit(finished: Workspace, config: dict) -
 
 
 def test_pruned_weights_stay_pruned(finished: Workspace) -> None:
-    networks = tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
-    history = tables.HISTORIES.read(finished.path("results/tiny/tables/history.parquet"))
+    networks = study_tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
+    history = study_tables.HISTORIES.read(finished.path("results/tiny/tables/history.parquet"))
     structured = networks.filter(pl.col("method") == "structured").sort("retraining", "rate")
     by_kind = structured.group_by("rate").agg(pl.col("sparsity_conv").n_unique())
     assert by_kind["sparsity_conv"].to_list() == [1, 1]
@@ -63,8 +68,8 @@ def test_pruned_weights_stay_pruned(finished: Workspace) -> None:
 
 def test_an_iterative_network_prunes_what_the_one_before_pruned(finished: Workspace) -> None:
     chain = "results/tiny/networks/structured/iterative/rate{}/seed0/network.safetensors"
-    before = checkpoints.load(finished.path(chain.format("0.30")))
-    after = checkpoints.load(finished.path(chain.format("0.60")))
+    before = network_files.load(finished.path(chain.format("0.30")))
+    after = network_files.load(finished.path(chain.format("0.60")))
     for name, mask in after.masks.items():
         assert not (mask & ~before.masks[name]).any(), name
 
@@ -97,7 +102,7 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
 def plan(workspace: Workspace) -> str:
     """What `make plan` prints."""
     done = subprocess.run(
-        [sys.executable, "workflow_scripts/plan_study.py", "--configfile", TINY],
+        [sys.executable, "workflow_scripts/tools/plan_study.py", "--configfile", TINY],
         cwd=workspace.folder,
         env={**os.environ, "PYTHONPATH": "workflow_scripts"},
         capture_output=True,

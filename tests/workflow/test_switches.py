@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from workspaces import TINY, Workspace
 
-from prunescope import checkpoints, tables
+from prunescope.networks import network_files
+from prunescope.summarize import study_tables
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def test_a_cumulative_network_is_pruned_and_recalibrated(switched: Workspace) ->
     done = switched.snakemake(f"{folder}/network.safetensors", config=OTHER)
     assert done.returncode == 0, done.stderr
     pruned, network = (
-        checkpoints.load(switched.path(f"{folder}/{name}.safetensors"))
+        network_files.load(switched.path(f"{folder}/{name}.safetensors"))
         for name in ("pruned", "network")
     )
     sizes = [mask.size for mask in pruned.masks.values()]
@@ -82,7 +83,7 @@ def test_published_numbers_stand_beside_ours(finished: Workspace, blank: Workspa
     table, chart = "results/tiny/tables/published.parquet", "results/tiny/charts/mis_by_rate.json"
     done = blank.snakemake(table, chart, config=OTHER)
     assert done.returncode == 0, done.stderr
-    compared = tables.PUBLISHED.read(blank.path(table)).drop_nulls("ours")
+    compared = study_tables.PUBLISHED.read(blank.path(table)).drop_nulls("ours")
     # Of the rates 0.3 and 0.6, figure 4 has the second one for both methods, figure 5 likewise.
     found = compared.select("figure", "our_method", "our_retraining", "our_rate").rows()
     assert sorted(set(found)) == [

@@ -11,10 +11,11 @@ import numpy as np
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
-from prunescope import artifacts, graphs, provenance
-from prunescope.checkpoints import Description
-from prunescope.errors import InputError, how_to_rebuild
+from prunescope import graphs
+from prunescope.foundation import provenance, whole_files
+from prunescope.foundation.errors import InputError, how_to_rebuild
 from prunescope.graphs import Graph
+from prunescope.networks.description import Description
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
     content = {name: np.asarray(array, order="C") for name, array in network.tensors.items()}
     header = {provenance.KEY: json.dumps({"provenance": provenance.current()}, sort_keys=True)}
     packed = to_bytes(content, header)
-    with artifacts.atomic(tensors) as temporary:
+    with whole_files.atomic(tensors) as temporary:
         temporary.write_bytes(packed)
     values = {
         "network": asdict(replace(network.description, layers=(), auxiliary_heads=False)),
@@ -39,7 +40,7 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
         "tensors": {"file": Path(tensors).name, "sha256": hashlib.sha256(packed).hexdigest()},
         "provenance": provenance.current(),
     }
-    with artifacts.atomic(description) as temporary:
+    with whole_files.atomic(description) as temporary:
         temporary.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -52,19 +53,19 @@ def load(description: str | Path) -> CompactNetwork:
         A file is damaged, or they are not of the same network.
     """
     values = read_description(description)
-    with artifacts.reading(description, "description of a compact network"):
+    with whole_files.reading(description, "description of a compact network"):
         path = Path(description).with_name(values["tensors"]["file"])
         expected = values["tensors"]["sha256"]
         fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
         described = Description(**fields | {"layers": ()})
         graph = graphs.from_json(values["graph"])
-    if not path.is_file() or artifacts.checksum(path) != expected:
+    if not path.is_file() or whole_files.checksum(path) != expected:
         raise InputError(
             f"{path}: not the tensors that {description} describes: the file is damaged, or of "
             f"another network. {how_to_rebuild(path)}"
         )
     tensors = read_tensors(path)
-    with artifacts.reading(description, "description of a compact network"):
+    with whole_files.reading(description, "description of a compact network"):
         graphs.check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
     return CompactNetwork(described, graph, tensors)
 
@@ -77,7 +78,7 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     InputError
         The file is damaged.
     """
-    with artifacts.reading(path, "safetensors file"):
+    with whole_files.reading(path, "safetensors file"):
         return from_bytes(Path(path).read_bytes())
 
 

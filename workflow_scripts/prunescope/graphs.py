@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.errors import InputError
+from prunescope.foundation.errors import InputError
 
 INPUT = "images"
 # The operations, and the parameters and buffers of each in the order of their shapes' meaning.

@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from prunescope import artifacts, provenance
-from prunescope.checkpoints import Description
+from prunescope.foundation import provenance, whole_files
 from prunescope.graphs import INPUT, Graph, Node
+from prunescope.networks.description import Description
 
 # Of 2021: any runtime in use reads it.
 OPSET = 15
@@ -73,7 +73,7 @@ def read_metadata(path: str) -> dict[str, dict]:
     InputError
         The file is damaged.
     """
-    with artifacts.reading(path, "ONNX model"):
+    with whole_files.reading(path, "ONNX model"):
         model = onnx.load(path)
         onnx.checker.check_model(model)
         return {entry.key: json.loads(entry.value) for entry in model.metadata_props}

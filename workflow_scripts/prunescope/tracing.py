@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import fx, nn
 
-from prunescope import networks
-from prunescope.checkpoints import Description
 from prunescope.graphs import INPUT, Graph, Node
+from prunescope.networks import architecture
+from prunescope.networks.description import Description
 
 # What torchvision's GoogLeNet with `transform_input` does: from ImageNet's mean and deviation of
 # each channel to 0.5 and 0.5.
@@ -33,7 +33,7 @@ def trace(description: Description) -> Graph:
     """
     plain = replace(description, transform_input=False, auxiliary_heads=False)
     with torch.device("meta"):
-        module = networks.ARCHITECTURES[description.architecture](plain).eval()
+        module = architecture.load(description.architecture).build(plain).eval()
     traced = fx.symbolic_trace(module)
     nodes: list[Node] = []
     # What the values of the trace are called in the graph.

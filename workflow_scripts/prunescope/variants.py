@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunescope import compact_modules, folding, networks, onnx_models, onnx_sessions, tracing
-from prunescope.checkpoints import Description, Network
+from prunescope import compact_modules, folding, onnx_models, onnx_sessions, tracing
 from prunescope.compact_files import CompactNetwork
 from prunescope.graphs import INPUT, Graph, Node
-from prunescope.preprocessing import to_input
+from prunescope.networks import modules
+from prunescope.networks.description import Description, Network
+from prunescope.networks.preprocessing import to_input
 
 PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
 
@@ -49,9 +50,9 @@ def loaders(
     }
     return {
         PYTORCH: {
-            "dense": lambda: in_torch(networks.to_module(dense)),
+            "dense": lambda: in_torch(modules.to_module(dense)),
             "dense_folded": lambda: in_torch(compact_modules.build(*folded)),
-            "masked": lambda: in_torch(networks.to_module(masked)),
+            "masked": lambda: in_torch(modules.to_module(masked)),
             "compact": lambda: in_torch(compact_modules.build(compact.graph, compact.tensors)),
         },
         ONNXRUNTIME: {

@@ -1,0 +1,78 @@
+# Networks that no training makes: of downloaded weights, or with weights as they start.
+
+
+localrules:
+    fetch_checkpoint,
+
+
+rule initialise_network:
+    input:
+        # What it looks like; not its weights.
+        dense=f"{DENSE}/network.safetensors",
+    output:
+        network="results/{study}/networks/untrained/none/rate0.00/seed{seed}/network.safetensors",
+    log:
+        "results/logs/{study}/networks/untrained/none/rate0.00/seed{seed}/initialise_network.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        code=code_of("initialise_network.py", STUDY.architecture),
+        seed="{seed}",
+    script:
+        "../workflow_scripts/initialise_network.py"
+
+
+rule fetch_checkpoint:
+    output:
+        # Kept while the job runs, which leaves the right file alone: somebody without network
+        # may have put it there by hand.
+        checkpoint=update(f"{DOWNLOADS}/{{file}}"),
+    log:
+        "results/logs/downloads/{file}.log",
+    wildcard_constraints:
+        file=one_of([STUDY.checkpoint.file] if STUDY.checkpoint else []),
+    retries: 2
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(60),
+    params:
+        code=unwatched(code_of("fetch_checkpoint.py")),
+        model=unwatched(lookup("model", within=config)),
+    script:
+        "../workflow_scripts/fetch_checkpoint.py"
+
+
+rule import_checkpoint:
+    input:
+        # Its content is fixed by a checksum: a new date changes nothing.
+        checkpoint=ancient(PATHS.checkpoint_file),
+        index=PATHS.split_file("train", "index.parquet"),
+    output:
+        network=f"{DENSE}/network.safetensors",
+    log:
+        "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/import_checkpoint.log",
+    wildcard_constraints:
+        seed=NOTHING if STUDY.checkpoint is None else ANY_SEED,
+    priority: 20
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        code=code_of("import_checkpoint.py", STUDY.architecture),
+        architecture=lookup("model/architecture", within=config),
+        auxiliary_heads=lookup("model/auxiliary_heads", within=config),
+        checkpoint=lookup("model/checkpoint", within=config),
+        dataset=STUDY.preprocessing,
+        seed="{seed}",
+    script:
+        "../workflow_scripts/import_checkpoint.py"

@@ -1,0 +1,129 @@
+# Training, retraining, or neither: from the pruned network to the one that is measured.
+
+
+localrules:
+    keep_pruned,
+
+
+rule train_dense:
+    input:
+        unpack(PATHS.train_images),
+        validation_images=PATHS.split_file("validation", "images.npy"),
+        validation_labels=PATHS.split_file("validation", "labels.npy"),
+    output:
+        network=f"{DENSE}/network.safetensors",
+        history=f"{DENSE}/history.parquet",
+    log:
+        "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/train_dense.log",
+    wildcard_constraints:
+        seed=ANY_SEED if STUDY.checkpoint is None else NOTHING,
+    cache: True
+    priority: 20
+    retries: INTERRUPTION_RETRIES
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 8 if STUDY.trains_on_files else 2
+    resources:
+        mem_mb=RESOURCES.training_memory,
+        runtime=RESOURCES.training_minutes,
+        gpu=1,
+        checkpoint_seconds=300,
+    params:
+        code=code_of("train_dense.py", STUDY.architecture),
+        architecture=lookup("model/architecture", within=config),
+        auxiliary_heads=lookup("model/auxiliary_heads", within=config),
+        dataset=STUDY.preprocessing,
+        decoding=STUDY.decoding,
+        recipe=lookup(
+            f"recipes/{config['model']['recipe']}", within=config, default=None
+        ),
+        seed="{seed}",
+    script:
+        "../workflow_scripts/train_dense.py"
+
+
+rule keep_pruned:
+    input:
+        network=f"{NETWORK}/pruned.safetensors",
+    output:
+        network=f"{NETWORK}/network.safetensors",
+    log:
+        f"{NETWORK_LOG}/keep_pruned.log",
+    wildcard_constraints:
+        method=one_of(STUDY.methods),
+        retraining=one_of(STUDY.kinds_kept),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_of("keep_pruned.py"),
+    script:
+        "../workflow_scripts/keep_pruned.py"
+
+
+rule retrain_network:
+    input:
+        unpack(PATHS.train_images),
+        network=PATHS.network_to_retrain,
+        validation_images=PATHS.split_file("validation", "images.npy"),
+        validation_labels=PATHS.split_file("validation", "labels.npy"),
+    output:
+        network=f"{NETWORK}/network.safetensors",
+        history=f"{NETWORK}/history.parquet",
+    log:
+        f"{NETWORK_LOG}/retrain_network.log",
+    wildcard_constraints:
+        retraining=one_of(STUDY.kinds_trained),
+    priority: 10
+    retries: INTERRUPTION_RETRIES
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 8 if STUDY.trains_on_files else 1
+    resources:
+        mem_mb=RESOURCES.training_memory,
+        runtime=RESOURCES.training_minutes,
+        gpu=1,
+        checkpoint_seconds=300,
+    params:
+        code=code_of("retrain_network.py", STUDY.architecture),
+        decoding=STUDY.decoding,
+        mask=PARAMS.mask,
+        recipe=lookup(
+            "recipes/{recipe}",
+            within=config,
+            recipe=lookup("retraining/{retraining}/recipe", within=config),
+        ),
+        rate="{rate}",
+        seed="{seed}",
+    script:
+        "../workflow_scripts/retrain_network.py"
+
+
+rule recalibrate_network:
+    input:
+        unpack(PATHS.train_images),
+        network=PATHS.network_to_retrain,
+    output:
+        network=f"{NETWORK}/network.safetensors",
+    log:
+        f"{NETWORK_LOG}/recalibrate_network.log",
+    wildcard_constraints:
+        retraining=one_of(STUDY.kinds_recalibrated),
+    priority: 10
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=RESOURCES.training_memory,
+        runtime=minutes(30),
+        gpu=1,
+    params:
+        code=code_of("recalibrate_network.py", STUDY.architecture),
+        decoding=STUDY.decoding,
+        recalibration=lookup("retraining/{retraining}/recalibration", within=config),
+        seed="{seed}",
+    script:
+        "../workflow_scripts/recalibrate_network.py"

@@ -1,0 +1,142 @@
+"""Sparsity and cost: a network counted by hand, the paper's sparsities, and public counts."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import GoogLeNet_Weights
+
+from prunescope.evaluate import counts
+from prunescope.evaluate.counts import account
+from prunescope.networks import modules
+from prunescope.networks.description import Description, Layer, Network
+from prunescope.prune.masks import PruningMethod, make_masks
+
+PUBLISHED = GoogLeNet_Weights.IMAGENET1K_V1.meta
+RATES = (0.2, 0.4, 0.6, 0.8)
+
+
+def of_sizes(*, zeros: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Ones, of which the first `zeros` are zero."""
+    values = np.ones(np.prod(shape), dtype=np.float32)
+    values[:zeros] = 0
+    return values.reshape(shape)
+
+
+@pytest.fixture
+def counted() -> Network:
+    layers = (
+        Layer("first", "conv2d", (2, 3, 3, 3), (4, 5)),
+        Layer("second", "conv2d", (4, 2, 1, 1), (2, 2)),
+        Layer("fc", "linear", (5, 4), (1, 1)),
+        Layer("aux.conv", "conv2d", (10, 2, 1, 1), (0, 0), auxiliary=True),
+    )
+    tensors = {
+        "first.weight": of_sizes(zeros=4, shape=(2, 3, 3, 3)),  # 54 weights
+        "second.weight": of_sizes(zeros=6, shape=(4, 2, 1, 1)),  # 8 weights
+        "second_bn.weight": of_sizes(zeros=1, shape=(4,)),
+        "second_bn.running_mean": np.zeros(4, dtype=np.float32),
+        "second_bn.running_var": np.ones(4, dtype=np.float32),
+        "second_bn.num_batches_tracked": np.array(0),
+        "fc.weight": of_sizes(zeros=5, shape=(5, 4)),  # 20 weights
+        "fc.bias": of_sizes(zeros=0, shape=(5,)),
+        "aux.conv.weight": of_sizes(zeros=1, shape=(10, 2, 1, 1)),  # 20 weights
+    }
+    return Network(Description("none", 5, 8, (0.0,) * 3, (1.0,) * 3, layers), tensors)
+
+
+def test_account_by_hand(counted: Network) -> None:
+    row = account(counted, exclude=["first"])
+    assert row.pop("sparsity_prunable") == pytest.approx((6 + 5) / (8 + 20))
+    assert row.pop("sparsity_conv") == pytest.approx((4 + 6 + 1) / (54 + 8 + 20))
+    assert row.pop("sparsity_all") == pytest.approx(17 / 111)
+    assert row == {
+        "parameters": 54 + 8 + 4 + 20 + 5 + 20,
+        "nonzero_parameters": 50 + 2 + 3 + 15 + 5 + 19,
+        "macs": 54 * 20 + 8 * 4 + 20,
+        "effective_macs": 50 * 20 + 2 * 4 + 15,
+        "bytes": 4 * (54 + 8 + 4 + 4 + 4 + 20 + 5 + 20) + 8,
+    }
+
+
+def test_only_exact_zeros_count(counted: Network) -> None:
+    counted.tensors["fc.weight"][:] = 1e-38
+    assert counts.sparsity(counted, ["fc.weight"]) == 0
+    counted.tensors["fc.weight"][0] = -0.0
+    assert counts.sparsity(counted, ["fc.weight"]) == pytest.approx(4 / 20)
+
+
+def test_sparsity_of_nothing_is_zero(counted: Network) -> None:
+    assert counts.sparsity(counted, []) == 0
+    assert account(counted, exclude=["first", "second", "fc"])["sparsity_prunable"] == 0
+
+
+def conv_weights(network: Network) -> list[str]:
+    return [layer.weight for layer in network.description.layers if layer.kind == "conv2d"]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "published"),
+    [
+        ("filter", (0.1913, 0.3822, 0.5728, 0.7637)),
+        ("input_channel", (0.1889, 0.3795, 0.5711, 0.7617)),
+    ],
+)
+def test_sparsities_of_the_paper(
+    googlenet_network: Network,
+    paper_exclude: tuple[str, ...],
+    granularity: str,
+    published: tuple[float, ...],
+) -> None:
+    """Structured pruning and connection sparsity of arXiv 2409.19727, as achieved there."""
+    weights = conv_weights(googlenet_network)
+    assert sum(googlenet_network.tensors[name].size for name in weights) == 5_718_464
+    method = PruningMethod(granularity, "layer", "l1")
+    achieved = []
+    for rate in RATES:
+        masks = make_masks(googlenet_network, method, rate, exclude=paper_exclude)
+        pruned = googlenet_network.masked(masks)
+        achieved.append(round(counts.sparsity(pruned, weights), 4))
+        assert account(pruned)["sparsity_conv"] == counts.sparsity(pruned, weights)
+    assert tuple(achieved) == published
+
+
+def test_googlenet_has_the_units_of_the_paper(googlenet_network: Network) -> None:
+    measured = googlenet_network.description.measured_layers
+    convolutions = [layer for layer in measured if layer.kind == "conv2d"]
+    assert len(convolutions) == 57
+    assert sum(layer.units for layer in convolutions) == 7_280
+    assert sum(layer.units for layer in measured) == 8_280
+    idle = [layer.name for layer in googlenet_network.description.layers if layer.auxiliary]
+    heads = [f"aux{head}.{name}" for head in (1, 2) for name in ("conv.conv", "fc1", "fc2")]
+    assert idle == heads
+
+
+def test_googlenet_macs(googlenet_network: Network, googlenet_module: nn.Module) -> None:
+    macs = account(googlenet_network)["macs"]
+    assert macs / 1e9 == pytest.approx(PUBLISHED["_ops"], abs=0.001)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        googlenet_module(torch.zeros(1, 3, 224, 224))
+    assert macs == counter.get_total_flops() / 2
+
+
+def test_googlenet_parameters() -> None:
+    description = Description("googlenet", 1000, 32, (0.0,) * 3, (1.0,) * 3)
+    network = modules.to_network(*modules.create(description, seed=0))
+    parameters = account(network)["parameters"]
+    assert parameters == PUBLISHED["num_params"] == 6_624_904
+
+
+def test_effective_macs_follow_the_masks(googlenet_network: Network) -> None:
+    """Half of the input channels of one layer: half of its multiply-accumulates."""
+    layer = googlenet_network.description.layers[2]
+    other = [entry.name for entry in googlenet_network.description.layers if entry != layer]
+    method = PruningMethod("input_channel", "layer", "l1")
+    masks = make_masks(googlenet_network, method, 0.5, exclude=other)
+    row = account(googlenet_network.masked(masks))
+    size, kernel, side = 64 * 192, 3 * 3, 56  # conv3 of the paper's Table 1
+    assert layer.name == "conv3.conv"
+    whole = account(googlenet_network)["effective_macs"]
+    assert whole - row["effective_macs"] == size * kernel * side**2 / 2
+    assert row["macs"] == account(googlenet_network)["macs"]

@@ -1,0 +1,197 @@
+"""The exemplar pass against plain hooks, one image at a time."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from prunescope.data.packed_images import PackedImages
+from prunescope.foundation import arrays, tables
+from prunescope.foundation.code_digest import SCRIPTS
+from prunescope.interpret import activations as passing
+from prunescope.interpret import exemplar_pass, exemplars, unit_tables
+from prunescope.interpret.exemplars import ExemplarSettings
+from prunescope.networks.description import Network
+
+IMAGES = 45
+SETTINGS = ExemplarSettings(per_side=10, ties="random", seed=2)
+
+
+def pictures() -> PackedImages:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(IMAGES, 3, 8, 8), dtype=np.uint8)
+    return PackedImages(images, rng.integers(0, 7, size=IMAGES))
+
+
+def activations(module: nn.Module, network: Network, name: str) -> np.ndarray:
+    """Spatial means of the output of the layer `name`, `(images, units)`, image by image."""
+    outputs = []
+    handle = module.get_submodule(name).register_forward_hook(
+        lambda _module, _inputs, output: outputs.append(output[0].numpy().copy())
+    )
+    mean, std = (
+        np.reshape(values, (1, 3, 1, 1))
+        for values in (network.description.mean, network.description.std)
+    )
+    with torch.no_grad():
+        for image in pictures().images:
+            module(torch.from_numpy(((image[None] / 255 - mean) / std).astype(np.float32)))
+    handle.remove()
+    return np.stack([output.reshape(len(output), -1).mean(axis=1) for output in outputs])
+
+
+@pytest.fixture
+def toy(make_toy: Callable) -> tuple[nn.Module, Network]:
+    return make_toy(7)
+
+
+def test_exemplars_are_those_of_all_activations_sorted(toy: tuple[nn.Module, Network]) -> None:
+    module, network = toy
+    found = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    layers = network.description.measured_layers
+    assert [layer.name for layer in layers] == [
+        "stem.conv", "mixed.branch1.conv", "mixed.branch2.0.conv", "mixed.branch2.1.conv", "fc"
+    ]  # fmt: skip
+    assert found.schema == unit_tables.EXEMPLARS.conform(found).schema
+    assert found["layer"].to_list() == [layer.name for layer in layers for _ in range(layer.units)]
+    assert found["unit"].to_list() == [unit for layer in layers for unit in range(layer.units)]
+    assert found["layer_type"].to_list() == ["conv2d"] * 18 + ["linear"] * 7
+    assert not found["constant"].any()
+    assert found["tied_fraction"].to_list() == [0] * 25
+    for layer in layers:
+        expected = activations(module, network, layer.name)
+        assert expected.shape == (IMAGES, layer.units)
+        for row in found.filter(pl.col("layer") == layer.name).iter_rows(named=True):
+            unit = expected[:, row["unit"]]
+            gaps = np.diff(np.sort(unit))
+            assert min(gaps[:10].min(), gaps[-10:].min()) > 1e-6, "rounding could swap neighbours"
+            order = np.argsort(unit)
+            assert row["weakest"] == order[:10].tolist()
+            assert row["strongest"] == order[::-1][:10].tolist()
+            for side in ("weakest", "strongest"):
+                np.testing.assert_allclose(
+                    row[f"{side}_activation"], unit[row[side]], rtol=1e-4, atol=1e-5
+                )
+
+
+@pytest.mark.parametrize("layer", ["stem.conv", "mixed.branch2.1.conv"])
+def test_a_pruned_filter_is_a_constant_unit(toy: tuple[nn.Module, Network], layer: str) -> None:
+    module, network = toy
+    with torch.no_grad():
+        module.get_submodule(layer).weight[2] = 0
+    found = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    constant = found.filter("constant")
+    assert constant.select("layer", "unit").rows() == [(layer, 2)]
+    row = constant.row(0, named=True)
+    assert row["tied_fraction"] == 1
+    assert row["strongest_activation"] == row["weakest_activation"] == [0] * 10
+    assert not set(row["strongest"]) & set(row["weakest"])
+    assert row["strongest"] != sorted(row["strongest"]), "ties must not follow the dataset"
+
+
+def test_a_logit_that_only_has_a_bias_is_constant(toy: tuple[nn.Module, Network]) -> None:
+    module, network = toy
+    with torch.no_grad():
+        module.fc.weight[3] = 0
+    found = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    row = found.filter("constant").row(0, named=True)
+    assert (row["layer"], row["unit"]) == ("fc", 3)
+    assert row["strongest_activation"] == pytest.approx([module.fc.bias[3].item()] * 10)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 10, IMAGES])
+def test_exemplars_do_not_depend_on_the_batch(
+    toy: tuple[nn.Module, Network], monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    module, network = toy
+    with torch.no_grad():
+        module.stem.conv.weight[1] = 0
+    expected = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    monkeypatch.setattr(passing, "BATCH", batch)
+    found = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    for column in ("layer", "unit", "constant", "tied_fraction", "strongest", "weakest"):
+        assert found[column].to_list() == expected[column].to_list()
+    for column in ("strongest_activation", "weakest_activation"):
+        np.testing.assert_allclose(
+            tables.matrix(found[column]), tables.matrix(expected[column]), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("merge", [1, 2, 3, 100])
+def test_exemplars_do_not_depend_on_the_merges(
+    toy: tuple[nn.Module, Network], monkeypatch: pytest.MonkeyPatch, merge: int
+) -> None:
+    module, network = toy
+    monkeypatch.setattr(passing, "BATCH", 10)
+    expected = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    monkeypatch.setattr(exemplars, "BATCHES_A_MERGE", merge)
+    found = exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    assert found.equals(expected)
+
+
+def test_the_network_is_left_as_it_was(toy: tuple[nn.Module, Network]) -> None:
+    module, network = toy
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    exemplar_pass.find_exemplars(module, pictures(), network.description, SETTINGS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    assert not any(child._forward_hooks for child in module.modules())
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from prunescope.data import packed_images
+from prunescope.interpret import activations, exemplar_pass, exemplars
+from prunescope.networks.layers import find_layers
+from prunescope.networks.description import Description
+
+module = nn.Sequential(nn.Conv2d(3, 2, 1, stride=16), nn.Flatten(), nn.Linear(392, 2)).eval()
+layers = find_layers(module, 224)
+description = Description("small", 2, 224, (0.5,) * 3, (0.5,) * 3, layers)
+images = packed_images.PackedImages.open(sys.argv[1], sys.argv[2])
+torch.set_num_threads(1)
+activations.BATCH = 20
+settings = exemplars.ExemplarSettings(10, "random", 0)
+found = exemplar_pass.find_exemplars(module, images, description, settings)
+assert len(found) == 4
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+"""
+
+
+def peak_memory(folder: Path, images: int) -> int:
+    """Peak memory of a process that finds exemplars in so many ImageNet-sized images, in KiB."""
+    # Black, and never written: the file takes no room, but its pages count once they are read.
+    np.lib.format.open_memmap(
+        folder / "images.npy", mode="w+", dtype=np.uint8, shape=(images, 3, 224, 224)
+    )
+    arrays.save_array(np.zeros(images, dtype=np.int64), folder / "labels.npy")
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, folder / "images.npy", folder / "labels.npy"],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.slow
+def test_memory_of_the_exemplar_pass_does_not_grow_with_the_images(tmp_path: Path) -> None:
+    # How much of the file the system maps in advance differs from run to run, by 120 MB.
+    few = max(peak_memory(tmp_path, 200) for _ in range(3))
+    many = peak_memory(tmp_path, 2000)
+    # The images that are more would be seen, if they were kept.
+    assert few < 1800 * 3 * 224 * 224 / 1024 / 0.2
+    assert many < 1.1 * few, f"{few} KiB for 200 images, {many} KiB for 2,000"

@@ -1,0 +1,138 @@
+"""The presets hold what they say: the paper's arms, the corrections, the cost in the header."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from prunescope.study.config import check
+from prunescope.study.study import Study
+from prunescope.summarize import published
+
+ROOT = Path(__file__).resolve().parents[3]
+PRESETS = ("paper", "corrected")
+# granularity, scope, criterion, retraining
+ARMS = {
+    ("filter", "layer", "l1", "one_shot"),
+    ("filter", "layer", "l1", "one_shot_adam"),
+    ("filter", "layer", "l1", "none"),
+    ("input_channel", "layer", "l1", "one_shot"),
+    ("input_channel", "layer", "l1", "none"),
+    ("input_channel", "layer", "random", "one_shot"),
+    ("weight", "global", "l1", "one_shot"),
+    ("weight", "global", "l1", "one_shot_60"),
+    ("weight", "global", "l1", "iterative"),
+    ("weight", "global", "l1", "none"),
+    ("weight", "layer", "l1", "one_shot"),
+}
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def config_of(name: str) -> dict[str, Any]:
+    return yaml.safe_load(text_of(name))
+
+
+def header_of(name: str) -> str:
+    """The comment before the first key, without its marks."""
+    lines = text_of(name).partition("\nstudy:")[0].splitlines()
+    assert all(line.startswith("#") for line in lines)
+    return " ".join(" ".join(line.lstrip("# ") for line in lines).split())
+
+
+def epochs_of(config: dict[str, Any]) -> int:
+    recipes = [config["retraining"][n.retraining]["recipe"] for n in Study(config).networks]
+    return sum(config["recipes"][recipe]["epochs"] for recipe in recipes if recipe)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_valid(name: str) -> None:
+    check.check(config_of(name))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_header_tells_command_cost_and_accuracy(name: str) -> None:
+    header = header_of(name)
+    command = re.search(r"Command (\S+snakemake .*?) \(", header)
+    assert command
+    assert f"--configfile config/{name}.yaml" in command[1]
+    assert "Expected accuracy" in header
+    cost = re.search(
+        r"Expected GPU hours about ([\d,]+) .*: ([\d,]+) epochs at the 20 to 22", header
+    )
+    assert cost
+    hours, epochs = (int(number.replace(",", "")) for number in cost.groups())
+    assert epochs == epochs_of(config_of(name))
+    assert epochs * 20 / 60 < hours < epochs * 22 / 60
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_all_arms_of_the_paper_are_there(name: str) -> None:
+    config = config_of(name)
+    arms = {
+        (method["granularity"], method["scope"], method["criterion"], retraining)
+        for method in config["pruning"]["methods"].values()
+        for retraining in method["retraining"]
+    }
+    assert arms >= ARMS
+    for recipe, optimizer, epochs in (
+        ("sgd", "sgd", 50),
+        ("adam", "adam", 50),
+        ("sgd_60", "sgd", 60),
+    ):
+        assert config["recipes"][recipe]["optimizer"] == optimizer
+        assert config["recipes"][recipe]["epochs"] == epochs
+    assert config["pruning"]["rates"] == [0.2, 0.4, 0.6, 0.8]
+    steps = [round(1 - 0.6**step, 2) for step in range(1, 6)]
+    assert config["pruning"]["methods"]["global_unstructured_steps"]["rates"] == steps
+    assert config["retraining"]["iterative"]["start"] == "previous_rate"
+
+
+def switches(config: dict[str, Any]) -> dict[str, bool]:
+    """Which of the paper's defects that are on switches a config has."""
+    methods = config["pruning"]["methods"].values()
+    masks = [*config["retraining"].values(), *methods]
+    return {
+        "released": any(kind.get("mask") == "released" for kind in masks),
+        "cumulative": any(method.get("cumulative", False) for method in methods),
+        "batch norm kept": config["pruning"]["batch_norm"] == "kept",
+        "dataset order": config["interpretability"]["exemplars"]["ties"] == "dataset_order",
+    }
+
+
+def test_the_papers_defects_are_in_one_preset_only() -> None:
+    assert all(switches(config_of("paper")).values())
+    assert not any(switches(config_of("corrected")).values())
+
+
+def test_the_corrected_study_has_controls_and_seeds() -> None:
+    config = config_of("corrected")
+    networks = Study(config).networks
+    assert len(config["seeds"]) == 3
+    dense = {network.retraining for network in networks if network.method == "dense"}
+    trained = {name for name, kind in config["retraining"].items() if kind["recipe"]}
+    assert dense >= {"none", "recalibrated", *trained - {"iterative"}}
+    methods = config["pruning"]["methods"]
+    for name in ("global_unstructured", "structured", "connection_sparsity"):
+        control = methods[f"{name}_random"]
+        differing = {key for key in control if control[key] != methods[name].get(key)}
+        assert differing <= {"criterion", "retraining"}
+        assert control["criterion"] == "random"
+        assert {"one_shot", "recalibrated"} <= set(control["retraining"])
+
+
+def test_every_published_network_is_one_of_the_papers_preset() -> None:
+    ours = {
+        (network.method, network.retraining, float(network.rate))
+        for network in Study(config_of("paper")).networks
+    }
+    shipped = published.read(ROOT / "resources" / "published_results.csv")
+    theirs = shipped.filter(pl.col("our_method").is_not_null())
+    named = set(theirs.select("our_method", "our_retraining", "our_rate").rows())
+    assert named
+    assert named <= ours

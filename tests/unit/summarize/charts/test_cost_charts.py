@@ -1,0 +1,147 @@
+"""Charts of costs: the numbers that are drawn, and studies of which there is nothing to draw."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prunescope.summarize import study_tables
+from prunescope.summarize.charts import cost_charts, theme
+from prunescope.summarize.charts.chart_rows import ChartData
+
+SETTINGS = theme.ChartSettings(width=400, height=300, png_scale=1.0)
+COORDINATES = ("study", "method", "retraining", "rate", "seed")
+DENSE = ("toy", "dense", "none", 0.0, 0)
+PRUNED = [("toy", "structured", "one_shot", 0.8, 0), ("toy", "channels", "one_shot", 0.8, 0)]
+# Relative time, its quartiles.
+TIMES = {
+    "dense": (1.0, 1.0, 1.0),
+    "dense_folded": (0.8, 0.7, 0.9),
+    "masked": (1.0, 0.9, 1.1),
+    "compact": (0.25, 0.2, 0.5),
+}
+
+
+def study(seeds: int = 1) -> ChartData:
+    rows = [
+        dict.fromkeys(study_tables.NETWORKS.columns, 0)
+        | dict(zip(COORDINATES, coordinates, strict=True))
+        | {"top1": top1, "images": 1000, "seed": seed}
+        for coordinates, top1 in zip([DENSE, *PRUNED], (0.9, 0.8, 0.7), strict=True)
+        for seed in range(seeds)
+    ]
+    schema = {key: column.dtype for key, column in study_tables.NETWORKS.columns.items()}
+    networks = pl.DataFrame(rows, schema=schema, strict=False)
+    return ChartData(networks, study_tables.HISTORIES.empty(), "pictures", 0)
+
+
+def costs(seeds: int = 1) -> pl.DataFrame:
+    rows = [
+        dict(zip(COORDINATES, coordinates, strict=True))
+        | {"variant": variant, "runtime": runtime, "batch": batch, "threads": 2, "rounds": 15,
+           "seconds": 0.1, "relative_time": middle, "relative_time_low": low,
+           "relative_time_high": high, "peak_memory": 1, "relative_memory": 1.0, "seed": seed}
+        for coordinates in PRUNED
+        for seed in range(seeds)
+        for runtime in ("pytorch", "onnxruntime")
+        for batch in (1, 32)
+        for variant, (middle, low, high) in TIMES.items()
+        if not (runtime == "onnxruntime" and variant == "dense_folded")
+    ]  # fmt: skip
+    return study_tables.STUDY_COSTS.conform(pl.DataFrame(rows))
+
+
+def draw(name: str, of: ChartData, measured: pl.DataFrame) -> dict[str, Any]:
+    """The specification of a chart; altair validates it against the Vega-Lite schema."""
+    spec = cost_charts.CHARTS[name](of, measured, SETTINGS).to_dict()
+    for panel in spec.get("concat", spec.get("hconcat", [])):
+        for layer in panel["layer"]:
+            # Altair shares the data of layers: give each its own, that tests can read.
+            shared = layer.get("data", panel.get("data"))
+            layer["rows"] = shared.get("values") or spec["datasets"][shared["name"]]
+    return spec
+
+
+def values(panel: dict[str, Any], layer: int) -> list[dict[str, Any]]:
+    return panel["layer"][layer]["rows"]
+
+
+def test_speed_is_how_many_times_as_fast() -> None:
+    spec = draw("speed_by_network", study(), costs())
+    titles = [panel["title"]["text"] for panel in spec["concat"]]
+    assert titles == [
+        "PyTorch, 1 image at a time", "PyTorch, 32 images at a time",
+        "onnxruntime, 1 image at a time", "onnxruntime, 32 images at a time",
+    ]  # fmt: skip
+    points = values(spec["concat"][1], 2)
+    assert {row["network"] for row in points} == {
+        "structured, one-shot, 80%", "channels, one-shot, 80%"
+    }  # fmt: skip
+    compact = next(row for row in points if row["variant"].startswith("compact"))
+    assert (compact["faster"], compact["low"], compact["high"]) == (4, 2, 5)
+    # The dense network is the line at 1, and its folded form is none of onnxruntime's.
+    assert len(points) == 6
+    assert len(values(spec["concat"][3], 2)) == 4
+    assert "median of 15 interleaved rounds" in " ".join(spec["title"]["subtitle"])
+
+
+def test_axes_start_at_zero_and_hold_everything() -> None:
+    spec = draw("speed_by_network", study(), costs())
+    for panel in spec["concat"]:
+        domain = panel["layer"][2]["encoding"]["x"]["scale"]["domain"]
+        assert domain[0] == 0
+        assert domain[1] >= max(row["high"] for row in values(panel, 1))
+
+
+def test_accuracy_stands_against_relative_time() -> None:
+    spec = draw("accuracy_vs_time", study(), costs())
+    assert [panel["title"]["text"] for panel in spec["hconcat"]] == ["PyTorch", "onnxruntime"]
+    for panel in spec["hconcat"]:
+        dense, compact = values(panel, 0), values(panel, 3)
+        assert [(row["relative_time"], row["top1"]) for row in dense] == [(1.0, 0.9)]
+        assert {(row["method"], row["relative_time"], row["top1"]) for row in compact} == {
+            ("structured", 0.25, 0.8), ("channels", 0.25, 0.7)
+        }  # fmt: skip
+        assert len(values(panel, 2)) == 2
+    across = spec["hconcat"][0]["layer"][3]["encoding"]["x"]
+    assert across["title"] == "Time of 32 images, relative to the dense network"
+
+
+def test_seeds_are_told_apart() -> None:
+    spec = draw("speed_by_network", study(seeds=2), costs(seeds=2))
+    assert len({row["network"] for row in values(spec["concat"][0], 2)}) == 4
+    spec = draw("accuracy_vs_time", study(seeds=2), costs(seeds=2))
+    assert len(values(spec["hconcat"][0], 3)) == 4
+
+
+@pytest.mark.parametrize("name", cost_charts.CHARTS)
+def test_nothing_to_show(name: str) -> None:
+    spec = draw(name, study(), study_tables.STUDY_COSTS.empty())
+    assert "no network was made compact" in str(spec)
+
+
+def test_captions_have_the_numbers() -> None:
+    assert cost_charts.caption("speed_by_network", study(), costs()) == (
+        "With 32 images at a time, compact networks are in PyTorch between 4.0 times as fast as "
+        "the dense one (channels, one-shot, 80%) and 4.0 times as fast as the dense one "
+        "(structured, one-shot, 80%); in onnxruntime between 4.0 times as fast as the dense "
+        "one (channels, "
+        "one-shot, 80%) and 4.0 times as fast as the dense one (structured, one-shot, 80%). In "
+        "PyTorch 1.2 times are owed to folded batch norms, without any pruning; onnxruntime folds "
+        "those of all networks."
+    )
+    assert cost_charts.caption("accuracy_vs_time", study(), costs()) == (
+        "With 32 images at a time, the most accurate compact network has 80.0% at 0.25 of the "
+        "dense network's time in PyTorch (structured, one-shot, 80%); 80.0% at 0.25 of the dense "
+        "network's time in onnxruntime (structured, one-shot, 80%). In PyTorch 1.2 times are owed "
+        "to folded batch norms, without any pruning; onnxruntime folds those of all networks."
+    )
+    nothing = cost_charts.caption("accuracy_vs_time", study(), study_tables.STUDY_COSTS.empty())
+    assert nothing == "No network was made compact."
+
+
+@pytest.mark.parametrize("name", cost_charts.CHARTS)
+def test_the_caption_in_the_report_says_something(name: str) -> None:
+    captions = (Path(__file__).parents[4] / "rules" / "report" / "chart.rst").read_text()
+    assert f'snakemake.wildcards.chart == "{name}"' in captions

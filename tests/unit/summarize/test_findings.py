@@ -1,0 +1,431 @@
+"""What is said of a study: every wording from planted tables, every number from them."""
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prunescope.foundation import tables
+from prunescope.summarize import study_tables
+from prunescope.summarize.charts import all_charts
+from prunescope.summarize.findings import (
+    captions,
+    on_accuracy,
+    on_robustness,
+    on_scores,
+    summary_page,
+    verdicts,
+)
+from prunescope.summarize.findings.facts import RETRAINED, Facts, gather, pruned, retrained
+
+Network = tuple[str, str, float, int, float, float | None, int]
+# Method, retraining, rate, seed, accuracy, score, epochs of retraining.
+DENSE: list[Network] = [
+    ("dense", "none", 0.0, 0, 0.90, 0.80, 5),
+    ("dense", "one_shot", 0.0, 0, 0.88, 0.81, 2),
+]
+UNTRAINED: Network = ("untrained", "none", 0.0, 0, 0.10, 0.60, 0)
+PRUNED: list[Network] = [
+    ("filters", "none", 0.4, 0, 0.12, 0.70, 0),
+    ("filters", "one_shot", 0.4, 0, 0.85, 0.79, 2),
+    ("filters", "one_shot", 0.8, 0, 0.70, 0.78, 2),
+    ("filters", "iterative", 0.8, 0, 0.75, 0.77, 4),
+    ("chance", "one_shot", 0.8, 0, 0.60, 0.76, 2),
+]
+AGAINST = "against dense"
+
+
+def networks(rows: list[Network]) -> pl.DataFrame:
+    blank = dict.fromkeys(study_tables.NETWORKS.columns, 0) | {"study": "toy", "images": 1000}
+    keys = ("method", "retraining", "rate", "seed", "top1", "mis_soft_live", "epochs")
+    return frame(study_tables.NETWORKS, [blank | dict(zip(keys, row, strict=True)) for row in rows])
+
+
+def frame(table: tables.Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    schema = {key: column.dtype for key, column in table.columns.items()}
+    return pl.DataFrame(rows, schema=schema, strict=False)
+
+
+def estimate(quantity: str, value: float, low: float | None = None, high: float | None = None,
+             **about: Any) -> dict[str, Any]:  # fmt: skip
+    blank = dict.fromkeys(study_tables.STATISTICS.columns)
+    own = {"study": "toy", "quantity": quantity, "comparison": "", "estimate": value, "low": low,
+           "high": high, "level": 0.95, "n": 9, "method": ""}  # fmt: skip
+    return blank | own | about
+
+
+def of(row: Network) -> dict[str, Any]:
+    return dict(zip(("pruning", "retraining", "rate", "seed"), row[:4], strict=True))
+
+
+def facts(rows: list[Network], statistics: list[dict[str, Any]] | None = None) -> Facts:
+    found = frame(study_tables.STATISTICS, statistics or [])
+    return Facts(networks(rows), found, "pictures", 10, 500, "timm:net", 0.02, ("chance",))
+
+
+def accuracies(rows: list[Network]) -> list[dict[str, Any]]:
+    return [estimate("top1", row[4], row[4] - 0.02, row[4] + 0.02, **of(row)) for row in rows]
+
+
+def scores(rows: list[Network]) -> list[dict[str, Any]]:
+    return [estimate("mis_soft_live", row[5] or 0, 0.79, 0.81, **of(row)) for row in rows]
+
+
+def changed(
+    row: Network, value: float, low: float, high: float, same: float
+) -> list[dict[str, Any]]:
+    """The change of a network over the same units, and p of its equivalence after Holm."""
+    return [
+        estimate("mis_soft_change_clustered", value, low, high,
+                 family=f"mis_soft_change_clustered {AGAINST}", **of(row)),
+        estimate("mis_soft_equivalence", value, low, high, p=same, p_holm=same,
+                 family=f"mis_soft_equivalence {AGAINST}", **of(row)),
+    ]  # fmt: skip
+
+
+def test_the_summary_has_ten_lines_whatever_the_study() -> None:
+    for rows in ([*DENSE, UNTRAINED, *PRUNED], DENSE[:1], PRUNED[:1]):
+        page = summary_page.to_markdown(facts(rows))
+        assert page.startswith("# What the study toy found\n\n")
+        lines = [line for line in page.splitlines() if line.startswith("- **")]
+        assert [line.split(":")[0].strip("-* ") for line in lines] == list(summary_page.TITLES)
+        assert "None" not in page
+        assert "nan" not in page
+
+
+def test_what_was_run() -> None:
+    text = summary_page.what_was_run(facts([*DENSE, *PRUNED]))
+    assert "7 networks on pictures with 1 seed: 5 pruned by 2 methods" in text
+    assert (
+        "at the rates 40 % and 80 % (not retrained, one-shot and iterative), 2 not pruned" in text
+    )
+    assert "1,000 validation images" in text
+    assert "500 probe images and the metric timm:net" in text
+    assert "1 network on pictures with 1 seed, none of them pruned" in summary_page.what_was_run(
+        facts(DENSE[:1])
+    )
+    assert "at the rate 40 % (not retrained)" in summary_page.what_was_run(facts(PRUNED[:1]))
+
+
+def test_the_dense_accuracy_and_that_of_its_control() -> None:
+    both = on_accuracy.dense_accuracy(facts(DENSE, accuracies(DENSE)))
+    assert both == (
+        "The dense network has 90.0 % top-1 (95 % interval 88.0 % to 92.0 %); retrained without "
+        "pruning (one-shot) it has 88.0 % (95 % interval 86.0 % to 90.0 %). Compare pruned "
+        "networks with those that were retrained alike."
+    )
+    alone = on_accuracy.dense_accuracy(facts(DENSE[:1], accuracies(DENSE[:1])))
+    assert alone.endswith("92.0 %).")
+    assert on_accuracy.dense_accuracy(facts(PRUNED)) == "The study has no dense network."
+
+
+def test_means_over_seeds_come_before_those_of_one() -> None:
+    over = estimate("top1", 0.5, 0.4, 0.6, pruning="dense", retraining="none", rate=0.0)
+    text = on_accuracy.dense_accuracy(facts(DENSE[:1], [*accuracies(DENSE[:1]), over]))
+    assert text.startswith("The dense network has 50.0 % top-1 (95 % interval 40.0 % to 60.0 %)")
+
+
+def test_the_best_pruned_networks() -> None:
+    assert on_accuracy.pruned_accuracy(facts([*DENSE, *PRUNED])) == (
+        "The best pruned networks (filters, one-shot, at rate 40 %) have 85.0 %. At the highest "
+        "rate they range from 60.0 % (chance, one-shot, at rate 80 %) to 75.0 % (filters, "
+        "iterative, at rate 80 %)."
+    )
+    few = on_accuracy.pruned_accuracy(facts([*DENSE, *PRUNED[:3]]))
+    assert few.endswith("those at the highest rate (filters, one-shot, at rate 80 %) 70.0 %.")
+    assert on_accuracy.pruned_accuracy(facts(DENSE)) == "No network was pruned."
+
+
+def test_networks_at_chance_have_a_score() -> None:
+    rows = [*DENSE, UNTRAINED, *PRUNED]
+    text = on_accuracy.guessing(facts(rows, [*accuracies(rows), *scores([UNTRAINED])]))
+    assert text.startswith("1 of 5 pruned networks is not shown to be above chance (10.0 %)")
+    assert "their mean soft MIS is 0.700 (untrained: 0.600)" in text
+    above = on_accuracy.guessing(facts([*DENSE, *PRUNED[1:]], accuracies(PRUNED)))
+    assert above == "All pruned networks are above chance (10.0 %)."
+    assert on_accuracy.guessing(facts(DENSE)) == "No network was pruned."
+    dead: Network = ("filters", "none", 0.4, 0, 0.1, None, 0)
+    assert on_accuracy.guessing(facts([dead], accuracies([dead]))).endswith(
+        "no live unit to score."
+    )
+
+
+CHANGES = {
+    "within": (-0.005, -0.01, 0.001, 0.01),
+    "lower": (-0.05, -0.06, -0.04, 1.0),
+    "higher": (0.05, 0.04, 0.06, 1.0),
+    "undecided": (-0.018, -0.03, -0.01, 0.4),
+    # Within the margin, but not after Holm's correction.
+    "uncorrected": (-0.005, -0.019, 0.001, 0.2),
+}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (["within", "within"], "equivalence within 0.02 is shown for all of them."),
+        (["within", "lower"], "equivalence within 0.02 is shown for 1 and 1 is lower by more."),
+        (["lower", "lower"], "networks: 2 are lower by more."),
+        (["higher", "undecided"], "networks: 1 is higher by more and 1 is undecided."),
+        (["uncorrected", "undecided"], "networks: 2 are undecided."),
+        (
+            ["within", "lower", "higher", "undecided"],
+            "shown for 1, 1 is lower by more, 1 is higher by more and 1 is undecided.",
+        ),
+    ],
+)
+def test_what_is_shown_of_the_same_units(kinds: list[str], said: str) -> None:
+    chosen = PRUNED[1 : 1 + len(kinds)]
+    rows = [
+        row
+        for network, kind in zip(chosen, kinds, strict=True)
+        for row in changed(network, *CHANGES[kind])
+    ]
+    text = on_scores.same_units(facts([*DENSE, *chosen], [*rows, *scores(DENSE[:1])]))
+    assert text.startswith("The dense network's mean soft MIS is 0.800 (95 % interval 0.790 to 0.8")
+    assert text.endswith(said)
+
+
+def test_the_largest_changes_are_named() -> None:
+    rows = [*changed(PRUNED[1], *CHANGES["lower"]), *changed(PRUNED[3], *CHANGES["higher"])]
+    text = on_scores.same_units(facts([*DENSE, *PRUNED], rows))
+    assert "-0.050 (95 % interval -0.060 to -0.040; filters, one-shot, at rate 40 %)" in text
+    assert "to +0.050 (95 % interval +0.040 to +0.060; filters, iterative, at rate 80 %)" in text
+    one = on_scores.same_units(facts([*DENSE, *PRUNED], rows[:2]))
+    assert "it changes by -0.050 (95 % interval -0.060 to -0.040) in 1 retrained pruned" in one
+    # Networks that were not retrained are no answer to the question.
+    assert verdicts.verdicts(facts(PRUNED, changed(PRUNED[0], *CHANGES["lower"]))).is_empty()
+    assert "changes are not tested" in on_scores.same_units(facts(DENSE))
+
+
+def related(low: float, high: float, p: float, p_holm: float) -> list[dict[str, Any]]:
+    group = {"comparison": RETRAINED, "n": 24}
+    value = (low + high) / 2
+    return [
+        estimate("spearman(mis_soft_live, rate)", -0.3, -0.6, 0.1, **group),
+        estimate("slope_equivalence(mis_soft_live, rate)", value, low, high, p=p, p_holm=p_holm,
+                 **group),
+        estimate("spearman(mis_soft_live, rate | top1)", 0.1, -0.3, 0.5, **group),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ((-0.01, 0.01, 0.001, 0.01), "within the margin of 0.02: equivalence is shown."),
+        (
+            (-0.014, 0.01, 0.03, 0.12),
+            "after Holm's correction (p = 0.12) equivalence is not shown.",
+        ),
+        ((-0.06, -0.03, 0.9, 1.0), "outside the margin of 0.02: a change that matters is shown."),
+        ((0.03, 0.06, 0.9, 1.0), "outside the margin of 0.02: a change that matters is shown."),
+        ((-0.04, 0.01, 0.3, 0.6), "neither equivalence within the margin of 0.02 nor a change"),
+    ],
+)
+def test_what_is_shown_of_score_and_rate(found: tuple[float, ...], said: str) -> None:
+    text = on_scores.rates(facts(PRUNED, related(*found)))
+    assert "Over 24 networks (all retrained pruned networks)" in text
+    assert "-0.300 (Spearman; 95 % interval -0.600 to +0.100)" in text
+    assert said in text
+    assert text.endswith("Given accuracy the correlation is +0.100 (-0.300 to +0.500).")
+
+
+def test_the_same_units_may_say_something_else_of_score_and_rate() -> None:
+    matched = estimate("slope_equivalence(mis_soft_matched, rate)", -0.004, -0.012, 0.004, p=0.001,
+                       p_holm=0.02, comparison=RETRAINED, n=24)  # fmt: skip
+    text = on_scores.rates(facts(PRUNED, [*related(-0.03, 0.01, 0.3, 0.6), matched]))
+    assert "nor a change beyond it is shown. Given accuracy" in text
+    assert text.endswith(
+        " Over the units that are live in all networks alone, the mean score changes by -0.004 "
+        "(90 % interval -0.012 to +0.004): it lies within the margin of 0.02: equivalence is shown."
+    )
+
+
+def test_a_network_of_two_names_counts_once() -> None:
+    again: Network = ("filters", "iterative", 0.4, *PRUNED[1][3:])
+    of_rows = facts([*DENSE, *PRUNED, again])
+    assert pruned(of_rows).height == len(PRUNED)
+    assert retrained(of_rows)["retraining"].to_list().count("iterative") == 1
+    assert "1 with iterative retraining are the same" in summary_page.what_was_run(of_rows)
+    assert "at 1 of 1 pairs" in captions.caption("iterative_vs_one_shot", of_rows)
+    assert "where both are the same" in captions.caption("iterative_vs_one_shot", of_rows)
+
+
+def test_a_relation_needs_networks() -> None:
+    assert on_scores.rates(facts(PRUNED)).startswith("Too few pruned networks")
+    two = related(-0.01, 0.01, 0.001, 0.01)[:2]
+    assert "Given accuracy" not in on_scores.rates(facts(PRUNED, two))
+
+
+def test_the_controls() -> None:
+    again: Network = ("filters", "recalibrated", 0.4, 0, 0.52, 0.73, 0)
+    rows = [*DENSE, UNTRAINED, *PRUNED, again]
+    found = [
+        estimate("mis_soft_change_clustered", 0.0004, -0.003, 0.004,
+                 family=f"mis_soft_change_clustered {AGAINST}", **of(DENSE[1])),
+        *changed(PRUNED[1], *CHANGES["lower"]),
+        *changed(PRUNED[4], *CHANGES["within"]),
+        *scores([UNTRAINED]),
+        estimate("mis_soft_live", 0.501, variant="permuted", **of(DENSE[0])),
+    ]  # fmt: skip
+    assert on_scores.controls(facts(rows, found)) == (
+        "Retraining alone (one-shot) changes the score of the same units by +0.000 (95 % interval "
+        "-0.003 to +0.004); pruning at random changes it by -0.005 to -0.005, pruning by a "
+        "criterion by -0.050 to -0.050; recalibrating batch norm alone changes accuracy by +40.0 "
+        "points and the mean score by +0.030 on average; an untrained network scores 0.600; images "
+        "dealt at random score 0.501 (the floor)."
+    )
+    assert on_scores.controls(facts(PRUNED)) == "The study has no controls."
+
+
+def shift(variant: str, row: Network, low: float, high: float) -> dict[str, Any]:
+    return estimate("mis_soft_shift", (low + high) / 2, low, high, variant=variant, **of(row))
+
+
+def test_a_conclusion_that_survives_all_variants() -> None:
+    rows = [
+        shift("unchanged", PRUNED[2], -0.01, 0.01),
+        shift("tasks", PRUNED[2], -0.015, 0.0),
+        # Across an end of the margin: no contradiction.
+        shift("tau", PRUNED[2], -0.03, 0.0),
+        # The floor, and a network that was not retrained, do not count.
+        shift("permuted", PRUNED[2], -0.9, -0.8),
+        shift("tasks", PRUNED[0], -0.9, -0.8),
+        estimate("spearman(mis_soft_live, unchanged)", 0.91, variant="tasks"),
+        estimate("spearman(mis_soft_live, unchanged)", 0.84, variant="tau"),
+    ]
+    assert on_robustness.variants(facts(PRUNED, rows)) == (
+        "Scored in 2 other ways, the changes of 1 network against dense lie below, within or above "
+        "the margin of 0.02 by their 95 % intervals, both so and under the study's own score, in 1 "
+        "of 2 comparisons (the others are undecided), never with another verdict. Their mean "
+        "change is +0.000 under the study's own score, and -0.015 (`tau`) to -0.007 (`tasks`) "
+        "under the others. The order of all 9 networks that were scored so, controls among them, "
+        "correlates with that of the study's own score by at least +0.840 (`tau`)."
+    )
+
+
+def test_a_conclusion_that_depends_on_the_score() -> None:
+    rows = [
+        shift("unchanged", PRUNED[2], -0.01, 0.01),
+        shift("unchanged", PRUNED[3], -0.09, -0.08),
+        shift("tasks", PRUNED[2], -0.01, 0.01),
+        shift("tasks", PRUNED[3], -0.09, -0.08),
+        shift("tau", PRUNED[2], -0.05, -0.04),
+        shift("tau", PRUNED[3], 0.04, 0.05),
+    ]
+    text = on_robustness.variants(facts(PRUNED, rows))
+    assert "in 4 of 4 comparisons" in text
+    assert "2 of these contradict the study's own score, most often under `tau` (2 of 2)" in text
+    assert "the conclusion depends on how the score is made." in text
+    assert "was scored in several ways" in on_robustness.variants(facts(PRUNED))
+
+
+def correlated(
+    first: str, second: str, value: float, p: float, dense: Network = DENSE[0]
+) -> dict[str, Any]:
+    family = "ablation" if second in on_robustness.OUTCOMES else "measures"
+    return estimate(f"spearman({first}, {second})", value, value - 0.2, value + 0.2, family=family,
+                    p_holm=p, n=60, **of(dense))  # fmt: skip
+
+
+def test_what_other_measures_say() -> None:
+    rows = [
+        correlated("mis_soft", "label_purity", 0.3, 0.0),
+        correlated("mis_soft", "monosemanticity", 0.4, 0.0),
+        correlated("mis_soft", "top1_drop", 0.0, 1.0),
+        correlated("mis_soft", "loss_rise", 0.1, 0.7),
+        correlated("label_purity", "loss_rise", 0.5, 0.01),
+        correlated("monosemanticity", "top1_drop", -0.4, 0.04),
+    ]
+    assert on_robustness.measures(facts(DENSE, rows)) == (
+        "Over the units of the dense network the soft MIS correlates with other measures by +0.300 "
+        "to +0.400 (Spearman); when one of 60 units is silenced, its soft MIS correlates with the "
+        "accuracy lost by +0.000 (95 % interval -0.200 to +0.200) and the rise of the loss by "
+        "+0.100 (95 % interval -0.100 to +0.300); of 4 correlations of a measure with a loss, 2 "
+        "are shown after Holm's correction, over units of all depths: label purity with the rise "
+        "of the loss (+0.500) and monosemanticity with the accuracy lost (-0.400)."
+    )
+    none = on_robustness.measures(facts(DENSE, rows[:4]))
+    assert none.endswith("; no measure is shown to tell which units matter.")
+    assert on_robustness.measures(facts(DENSE)) == "Too few units have several measures."
+
+
+def test_what_other_measures_say_of_several_seeds() -> None:
+    second = (*DENSE[0][:3], 1, *DENSE[0][4:])
+    rows = [
+        correlated("mis_soft", "loss_rise", 0.1, 0.7),
+        correlated("mis_soft", "loss_rise", 0.3, 0.01, second),
+    ]
+    text = on_robustness.measures(facts([*DENSE, second], rows))
+    assert "correlates with the rise of the loss by +0.100 to +0.300 in 2 seeds" in text
+    assert text.endswith(": soft MIS with the rise of the loss (in 1 of 2 seeds).")
+
+
+def test_what_one_seed_cannot_tell() -> None:
+    assert summary_page.limits(facts(DENSE)).startswith("With one seed, nothing is known of how")
+    more = [*DENSE, (*DENSE[0][:3], 1, *DENSE[0][4:])]
+    assert summary_page.limits(facts(more)).startswith("2 seeds tell little of how results vary")
+
+
+# --- captions --------------------------------------------------------------------------------
+
+
+def test_every_chart_has_a_caption_and_a_group() -> None:
+    assert set(captions.CAPTIONS) == set(all_charts.CHARTS)
+    grouped = [name for names in all_charts.GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(all_charts.CHARTS)
+
+
+@pytest.mark.parametrize("name", captions.CAPTIONS)
+@pytest.mark.parametrize("rows", [[*DENSE, UNTRAINED, *PRUNED], DENSE[:1], PRUNED[:1]])
+def test_captions_of_small_studies(name: str, rows: list[Network]) -> None:
+    text = captions.caption(name, facts(rows, [*accuracies(rows), *scores(rows)]))
+    assert text.endswith(".")
+    assert "None" not in text
+
+
+def test_captions_state_numbers() -> None:
+    rows = [*DENSE, UNTRAINED, *PRUNED]
+    depth = [
+        estimate("spearman(mis_soft_change, depth)", value, p_holm=p, **of(row))
+        for row, value, p in (
+            (PRUNED[0], -0.8, 0.01),
+            (PRUNED[1], 0.9, 0.01),
+            (PRUNED[2], -0.9, 0.01),
+            (PRUNED[3], 1, 0.9),
+            (DENSE[1], 0.9, 0.01),
+        )
+    ]
+    of_rows = facts(rows, [*accuracies(rows), *depth, *changed(PRUNED[3], *CHANGES["lower"])])
+    said = {name: captions.caption(name, of_rows) for name in captions.CAPTIONS}
+    assert said["accuracy_without_retraining"] == (
+        "The dense network has 90.0 %. Right after pruning at its highest rate: filters 12.0 %."
+    )
+    assert said["accuracy_during_retraining"] == (
+        "After 2 epochs, on all validation images: filters 70.0 % and chance 60.0 %; dense, "
+        "retrained alike: 88.0 %."
+    )
+    assert said["iterative_vs_one_shot"] == (
+        "Iterative retraining, which trains once more at every rate, is more accurate at 1 of 1 "
+        "pairs of method and rate, and less at 0; it gains most with filters, iterative, at rate "
+        "80 %: 75.0 % instead of 70.0 %."
+    )
+    assert said["mis_by_depth"] == (
+        "Over layers, after Holm's correction, the change of the score is shown to rise with depth "
+        "in 1 and to fall in 1 of 3 retrained pruned networks; in 0 and to fall in 1 of 1 pruned "
+        "network without retraining."
+    )
+    assert said["unit_change"] == (
+        "The largest mean change of a retrained pruned network is -0.050 (filters, iterative, at "
+        "rate 80 %); 1 is lower by more."
+    )
+
+
+def test_facts_come_from_the_config() -> None:
+    settings = {"dataset": "d", "classes": 3, "probe_images": 4, "metric": "m", "margin": 0.1,
+                "random_methods": ["r"]}  # fmt: skip
+    made = gather(networks(DENSE), study_tables.STATISTICS.empty(), settings)
+    assert replace(made, networks=None, statistics=None) == Facts(
+        None, None, "d", 3, 4, "m", 0.1, ("r",)
+    )

@@ -1,0 +1,1 @@
+"""Networks without what was pruned: smaller files, the same outputs."""

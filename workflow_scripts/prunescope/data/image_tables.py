@@ -1,0 +1,34 @@
+"""The tables of a split: its images, and what was peculiar about their files."""
+
+import polars as pl
+
+from prunescope.foundation.tables import Column, Table
+
+INDEX = Table(
+    "results/datasets/{dataset}/{split}/index.parquet",
+    "An image of a split, in the order of `images.npy` (where there is one).",
+    {
+        "image": Column(pl.Int32, "index in the split, and in `images.npy`"),
+        "label": Column(pl.Int16, "class index"),
+        "class": Column(pl.String, "class name"),
+        "source_split": Column(pl.String, "split of the dataset that it was taken from"),
+        "source_index": Column(pl.Int32, "index in that split"),
+        "file": Column(
+            pl.String, "file below the dataset's `folder`; none for Fashion-MNIST", nullable=True
+        ),
+    },
+)
+REPORT = Table(
+    "results/datasets/{dataset}/{split}/report.parquet",
+    "A peculiarity of an image file of the split `validation` or `probe`.",
+    {
+        "file": Column(pl.String, "file below the dataset's `folder`"),
+        "kind": Column(
+            pl.String,
+            "`corrupt`, `truncated`, `greyscale`, `cmyk`, `palette`, `alpha`, `exif_rotated`, "
+            "`tiny`",
+        ),
+        "action": Column(pl.String, "`skipped`, `converted`, `rotated`, `enlarged`"),
+        "message": Column(pl.String, "what exactly"),
+    },
+)

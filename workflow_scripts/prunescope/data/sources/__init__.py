@@ -1,0 +1,1 @@
+"""One file for each source of images: its name is `source` in the config."""

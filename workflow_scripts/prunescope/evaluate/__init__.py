@@ -1,0 +1,1 @@
+"""What a network gets right, and how large and sparse it is."""

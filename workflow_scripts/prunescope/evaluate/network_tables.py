@@ -1,0 +1,39 @@
+"""The tables of one network: what it predicts, and how large and sparse it is."""
+
+import polars as pl
+
+from prunescope.foundation.tables import Column, Table
+from prunescope.networks.coordinates import NETWORK_FOLDER
+
+ACCOUNTING_COLUMNS = {
+    "sparsity_prunable": Column(
+        pl.Float64, "zeros among the weights that may be pruned", "fraction"
+    ),
+    "sparsity_conv": Column(
+        pl.Float64, "zeros among all convolution weights, auxiliary heads included", "fraction"
+    ),
+    "sparsity_all": Column(pl.Float64, "zeros among all parameters", "fraction"),
+    "parameters": Column(pl.Int64, "parameters"),
+    "nonzero_parameters": Column(pl.Int64, "parameters that are not zero"),
+    "macs": Column(pl.Int64, "multiply-accumulates", "per image"),
+    "effective_macs": Column(
+        pl.Int64, "multiply-accumulates with a weight that is not zero", "per image"
+    ),
+    "bytes": Column(pl.Int64, "size of all tensors as stored", "B"),
+}
+ACCOUNTING = Table(
+    f"{NETWORK_FOLDER}/accounting.parquet",
+    "The network: its sparsity and cost.",
+    ACCOUNTING_COLUMNS,
+)
+PREDICTIONS = Table(
+    f"{NETWORK_FOLDER}/predictions.parquet",
+    "An image of the validation split.",
+    {
+        "image": Column(pl.Int32, "index in the validation split"),
+        "label": Column(pl.Int16, "class index"),
+        "top5": Column(pl.List(pl.Int16), "most probable classes, best first"),
+        "loss": Column(pl.Float32, "cross-entropy", "nats"),
+        "p_label": Column(pl.Float32, "probability given to the label", "0..1"),
+    },
+)

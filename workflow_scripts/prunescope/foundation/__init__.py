@@ -1,0 +1,1 @@
+"""What every stage needs: whole files, tables, jobs, provenance, errors."""

@@ -1,0 +1,49 @@
+"""Arrays as .npy files, and their provenance beside them."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from prunescope.foundation import provenance
+from prunescope.foundation.whole_files import atomic, reading
+
+
+def save_array(array: np.ndarray, path: str | Path) -> None:
+    """Write `array` as .npy. The format has no room for provenance: see `save_provenance`."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def load_array(path: str | Path, *, memory_map: bool = False) -> np.ndarray:
+    """Read a .npy file.
+
+    Raises
+    ------
+    InputError
+        The file is not a readable .npy array (empty, truncated, or something else).
+    """
+    with reading(path, ".npy array"):
+        _check_length(path)
+        return np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
+
+
+def _check_length(path: str | Path) -> None:
+    """Compare the length with the header: NumPy would allocate what a damaged shape asks for."""
+    with Path(path).open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        first = version == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        expected = file.tell() + math.prod(shape) * dtype.itemsize
+        found = os.fstat(file.fileno()).st_size
+    if found != expected:
+        raise ValueError(f"{found} bytes, its header asks for {expected}")
+
+
+def save_provenance(path: str | Path) -> None:
+    """Write the running job's provenance as JSON, for an array that cannot carry it."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(provenance.current(), indent=2, sort_keys=True) + "\n")

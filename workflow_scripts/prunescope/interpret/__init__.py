@@ -1,0 +1,1 @@
+"""What excites each unit, and how well that can be told."""

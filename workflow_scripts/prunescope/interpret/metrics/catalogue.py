@@ -1,0 +1,64 @@
+"""All perceptual metrics by their name in the config."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prunescope.foundation import plugins
+from prunescope.foundation.errors import InputError
+from prunescope.interpret.metrics.metric import (
+    Metric,
+    how_to_pin,
+    package_versions,
+    without_checksum,
+)
+
+# Each file in this folder is a family of metrics of its name: `METRICS` by model.
+FAMILIES = "interpret.metrics.families"
+
+
+def known() -> list[str]:
+    """The names of all metrics, `<family>:<model>`."""
+    return [
+        f"{family}:{model}"
+        for family in plugins.names(FAMILIES)
+        for model in plugins.load(FAMILIES, family).METRICS
+    ]
+
+
+def find(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    family, _, model = name.partition(":")
+    metrics: Mapping[str, Metric] = {}
+    if family in plugins.names(FAMILIES):
+        metrics = plugins.load(FAMILIES, family).METRICS
+    if model not in metrics:
+        raise InputError(
+            f"interpretability.similarity.metric: {name!r} is not known; "
+            f"known: {', '.join(known())}."
+        )
+    return metrics[model]
+
+
+def missing(settings: Mapping[str, Any], *, packages: bool) -> list[str]:
+    """What has to be done before the metric of `interpretability.similarity` can be used.
+
+    `packages` tells whether to look for its packages in the running Python.
+    """
+    name = settings["metric"]
+    metric = find(name)
+    reasons = [
+        f"metric {name}: {how_to_pin(file)}"
+        for file in without_checksum(metric, settings.get("sha256", {}))
+    ]
+    if packages:
+        try:
+            package_versions(name, metric)
+        except InputError as error:
+            reasons.insert(0, str(error))
+    return reasons

@@ -1,0 +1,102 @@
+"""Embed images with a perceptual metric, and compare all pairs of them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from prunescope.data.packed_images import PackedImages
+from prunescope.foundation import whole_files
+from prunescope.interpret.metrics.catalogue import find
+from prunescope.interpret.metrics.metric import package_versions
+
+FEATURES = 1 << 14
+
+
+def embed(
+    images: PackedImages, name: str, image_size: int, files: Mapping[str, Path]
+) -> Iterator[np.ndarray]:
+    """Embed every image.
+
+    Parameters
+    ----------
+    images
+        The probe split.
+    name
+        `<family>:<model>`, such as `timm:tf_efficientnet_lite0`.
+    image_size
+        Side, in pixels, at which the metric sees the images.
+    files
+        The verified weights of the metric by name; none for a metric without.
+
+    Yields
+    ------
+    numpy.ndarray
+        `(images, features)` float32, batch after batch. Rows have length 1, unless the metric
+        is a distance.
+
+    Raises
+    ------
+    InputError
+        The metric is not known, or its packages or weights cannot be used.
+    """
+    import torch
+
+    metric = find(name)
+    package_versions(name, metric)
+    with torch.inference_mode():
+        embedder = metric.load(files, image_size)
+    for batch in images.batches(metric.batch):
+        with torch.inference_mode():
+            vectors = embedder(batch.images).numpy()
+        if not metric.distance:
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            # What has no length is like nothing.
+            vectors = vectors / np.maximum(lengths, 1e-12)
+        yield vectors
+
+
+def save(batches: Iterator[np.ndarray], images: int, path: str | Path) -> None:
+    """Write the embeddings of all images as one .npy array, a batch at a time.
+
+    Those of LPIPS can be larger than the memory.
+    """
+    with whole_files.atomic(path) as temporary, temporary.open("wb") as file:
+        for number, batch in enumerate(batches):
+            if number == 0:
+                header = np.lib.format.header_data_from_array_1_0(batch)
+                header["shape"] = (images, *batch.shape[1:])
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(batch).tobytes())
+
+
+def compare(embeddings: np.ndarray, *, distance: bool) -> np.ndarray:
+    """Similarity of all pairs of images.
+
+    Parameters
+    ----------
+    embeddings
+        `(images, features)` float32, as `embed` makes them; may be memory-mapped.
+    distance
+        Whether the metric that made them is a distance.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(images, images)` float32, symmetric: cosines, or 1 minus the distance.
+    """
+    if distance:
+        return (1 - _squared_distances(embeddings)).astype(np.float32)
+    matrix = np.asarray(embeddings @ embeddings.T)
+    return (matrix + matrix.T) / 2
+
+
+def _squared_distances(vectors: np.ndarray) -> np.ndarray:
+    """Squared distances of all pairs of rows, from blocks of features: float64."""
+    products = np.zeros((len(vectors), len(vectors)))
+    for start in range(0, vectors.shape[1], FEATURES):
+        block = np.asarray(vectors[:, start : start + FEATURES], dtype=np.float64)
+        products += block @ block.T
+    squares = np.diag(products)
+    distances = squares[:, None] + squares[None, :] - products - products.T
+    return np.maximum(distances, 0)

@@ -1,0 +1,1 @@
+"""Networks: coordinates, files, modules."""

@@ -1,0 +1,1 @@
+"""One file for each criterion: its name is `criterion` in the config."""

@@ -1,0 +1,13 @@
+"""Prune the dense network at every rate: networks of different rates are independent."""
+
+from collections.abc import Sequence
+
+
+def start(_lower: Sequence[str]) -> str | None:
+    """The dense network."""
+    return None
+
+
+def fraction(rate: float, _lower: Sequence[float]) -> float:
+    """The rate itself."""
+    return rate

@@ -1,0 +1,60 @@
+"""The declarations of all tables, by name and by path."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from prunescope.compact.cost_tables import COMPACTION, COSTS, SIZES
+from prunescope.data.image_tables import INDEX, REPORT
+from prunescope.evaluate.network_tables import ACCOUNTING, PREDICTIONS
+from prunescope.foundation.tables import Table
+from prunescope.interpret.unit_tables import ABLATION, ALIGNMENT, EXEMPLARS, MEASURES, MIS, VARIANTS
+from prunescope.summarize.study_tables import (
+    CLASSES,
+    DISAGREEMENTS,
+    HISTORIES,
+    LAYERS,
+    NETWORKS,
+    PUBLISHED,
+    STATISTICS,
+    STUDY_COSTS,
+    STUDY_SIZES,
+    UNITS,
+)
+from prunescope.train.history_table import HISTORY
+
+ALL_TABLES: Mapping[str, Table] = {
+    "index": INDEX,
+    "report": REPORT,
+    "history": HISTORY,
+    "accounting": ACCOUNTING,
+    "predictions": PREDICTIONS,
+    "exemplars": EXEMPLARS,
+    "mis": MIS,
+    "measures": MEASURES,
+    "alignment": ALIGNMENT,
+    "variants": VARIANTS,
+    "ablation": ABLATION,
+    "compaction": COMPACTION,
+    "sizes": SIZES,
+    "costs": COSTS,
+    "networks": NETWORKS,
+    "units": UNITS,
+    "layers": LAYERS,
+    "study_sizes": STUDY_SIZES,
+    "study_costs": STUDY_COSTS,
+    "disagreements": DISAGREEMENTS,
+    "classes": CLASSES,
+    "histories": HISTORIES,
+    "statistics": STATISTICS,
+    "published": PUBLISHED,
+}
+
+
+def table_of(path: str | Path) -> Table | None:
+    """The table whose files lie at paths like `path`, if there is one."""
+    for table in ALL_TABLES.values():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(table.path))
+        if re.fullmatch(pattern, Path(path).as_posix()):
+            return table
+    return None

@@ -1,0 +1,86 @@
+"""What the jobs of a study are told beside plain keys of the config: param functions of rules."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prunescope.data import source
+from prunescope.interpret.metrics import catalogue
+from prunescope.prune import schedule
+from prunescope.prune.pieces import CRITERIA
+from prunescope.prune.rates import effective_rate, lower_rates
+from prunescope.study.paths import metric_name
+from prunescope.study.study import Study
+from prunescope.summarize.charts.all_charts import GROUPS
+
+Wildcards = Any
+
+
+class JobParams:
+    """Methods that take wildcards are param functions of rules."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    # --- plug-ins that a job's script loads by name, as `code_digest` takes them -----------------
+
+    def criterion(self, wildcards: Wildcards) -> str:
+        """The file of the method's criterion."""
+        method = self.study.config["pruning"]["methods"][wildcards.method]
+        return f"{CRITERIA}.{method['criterion']}"
+
+    def source(self, wildcards: Wildcards) -> str:
+        """The file of the dataset's source."""
+        return f"{source.SOURCES}.{self.study.config['datasets'][wildcards.dataset]['source']}"
+
+    def source_settings(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """The keys of a dataset that only its source has."""
+        dataset = self.study.config["datasets"][wildcards.dataset]
+        own = source.load(dataset["source"]).OPTIONAL
+        return {key: dataset[key] for key in own if key in dataset}
+
+    def family(self, wildcards: Wildcards) -> str:
+        """The file of the family that the metric is of."""
+        family = self.metric(wildcards)["metric"].partition(":")[0]
+        return f"{catalogue.FAMILIES}.{family}"
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def rate_to_prune(self, wildcards: Wildcards) -> float:
+        """The fraction of the pieces that is gone after pruning at a rate."""
+        config = self.study.config
+        start = config["retraining"][wildcards.retraining]["start"]
+        rate, *lower = (
+            effective_rate(config, wildcards.method, other)
+            for other in (
+                wildcards.rate,
+                *lower_rates(config, wildcards.method, wildcards.rate),
+            )
+        )
+        return schedule.load(start).fraction(rate, lower)
+
+    def mask(self, wildcards: Wildcards) -> str:
+        """Whether retraining holds a network's masks."""
+        return self.study.mask_of(wildcards.method, wildcards.retraining)
+
+    def metric(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """The settings of the metric that a path names."""
+        by_name = {metric_name(settings): settings for settings in self.study.metrics}
+        return by_name[wildcards.metric]
+
+    def distance(self, wildcards: Wildcards) -> bool:
+        """Whether the metric that a path names is a distance."""
+        return catalogue.find(self.metric(wildcards)["metric"]).distance
+
+
+def chart_category(wildcards: Wildcards) -> str:
+    """Where the report lists a chart."""
+    return next(name for name, names in GROUPS.items() if wildcards.chart in names)
+
+
+def chart_labels(format: str) -> Callable[[Wildcards], dict[str, str]]:
+    """Labels function: the name of a chart in words, and the format."""
+
+    def labels(wildcards: Wildcards) -> dict[str, str]:
+        return {"chart": wildcards.chart.replace("_", " "), "format": format}
+
+    return labels

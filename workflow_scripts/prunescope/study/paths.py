@@ -1,0 +1,141 @@
+"""Where the files of a study lie, and which files a job reads."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prunescope.data import source
+from prunescope.data.sources import fashion_mnist
+from prunescope.networks.coordinates import DENSE as DENSE_METHOD
+from prunescope.networks.coordinates import NETWORK_FOLDER, Coordinates
+from prunescope.prune import schedule
+from prunescope.prune.rates import lower_rates
+from prunescope.study.study import Study
+
+COORDINATES = "{method}/{retraining}/rate{rate}/seed{seed}"
+NETWORK = NETWORK_FOLDER
+NETWORK_LOG = f"results/logs/{{study}}/networks/{COORDINATES}"
+DENSE = "results/{study}/networks/dense/none/rate0.00/seed{seed}"
+DOWNLOADS = "downloads"
+DATASETS = "results/datasets"
+DATASET = "results/datasets/{dataset}"
+TABLES = "results/{study}/tables"
+CHARTS = "results/{study}/charts"
+EXPLORER = "results/{study}/explorer"
+PAGES = "results/{study}/pages"
+SUMMARY = "results/{study}/summary.md"
+
+# The split from which a sample is drawn.
+DRAWN_FROM = {"validation": "test", "probe": "train"}
+
+Wildcards = Any
+
+
+def metric_name(settings: Mapping[str, Any]) -> str:
+    """A metric and its image size as they stand in paths."""
+    return f"{settings['metric'].replace(':', '-')}-{settings['image_size']}px"
+
+
+class Paths:
+    """The files of a study. Methods that take wildcards are input functions of rules."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    # --- images ----------------------------------------------------------------------------------
+
+    def split_file(self, split: str, name: str) -> str:
+        """A file of a split of the study's dataset."""
+        return f"{DATASETS}/{self.study.config['dataset']}/{split}/{name}"
+
+    def train_images(self, wildcards: Wildcards) -> dict[str, str]:
+        """What training reads: the packed split, or the list of image files."""
+        names = {"index": "index.parquet"}
+        if not self.study.trains_on_files:
+            names |= {"images": "images.npy", "labels": "labels.npy"}
+        return {key: self.split_file("train", name) for key, name in names.items()}
+
+    def source_of_sample(self, name: str) -> Any:
+        """Input function: the file `name` of the split from which a sample is drawn."""
+
+        def path(wildcards: Wildcards) -> str:
+            return f"{DATASET}/{DRAWN_FROM[wildcards.split]}/{name}"
+
+        return path
+
+    def downloaded_files(self, wildcards: Wildcards) -> list[str]:
+        """The files of a dataset's archive that a rule of the workflow fetches."""
+        archive = self._archive(wildcards.dataset)
+        files = archive.FILES if archive.DOWNLOADED else []
+        return [f"{DATASETS}/{wildcards.dataset}/source/{name}" for name in files]
+
+    def own_files(self, wildcards: Wildcards) -> list[str]:
+        """The files of a dataset's archive that lie in the folder which the config names."""
+        archive = self._archive(wildcards.dataset)
+        folder = self.study.config["datasets"][wildcards.dataset]["folder"]
+        return [] if archive.DOWNLOADED else [f"{folder}/{name}" for name in archive.FILES]
+
+    def _archive(self, dataset: str) -> Any:
+        return source.load(self.study.config["datasets"][dataset]["source"])
+
+    def files_to_fetch(self) -> list[str]:
+        """All that the study downloads: a run on machines without network needs it beforehand."""
+        dataset = self.study.config["dataset"]
+        downloaded = dataset in self.study.datasets_from("fashion_mnist")
+        images = fashion_mnist.FILES if downloaded else []
+        weights = [self.checkpoint_file()] if self.study.checkpoint else []
+        return [
+            *(f"{DATASETS}/{dataset}/source/{name}" for name in images),
+            *weights,
+            *self.metric_weights(),
+        ]
+
+    # --- networks --------------------------------------------------------------------------------
+
+    def checkpoint_file(self, wildcards: Wildcards = None) -> str:
+        """The downloaded weights of the dense network."""
+        assert self.study.checkpoint is not None
+        return f"{DOWNLOADS}/{self.study.checkpoint.file}"
+
+    def network_to_prune(self, wildcards: Wildcards) -> str:
+        """The network that a schedule prunes: the dense one, or that of a lower rate."""
+        kind = self.study.config["retraining"][wildcards.retraining]
+        lower = lower_rates(self.study.config, wildcards.method, wildcards.rate)
+        before = schedule.load(kind["start"]).start(lower)
+        if before is None:
+            return f"{DENSE}/network.safetensors".format(**wildcards)
+        return f"{NETWORK}/network.safetensors".format(**{**wildcards, "rate": before})
+
+    def network_to_retrain(self, wildcards: Wildcards) -> str:
+        """The pruned network; for a control, the dense one."""
+        dense = wildcards.method == DENSE_METHOD
+        path = f"{DENSE}/network.safetensors" if dense else f"{NETWORK}/pruned.safetensors"
+        return path.format(**wildcards)
+
+    def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:
+        """The file `name` of some networks of the study, in order; of all if None."""
+        chosen = self.study.networks if networks is None else networks
+        return [
+            f"{NETWORK}/{name}".format(study=self.study.name, **vars(network)) for network in chosen
+        ]
+
+    # --- similarities ----------------------------------------------------------------------------
+
+    def metric_weights(self) -> list[str]:
+        """The files with weights that the study's own metric needs."""
+        return [str(file.path) for file in self.study.metric.weights]
+
+    def similarity_file(self, settings: Mapping[str, Any] | None = None) -> str:
+        """What scores by a metric, by default the study's own, are computed from."""
+        kind = "embeddings" if self.study.scores_from_embeddings else "similarity"
+        name = metric_name(self.study.own_metric if settings is None else settings)
+        return self.split_file("probe", f"{kind}_{name}.npy")
+
+    def similarities_of_variants(self, wildcards: Wildcards) -> list[str]:
+        """The study's own similarities, then those of the variants of the metric."""
+        return [self.similarity_file(settings) for settings in self.study.metrics]
+
+    def activations_of_variants(self, wildcards: Wildcards) -> list[str]:
+        """What was recorded of a network, by pooling."""
+        path = f"{NETWORK}/activations_{{pooling}}.npy"
+        poolings = self.study.varied_poolings
+        return [path.format(**wildcards, pooling=pooling) for pooling in poolings]

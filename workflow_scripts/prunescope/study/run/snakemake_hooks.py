@@ -1,0 +1,81 @@
+"""What a run does before its first job and after its last one.
+
+All that touches Snakemake's insides is here. Written for Snakemake 9.27 and
+snakemake-executor-plugin-slurm 2.8; neither promises to keep these names.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+from prunescope.foundation.errors import InputError
+from prunescope.study.run import fork_server, slurm_leftovers
+
+# What stands in the cluster's profile until it is filled in.
+PLACEHOLDER = "FILL_IN"
+SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
+# With fewer scripts to run, all that jobs import is imported sooner than it is kept ready.
+MANY_SCRIPTS = 5
+RULE_OF_SUMMARY = "summarize_findings"
+
+
+def installs_packages(workflow: Any) -> bool:
+    """Whether Snakemake makes the conda environments of rules."""
+    return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+
+
+def stop_if_missing(jobs: Iterable[Any], missing: Mapping[str, Iterable[str]]) -> None:
+    """Stop before the first job if one of `jobs` needs something that is not there.
+
+    Parameters
+    ----------
+    jobs
+        The jobs that will run.
+    missing
+        What the machine lacks, in words, and the rules that need it.
+    """
+    needed = {job.rule.name for job in jobs}
+    reasons = [reason for reason, rules in missing.items() if needed & set(rules)]
+    if reasons:
+        raise WorkflowError("\n".join(reasons))
+
+
+def stop_at_placeholders(jobs: Iterable[Any]) -> None:
+    """Stop before the first job if the profile was not filled in."""
+    for job in jobs:
+        for key, value in job.resources.items():
+            if value == PLACEHOLDER:
+                raise WorkflowError(
+                    f"profiles/slurm/profile.yaml: {key} is still {PLACEHOLDER} (seen for rule "
+                    f"{job.rule.name}). Write the name that your cluster uses (docs/slurm.md)."
+                )
+
+
+def name_jobs_of_run(workflow: Any, study: str) -> None:
+    """On SLURM, stop if jobs of an earlier run may still start; give this run's jobs a name."""
+    executor = workflow.scheduler._executor
+    if type(executor).__module__.partition(".")[0] != SLURM_PLUGIN:
+        return
+    try:
+        slurm_leftovers.stop_at_leftovers(study, workflow.workdir_init)
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
+    executor.run_uuid = slurm_leftovers.name_of_run(study, executor.run_uuid)
+
+
+def shell_prefix(workflow: Any, jobs: Iterable[Any]) -> str:
+    """What lets the scripts of a run on one machine share what they import; else nothing."""
+    here = workflow.local_exec and not workflow.deployment_settings.deployment_method
+    if here and sum(job.is_script for job in jobs) >= MANY_SCRIPTS:
+        return fork_server.shell_prefix(fork_server.start())
+    return ""
+
+
+def show_summary(jobs: Iterable[Any]) -> None:
+    """Print what the study found, at the end of a run that was to find it."""
+    found = {str(job.output.summary) for job in jobs if job.rule.name == RULE_OF_SUMMARY}
+    for path in sorted(found):
+        print(Path(path).read_text(encoding="utf-8"))

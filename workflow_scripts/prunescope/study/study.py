@@ -1,0 +1,275 @@
+"""A study: the networks that its config asks for, and all facts that follow from the config."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from prunescope.data import source
+from prunescope.interpret import score_variants, similarities
+from prunescope.interpret.metrics import catalogue
+from prunescope.interpret.metrics.metric import Metric
+from prunescope.networks.architecture import ARCHITECTURES
+from prunescope.networks.coordinates import (
+    DENSE,
+    NOT_RETRAINED,
+    UNTRAINED,
+    Coordinates,
+    format_rate,
+)
+from prunescope.networks.imported import known_weights
+from prunescope.networks.imported.known_weights import Checkpoint
+from prunescope.prune.rates import rates_of
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Attributes
+    ----------
+    config
+        Its checked config.
+    """
+
+    config: Settings
+
+    @property
+    def name(self) -> str:
+        """The name of the study, and of its folder in `results/`."""
+        return str(self.config["study"])
+
+    # --- networks --------------------------------------------------------------------------------
+
+    @cached_property
+    def networks(self) -> list[Coordinates]:
+        """The dense network, its retrained controls, the untrained one, and all pruned ones."""
+        seeds = self.config["seeds"]
+        dense = [
+            Coordinates(DENSE, retraining, format_rate(0), seed)
+            for retraining in [NOT_RETRAINED, *self.config["model"]["retraining"]]
+            for seed in seeds
+        ]
+        pruned = [
+            Coordinates(name, retraining, rate, seed)
+            for name, method in self.config["pruning"]["methods"].items()
+            for retraining in method["retraining"]
+            for rate in rates_of(self.config, name)
+            for seed in seeds
+        ]
+        untrained = [
+            Coordinates(UNTRAINED, NOT_RETRAINED, format_rate(0), seed)
+            for seed in seeds
+            if self.config["model"]["untrained"]
+        ]
+        return dense + untrained + pruned
+
+    @property
+    def varied_networks(self) -> list[Coordinates]:
+        """The networks that are scored in every variant: those at some rates, and the unpruned."""
+        rates = [format_rate(rate) for rate in (0, *self.config["sensitivity"]["rates"])]
+        return [network for network in self.networks if network.rate in rates]
+
+    @property
+    def compacted_networks(self) -> list[Coordinates]:
+        """The networks that are made compact and timed: those at some rates that were retrained."""
+        rates = [format_rate(rate) for rate in self.config["compact"]["rates"]]
+        return [
+            network
+            for network in self.networks
+            if network.rate in rates and network.retraining != NOT_RETRAINED
+        ]
+
+    @property
+    def ablated_networks(self) -> list[Coordinates]:
+        """The networks whose units are silenced one at a time: the dense ones."""
+        return [network for network in self.networks if network.is_dense]
+
+    @property
+    def trained_networks(self) -> list[Coordinates]:
+        """The networks that are trained or retrained here, and so have a history."""
+        return [
+            network
+            for network in self.networks
+            if network.retraining in self.kinds_trained
+            or (network.is_dense and self.checkpoint is None)
+        ]
+
+    # --- pruning and retraining ------------------------------------------------------------------
+
+    @property
+    def architecture(self) -> str:
+        """The plug-in of the architecture, as `code_digest` names it."""
+        return f"{ARCHITECTURES}.{self.config['model']['architecture']}"
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint | None:
+        """The downloaded weights of the dense network; None where it is trained here."""
+        return known_weights.from_config(self.config["model"])
+
+    @property
+    def methods(self) -> list[str]:
+        """The names of the pruning methods."""
+        return list(self.config["pruning"]["methods"])
+
+    @property
+    def kinds_trained(self) -> list[str]:
+        """The kinds of retraining that train."""
+        return [name for name, kind in self.config["retraining"].items() if kind["recipe"]]
+
+    @property
+    def kinds_recalibrated(self) -> list[str]:
+        """The kinds of retraining that measure batch-norm statistics anew, and train nothing."""
+        kinds = self.config["retraining"].items()
+        return [name for name, kind in kinds if kind.get("recalibration") is not None]
+
+    @property
+    def kinds_kept(self) -> list[str]:
+        """The kinds of retraining that leave a pruned network as it is."""
+        changing = [*self.kinds_trained, *self.kinds_recalibrated]
+        return [name for name in self.config["retraining"] if name not in changing]
+
+    def mask_of(self, method: str, retraining: str) -> str:
+        """Whether retraining holds a network's masks: as its method says, else the retraining."""
+        own = self.config["pruning"]["methods"].get(method, {}).get("mask")
+        return str(own or self.config["retraining"][retraining]["mask"])
+
+    def recipe_of(self, retraining: str | None) -> Settings:
+        """The recipe of a kind of retraining; without one, that of the dense network."""
+        kind = self.config["retraining"].get(retraining, {})
+        recipe: Settings = self.config["recipes"][
+            kind.get("recipe") or self.config["model"]["recipe"]
+        ]
+        return recipe
+
+    # --- images ----------------------------------------------------------------------------------
+
+    @property
+    def dataset(self) -> Settings:
+        """The section of the dataset that the study uses."""
+        section: Settings = self.config["datasets"][self.config["dataset"]]
+        return section
+
+    def datasets_from(self, name: str) -> list[str]:
+        """The datasets of the config that come from one source."""
+        return [key for key, kind in self.config["datasets"].items() if kind["source"] == name]
+
+    @property
+    def packed_datasets(self) -> list[str]:
+        """The datasets whose splits are drawn from packed images."""
+        return [
+            key
+            for key, kind in self.config["datasets"].items()
+            if isinstance(source.load(kind["source"]), source.Archive)
+        ]
+
+    @property
+    def image_datasets(self) -> list[str]:
+        """The datasets whose splits are decoded from image files."""
+        return [key for key in self.config["datasets"] if key not in self.packed_datasets]
+
+    @property
+    def trains_on_files(self) -> bool:
+        """Whether image files are decoded while a network trains."""
+        return self.config["dataset"] in self.image_datasets
+
+    @property
+    def decoding(self) -> Settings | None:
+        """How training decodes the dataset's image files; None if its images are packed."""
+        if not self.trains_on_files:
+            return None
+        return {key: self.dataset[key] for key in ("folder", "image_size", "resize", "on_error")}
+
+    @property
+    def preprocessing(self) -> Settings:
+        """How images of the dataset are made into the input of a network."""
+        return {key: self.dataset[key] for key in ("image_size", "mean", "std")}
+
+    # --- metrics and scores ----------------------------------------------------------------------
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The study's own metric."""
+        return catalogue.find(self.config["interpretability"]["similarity"]["metric"])
+
+    @property
+    def own_metric(self) -> Settings:
+        """The settings of the study's own metric, as a job gets them."""
+        similarity = self.config["interpretability"]["similarity"]
+        return {key: value for key, value in similarity.items() if key != "largest_matrix_mb"}
+
+    @property
+    def varied_metrics(self) -> dict[str, Settings]:
+        """Settings of the metrics that only variants of the score compare by."""
+        variants = self.config["sensitivity"]["variants"].values()
+        return {
+            score_variants.metric_of(variant): variant["similarity"]
+            for variant in variants
+            if "similarity" in variant
+        }
+
+    @property
+    def metrics(self) -> list[Settings]:
+        """The settings of the study's own metric, then of those of variants."""
+        return [self.own_metric, *self.varied_metrics.values()]
+
+    @property
+    def varied_poolings(self) -> list[str]:
+        """The poolings that variants of the score need: the study's own comes first."""
+        variants = self.config["sensitivity"]["variants"].values()
+        needed = ["mean", *(variant.get("pooling", "mean") for variant in variants)]
+        return list(dict.fromkeys(needed))
+
+    @cached_property
+    def kinds_of_input(self) -> list[str]:
+        """What scores are computed from, by each of `metrics`.
+
+        The matrix of similarities; where it would exceed `largest_matrix_mb`, the embeddings.
+        """
+        images = self.dataset["probe"]["images"]
+        largest = self.config["interpretability"]["similarity"]["largest_matrix_mb"]
+        if 4 * images**2 <= largest * 1e6:
+            return [similarities.MATRIX] * len(self.metrics)
+        distances = [catalogue.find(settings["metric"]).distance for settings in self.metrics]
+        return [
+            similarities.DISTANCES if distance else similarities.PRODUCTS for distance in distances
+        ]
+
+    @property
+    def scores_from_embeddings(self) -> bool:
+        """Whether scores are computed from embeddings, because the matrix would be too large."""
+        return similarities.MATRIX not in self.kinds_of_input
+
+    # --- what the study is summarised in ---------------------------------------------------------
+
+    @property
+    def published(self) -> list[str]:
+        """The table of published numbers to compare with, if there is one."""
+        path = self.config.get("published")
+        return [path] if path else []
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the study's tables, in `results/<study>/tables/`."""
+        return [
+            *("networks", "units", "layers", "classes", "disagreements", "history", "statistics"),
+            *(["published"] if self.published else []),
+            *(["sizes", "costs"] if self.compacted_networks else []),
+        ]
+
+    @property
+    def facts(self) -> Settings:
+        """What the sentences on a study need to know of its config."""
+        return {
+            "dataset": self.config["dataset"],
+            "probe_images": self.dataset["probe"]["images"],
+            "metric": self.config["interpretability"]["similarity"]["metric"],
+            "margin": self.config["statistics"]["margin"],
+            "random_methods": [
+                name
+                for name, method in self.config["pruning"]["methods"].items()
+                if method["criterion"] == "random"
+            ],
+        }

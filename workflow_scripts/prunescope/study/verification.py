@@ -1,0 +1,134 @@
+"""Whether the files of a study are what its jobs wrote.
+
+Every job leaves the checksums of its outputs beside its log. Here they are compared with the
+files on disk; network files and tables are opened and checked against their schema and their
+provenance too, so that a file of another study or network is recognised.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunescope import compact_files, onnx_models
+from prunescope.foundation import arrays, provenance, tables, whole_files
+from prunescope.foundation.errors import InputError, how_to_rebuild
+from prunescope.networks import network_files
+from prunescope.study import all_tables
+
+COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
+# What trainings, packing and the explorer keep while they run.
+UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file that is not what it should be, why, and what to do about it."""
+
+    path: str
+    problem: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}. {self.advice}"
+
+
+def verify(folders: Sequence[str], logs: Sequence[str]) -> tuple[int, list[Finding]]:
+    """Check every file below `folders` against what the jobs with logs below `logs` wrote.
+
+    Returns
+    -------
+    tuple
+        How many files were checked, and what was found, sorted by path.
+    """
+    written: dict[str, str] = {}
+    for folder in logs:
+        for manifest in sorted(Path(folder).rglob("*.sha256")):
+            written |= whole_files.load_checksums(manifest)
+    present = {path for folder in folders for path in _files(folder)}
+    expected = {path for path in written if path.startswith(tuple(f"{f}/" for f in folders))}
+    findings = [finding for path in expected & present for finding in _check(path, written[path])]
+    findings += [
+        Finding(path, "is not there, though a job wrote it", how_to_rebuild(path))
+        for path in expected - present
+    ]
+    findings += [
+        Finding(path, "no job of this study wrote it", "Move it elsewhere, or delete it")
+        for path in present - expected
+    ]
+    return len(present), sorted(findings, key=lambda finding: finding.path)
+
+
+def _files(folder: str) -> Iterator[str]:
+    for path in Path(folder).rglob("*"):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(UNFINISHED.match(part) for part in parts):
+            yield path.as_posix()
+
+
+def _check(path: str, digest: str) -> Iterator[Finding]:
+    try:
+        problem = _problem(path, digest)
+    except InputError as error:
+        advice = f". {how_to_rebuild(path)}"
+        problem = str(error).removeprefix(f"{path}: ").removesuffix(advice)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+    if problem:
+        yield Finding(path, problem, how_to_rebuild(path))
+
+
+def _problem(path: str, digest: str) -> str:
+    """What is wrong with a file; nothing if it is what its job wrote, and its own."""
+    if Path(path).stat().st_size == 0:
+        return "is empty"
+    # Before anything opens the file: what a library does with a damaged one is never certain.
+    changed = whole_files.checksum(path) != digest
+    if not changed:
+        _check_format(path)
+    with whole_files.reading(path, "file of this workflow"):
+        other = _foreign(path, _provenance(path))
+    if other:
+        return f"belongs elsewhere: its provenance says {other}"
+    return "was changed after its job wrote it" if changed else ""
+
+
+def _check_format(path: str) -> None:
+    """Open a file, and compare it with its schema if it has one."""
+    if path.endswith(".npy"):
+        arrays.load_array(path, memory_map=True)
+    elif path.endswith(COMPACT_TENSORS):
+        compact_files.read_tensors(path)
+    elif path.endswith(".safetensors"):
+        network_files.load(path)
+    elif path.endswith(".parquet") and (table := all_tables.table_of(path)):
+        table.read(path)
+
+
+def _provenance(path: str) -> dict[str, Any]:
+    """What a file says of where it comes from, if it carries that."""
+    if path.endswith(COMPACT_DESCRIPTION):
+        return dict(compact_files.read_description(path)["provenance"])
+    if path.endswith(".onnx"):
+        return onnx_models.read_metadata(path).get(provenance.KEY, {})
+    if path.endswith(".safetensors"):
+        return network_files.read_provenance(path)
+    if path.endswith(".parquet"):
+        return dict(json.loads(tables.read_provenance(path)))
+    return {}
+
+
+def _foreign(path: str, stored: dict[str, Any]) -> str:
+    """The wildcards of a file's provenance that its path contradicts."""
+    wildcards = stored.get("wildcards", {})
+    parts = set(Path(path).parts)
+    prefixed = {"rate": "rate", "seed": "seed"}
+    wrong = [
+        f"{name} {value}"
+        for name, value in wildcards.items()
+        if name in ("study", "method", "retraining", "rate", "seed", "dataset")
+        and f"{prefixed.get(name, '')}{value}" not in parts
+    ]
+    return ", ".join(wrong)

@@ -1,0 +1,1 @@
+"""Tables, statistics, charts, findings and the explorer of a whole study."""

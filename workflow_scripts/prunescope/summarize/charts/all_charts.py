@@ -1,0 +1,45 @@
+"""All charts of a study, by the name of their files.
+
+A chart is aggregated in polars first, so that its specification holds the few rows that are
+drawn. The figures are those of von Rad & Seuffert, arXiv 2409.19727, from our own results; a
+study that has published numbers shows these beside its own.
+"""
+
+from collections.abc import Callable, Mapping
+
+import altair as alt
+
+from prunescope.summarize.charts import (
+    accuracy_charts,
+    interpretability_charts,
+    sensitivity_charts,
+    unit_charts,
+)
+from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.summarize.charts.theme import ChartSettings
+
+CHARTS: Mapping[str, Callable[[ChartData, ChartSettings], alt.TopLevelMixin]] = {
+    "accuracy_without_retraining": accuracy_charts.accuracy_without_retraining,
+    "accuracy_during_retraining": accuracy_charts.accuracy_during_retraining,
+    "iterative_vs_one_shot": accuracy_charts.iterative_vs_one_shot,
+    "accuracy_by_method": accuracy_charts.accuracy_by_method,
+    "mis_by_rate": interpretability_charts.mis_by_rate,
+    "mis_vs_accuracy": interpretability_charts.mis_vs_accuracy,
+    "unit_change": unit_charts.unit_change,
+    "mis_by_depth": unit_charts.mis_by_depth,
+    "sensitivity": sensitivity_charts.sensitivity,
+    "measures": unit_charts.measures,
+}
+
+# Categories of the report: the questions that the charts answer.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "1 Accuracy": (
+        "accuracy_by_method",
+        "accuracy_without_retraining",
+        "accuracy_during_retraining",
+        "iterative_vs_one_shot",
+    ),
+    "2 Interpretability": ("mis_by_rate", "mis_vs_accuracy"),
+    "3 Single units": ("unit_change", "mis_by_depth"),
+    "4 Does the conclusion hold": ("sensitivity", "measures"),
+}

@@ -1,0 +1,334 @@
+"""What charts are drawn from: the study's tables as rows to draw, names, colours, headings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+
+import altair as alt
+import polars as pl
+
+from prunescope.interpret import score_variants
+from prunescope.networks import coordinates
+from prunescope.networks.coordinates import COLUMNS, KIND
+from prunescope.summarize import study_tables
+from prunescope.summarize.charts import theme
+
+
+@dataclass(frozen=True)
+class ChartData:
+    """What the charts are drawn from.
+
+    Attributes
+    ----------
+    networks
+        One row per network, as in `tables.NETWORKS`. Methods and kinds of retraining take
+        their colours and line styles in the order in which they first appear here.
+    history
+        One row per network and epoch, as in `tables.HISTORIES`.
+    dataset
+        Name of the dataset.
+    probe_images
+        Images among which the exemplars of the units were looked for.
+    classes
+        Classes of the dataset, equally frequent: gives the level of chance. Not drawn if None.
+    statistics
+        Estimates, as in `tables.STATISTICS`: the intervals of what is drawn.
+    units
+        One row per unit and network, as in `tables.UNITS`.
+    margin
+        Change of the score that is too small to matter, drawn as a band. Not drawn if None.
+    published
+        Published numbers as from `published.read`, drawn beside those of the study. None if
+        there is nothing to compare with.
+    """
+
+    networks: pl.DataFrame
+    history: pl.DataFrame
+    dataset: str
+    probe_images: int
+    classes: int | None = None
+    published: pl.DataFrame | None = None
+    statistics: pl.DataFrame = field(default_factory=study_tables.STATISTICS.empty)
+    units: pl.DataFrame = field(default_factory=study_tables.UNITS.empty)
+    margin: float | None = None
+
+
+def scored(study: ChartData, column: str) -> pl.DataFrame:
+    """The networks with a value in `column` (it may be missing, or not a number)."""
+    return study.networks.filter(pl.col(column).is_finite().fill_null(False))
+
+
+def lines(
+    study: ChartData,
+    frame: pl.DataFrame,
+    x: str,
+    y: str,
+    *,
+    by_retraining: bool,
+    dense: bool = False,
+    quantity: str | None = None,
+) -> pl.DataFrame:
+    """Rows to draw as lines: x, y, seed, series (the label), ink (the colour) and style.
+
+    `low` and `high` are those of `quantity` in the statistics, the same for all seeds of a kind;
+    null if there are none.
+    """
+    controls = [coordinates.UNTRAINED] if dense else [coordinates.DENSE, coordinates.UNTRAINED]
+    frame = frame.filter(~pl.col("method").is_in(controls)).join(
+        intervals(study, quantity), on=KIND, how="left", maintain_order="left"
+    )
+    method = pl.col("method").replace_strict(names(study), return_dtype=pl.String)
+    series, ink, style = method, method, pl.lit("solid")
+    if by_retraining:
+        retraining = pl.col("retraining").replace_strict(
+            retraining_names(study), return_dtype=pl.String
+        )
+        series = pl.concat_str(method, retraining, separator=", ")
+        ink = (
+            pl.when(pl.col("retraining") == coordinates.NOT_RETRAINED)
+            .then(retraining)
+            .otherwise(method)
+        )
+        style = pl.col("retraining").replace_strict(styles(study), return_dtype=pl.String)
+    return frame.select(
+        "method",
+        "retraining",
+        "seed",
+        x=pl.col(x),
+        y=pl.col(y),
+        series=series,
+        ink=ink,
+        style=style,
+        low="low",
+        high="high",
+    )
+
+
+def intervals(study: ChartData, quantity: str | None) -> pl.DataFrame:
+    """`low` and `high` of a quantity for each kind of network: over seeds, or of its one seed."""
+    found = study.statistics.filter(
+        pl.col("quantity").eq_missing(pl.lit(quantity, dtype=pl.String)),
+        pl.col("variant").is_null(),
+        pl.col("low").is_not_null(),
+        pl.col("pruning").is_not_null(),
+    ).select("retraining", "rate", "seed", "low", "high", method="pruning")
+    seeds = study.networks.group_by(KIND).agg(seeds=pl.col("seed").n_unique())
+    counted = found.join(seeds, on=KIND, maintain_order="left")
+    of_kind = pl.col("seed").is_null() | (pl.col("seeds") == 1)
+    return counted.filter(of_kind).select(*KIND, "low", "high")
+
+
+def interval_facts(drawn: pl.DataFrame, over: str) -> list[str]:
+    """What the bars of a chart of lines are, as facts of a heading."""
+    if drawn["low"].null_count() == drawn.height:
+        return []
+    several = drawn.group_by("series", "x").agg(pl.col("seed").n_unique())["seed"].max() != 1
+    return [f"bars: 95 % intervals over {'seeds' if several else over}"]
+
+
+def published_values(study: ChartData, quantity: str) -> pl.DataFrame:
+    """Published values of a quantity for pruned methods and retraining that the study has."""
+    known = {
+        "our_method": [key for key in names(study) if key not in theme.INKS],
+        "our_retraining": list(retraining_names(study)),
+    }
+    if study.published is None:
+        return pl.DataFrame(schema=_PUBLISHED)
+    rows = study.published.filter(pl.col(name).is_in(keys) for name, keys in known.items())
+    return (
+        rows.filter(quantity=quantity)
+        .select(pl.exclude("method", "retraining", "rate"))
+        .rename({"our_method": "method", "our_retraining": "retraining", "our_rate": "rate"})
+        .select(list(_PUBLISHED))
+    )
+
+
+_PUBLISHED = {
+    "method": pl.String,
+    "retraining": pl.String,
+    "rate": pl.Float64,
+    "epoch": pl.Int32,
+    "value": pl.Float64,
+    "note": pl.String,
+}
+
+
+def published_lines(
+    study: ChartData, published: pl.DataFrame, x: str, *, by_retraining: bool
+) -> pl.DataFrame:
+    """Rows as of `lines` for published values, with their source and what is noted on them."""
+    numbered = published.with_columns(seed=pl.lit(0))
+    drawn = lines(study, numbered, x, "value", by_retraining=by_retraining)
+    return drawn.with_columns(
+        published["note"],
+        series=pl.concat_str("series", pl.lit(theme.PUBLISHED), separator=", "),
+        source=pl.lit(theme.SOURCE),
+    )
+
+
+def published_pairs(study: ChartData) -> pl.DataFrame:
+    """Published networks of which both accuracy and score are known."""
+    key = ("method", "retraining", "rate")
+    scores = published_values(study, "mis_soft").select(*key, mis_soft_live="value")
+    pairs = published_values(study, "top1").join(scores, on=key, maintain_order="left")
+    return pairs.select(
+        method=pl.col("method").replace_strict(names(study), return_dtype=pl.String),
+        retraining=pl.col("retraining").replace_strict(
+            retraining_names(study), return_dtype=pl.String
+        ),
+        rate="rate",
+        top1="value",
+        mis_soft_live="mis_soft_live",
+        ink=pl.lit(theme.PUBLISHED),
+        source=pl.lit(theme.SOURCE),
+    )
+
+
+def references(
+    study: ChartData, networks: pl.DataFrame, column: str, classes: int | None
+) -> pl.DataFrame:
+    """Levels to compare with: the dense networks (mean over seeds) and chance.
+
+    `panel` is the kind of retraining that a level is the control of; null if of all.
+    """
+    kinds = retraining_names(study)
+    levels = (
+        networks.filter(method=coordinates.DENSE)
+        .group_by("retraining", maintain_order=True)
+        .agg(y=pl.col(column).mean())
+        .select(
+            "y",
+            series=pl.when(pl.col("retraining") == coordinates.NOT_RETRAINED)
+            .then(pl.lit("dense"))
+            .otherwise(pl.lit("dense, ") + pl.col("retraining").replace_strict(kinds)),
+            ink=pl.lit("dense"),
+            style=pl.col("retraining").replace_strict(styles(study), return_dtype=pl.String),
+            panel=pl.when(pl.col("retraining") != coordinates.NOT_RETRAINED).then("retraining"),
+        )
+    )
+    return pl.concat([levels, chance(classes)])
+
+
+def score_references(study: ChartData, networks: pl.DataFrame, classes: int | None) -> pl.DataFrame:
+    """Levels to compare scores with: the dense networks, the untrained one, the floor, chance."""
+    untrained = networks.filter(method=coordinates.UNTRAINED)["mis_soft_live"]
+    permuted = study.statistics.filter(quantity="mis_soft_live", variant=score_variants.PERMUTED)[
+        "estimate"
+    ]
+    levels = {coordinates.UNTRAINED: untrained.mean(), theme.FLOOR: permuted.mean()}
+    rows = [
+        (level, name, name, theme.FIXED_STYLES[theme.CHANCE], None)
+        for name, level in levels.items()
+        if level is not None
+    ]
+    more = pl.DataFrame(rows, schema=_REFERENCES, orient="row")
+    return pl.concat([references(study, networks, "mis_soft_live", classes), more])
+
+
+_REFERENCES = {
+    "y": pl.Float64,
+    "series": pl.String,
+    "ink": pl.String,
+    "style": pl.String,
+    "panel": pl.String,
+}
+
+
+def chance(classes: int | None) -> pl.DataFrame:
+    """The level of guessing among equally frequent classes, as a row of `references`."""
+    name = theme.CHANCE
+    rows = [] if classes is None else [(1 / classes, name, name, theme.FIXED_STYLES[name], None)]
+    return pl.DataFrame(rows, schema=_REFERENCES, orient="row")
+
+
+def names(study: ChartData) -> dict[str, str]:
+    """Label of every method, the controls last."""
+    keys = pl.concat([study.networks["method"], study.history["method"]])
+    controls = (coordinates.DENSE, coordinates.UNTRAINED)
+    methods = [key for key in keys.unique(maintain_order=True) if key not in controls]
+    return {key: coordinates.human(key) for key in [*methods, *controls]}
+
+
+def retraining_names(study: ChartData) -> dict[str, str]:
+    """Label of every kind of retraining, none of it first."""
+    keys = pl.concat([study.networks["retraining"], study.history["retraining"]])
+    kinds = [key for key in keys.unique(maintain_order=True) if key != coordinates.NOT_RETRAINED]
+    return {
+        key: coordinates.RETRAINING_NAMES.get(key, coordinates.human(key))
+        for key in [coordinates.NOT_RETRAINED, *kinds]
+    }
+
+
+def styles(study: ChartData) -> dict[str, str]:
+    """Style of line of every kind of retraining."""
+    free = [style for style in theme.DASHES if style not in theme.FIXED_STYLES.values()]
+    kinds = [kind for kind in retraining_names(study) if kind not in theme.FIXED_STYLES]
+    return {**theme.FIXED_STYLES, **dict(zip(kinds, cycle(free), strict=False))}
+
+
+def colour(study: ChartData, field: str, legend: alt.Legend | None) -> alt.Color:
+    """The one scale of colours: methods in order of appearance, then the fixed inks."""
+    methods = [name for name in names(study).values() if name not in theme.INKS]
+    colours = dict(zip(methods, cycle(theme.PALETTE), strict=False)) | theme.INKS
+    if study.published is not None:
+        colours |= {theme.PUBLISHED: theme.PUBLISHED_INK}
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(field, type="nominal", scale=scale, legend=legend)
+
+
+def heading(
+    text: str,
+    study: ChartData,
+    shown: pl.DataFrame,
+    *facts: str,
+    images: str | None = "{} validation images",
+    means: bool = True,
+) -> alt.TitleParams:
+    """What is shown; below it the study, the dataset and the numbers behind it."""
+    studies = pl.concat([study.networks["study"], study.history["study"]]).unique(
+        maintain_order=True
+    )
+    networks = shown.select(COLUMNS).n_unique() if shown.height else 0
+    seeds = shown["seed"].n_unique()
+    subtitle = [
+        f"Study {', '.join(studies) or '(empty)'}",
+        f"dataset {study.dataset}",
+        *([] if images is None else [images.format(_span(study.networks["images"]))]),
+        f"{networks} network{'s' * (networks != 1)}",
+        f"{seeds} seed{'s' * (seeds != 1)}",
+    ]
+    several = means and seeds > 1
+    more = [*facts, *(["lines: mean over seeds, points: single seeds"] if several else [])]
+    return alt.TitleParams(text, subtitle=[*_wrapped(subtitle), *_wrapped(more)])
+
+
+def _wrapped(facts: Sequence[str]) -> list[str]:
+    """Facts in lines that are not much wider than a chart."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and len(lines[-1]) + len(fact) <= theme.SUBTITLE_LENGTH:
+            lines[-1] += f" · {fact}"
+        else:
+            lines.append(fact)
+    return lines
+
+
+def source(published: pl.DataFrame, looks: str = "hollow, thin") -> list[str]:
+    """Where published numbers come from and how they look: a fact of a heading."""
+    return [] if published.is_empty() else [f"{looks}: published by {theme.SOURCE}"]
+
+
+def _span(counts: pl.Series) -> str:
+    values = sorted(set(counts.drop_nulls().to_list()))
+    if not values:
+        return "0"
+    return f"{values[0]:,}" if len(values) == 1 else f"{values[0]:,} to {values[-1]:,}"
+
+
+def mis_facts(study: ChartData) -> list[str]:
+    """What a reader of scores must know, as facts of a heading."""
+    missing = study.networks.height - scored(study, "mis_soft_live").height
+    facts = [f"Machine Interpretability Score over {study.probe_images:,} probe images"]
+    if missing:
+        facts.append(f"{missing} network{'s' * (missing != 1)} without a score left out")
+    return facts

@@ -1,0 +1,289 @@
+"""Charts of what pruned networks cost to run, from measured times."""
+
+from collections.abc import Callable, Mapping
+
+import altair as alt
+import polars as pl
+
+from prunescope.networks import coordinates
+from prunescope.networks.coordinates import COLUMNS
+from prunescope.summarize import gathering
+from prunescope.summarize.charts import chart_rows, theme
+from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.summarize.charts.theme import ChartSettings
+
+# How each variant is called and drawn; the dense network itself is the line of reference.
+VARIANTS = {
+    "dense_folded": ("dense, batch norms folded", "#222222"),
+    "masked": ("masked: zeros in place", "#D55E00"),
+    "compact": ("compact: zeros removed", "#0072B2"),
+}
+RUNTIMES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime"}
+LARGEST_BATCH = pl.col("batch") == pl.col("batch").max()
+ROW_HEIGHT = 34
+
+
+def speed_by_network(
+    study: ChartData, costs: pl.DataFrame, settings: ChartSettings
+) -> alt.TopLevelMixin:
+    """How many times as fast as the dense network each variant of a network is.
+
+    One panel for each runtime and size of batches. Bars span the quartiles of the rounds.
+    """
+    shown = costs.filter(pl.col("variant") != coordinates.DENSE)
+    title = chart_rows.heading(
+        "Speed of pruned networks, measured against the dense one",
+        study,
+        shown,
+        *_facts(shown),
+        "bars: quartiles",
+        images="timed on the CPU",
+        means=False,
+    )
+    if shown.is_empty():
+        return theme.nothing(title, settings, "no network was made compact")
+    rows = _with_labels(study, shown).select(
+        "network",
+        "runtime",
+        "batch",
+        variant=pl.col("variant").replace_strict(
+            {key: name for key, (name, *_) in VARIANTS.items()}
+        ),
+        faster=1 / pl.col("relative_time"),
+        low=1 / pl.col("relative_time_high"),
+        high=1 / pl.col("relative_time_low"),
+        milliseconds=1000 * pl.col("seconds"),
+    )
+    batches = sorted(set(rows["batch"]))
+    labels = gathering.present(rows["network"])
+    # Whole steps up to the fastest one.
+    fastest = float(int(max(rows["high"])) + 1)
+    axis = theme.Axis("Times as fast as the dense network", 0, fastest, ".0f", _steps(fastest))
+    size = ChartSettings(
+        max(theme.SMALLEST_PANEL, settings.width // len(batches)),
+        ROW_HEIGHT * len(labels),
+        settings.png_scale,
+    )
+    panels = [
+        _speed_panel(
+            rows.filter(runtime=runtime, batch=batch),
+            f"{name}, {batch} image{'s' * (batch > 1)} at a time",
+            axis,
+            labels if batch == batches[0] else [],
+            size,
+        )
+        for runtime, name in RUNTIMES.items()
+        for batch in batches
+    ]
+    return theme.finish(alt.concat(*panels, columns=len(batches), spacing=28), title)
+
+
+def accuracy_vs_time(
+    study: ChartData, costs: pl.DataFrame, settings: ChartSettings
+) -> alt.TopLevelMixin:
+    """Top-1 accuracy against the time of a batch, relative to the dense network.
+
+    One panel for each runtime, for the larger batches. A line leads from each masked network to its
+    compact form, which answers alike.
+    """
+    shown = costs.filter(LARGEST_BATCH, pl.col("variant").is_in(["masked", "compact"]))
+    accuracy = study.networks.select(*COLUMNS, "top1")
+    rows = _with_labels(study, shown.join(accuracy, on=COLUMNS, maintain_order="left"))
+    batch = max(shown["batch"], default=0)
+    title = chart_rows.heading(
+        "Accuracy against measured time",
+        study,
+        shown,
+        *_facts(shown),
+        "filled: compact, hollow: the same network with its zeros in place, dashes: dense",
+        means=False,
+    )
+    if rows.is_empty():
+        return theme.nothing(title, settings, "no network was made compact")
+    rows = rows.select(
+        "network",
+        "runtime",
+        "variant",
+        "seed",
+        "relative_time",
+        "top1",
+        method=pl.col("method").replace_strict(chart_rows.names(study)),
+        retraining=pl.col("retraining").replace_strict(chart_rows.retraining_names(study)),
+        milliseconds=1000 * pl.col("seconds"),
+    )
+    last = max(1.2, float(max(rows["relative_time"])) * 1.05)
+    across = theme.Axis(
+        f"Time of {batch} images, relative to the dense network", 0, last, ".1f",
+        tuple(step / 5 for step in range(int(last * 5) + 1)),
+    )  # fmt: skip
+    size = ChartSettings(
+        max(theme.SMALLEST_PANEL, settings.width // 2 + 60), settings.height, settings.png_scale
+    )
+    dense = study.networks.filter(method=coordinates.DENSE).select(
+        "top1",
+        relative_time=pl.lit(1.0),
+        method=pl.lit("dense"),
+        network=pl.lit("dense, ")
+        + pl.col("retraining").replace_strict(chart_rows.retraining_names(study)),
+    )
+    panels = [
+        _accuracy_panel(study, rows.filter(runtime=runtime), dense, across, size).properties(
+            title=theme.panel_title(name)
+        )
+        for runtime, name in RUNTIMES.items()
+    ]
+    return theme.finish(alt.hconcat(*panels, spacing=28), title)
+
+
+CHARTS: Mapping[str, Callable[[ChartData, pl.DataFrame, ChartSettings], alt.TopLevelMixin]] = {
+    "speed_by_network": speed_by_network,
+    "accuracy_vs_time": accuracy_vs_time,
+}
+
+
+def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
+    """What a chart shows of a study, in a sentence with its numbers."""
+    accuracy = study.networks.select(*COLUMNS, "top1")
+    compact = costs.filter(LARGEST_BATCH, variant="compact")
+    rows = _with_labels(study, compact.join(accuracy, on=COLUMNS, maintain_order="left"))
+    if rows.is_empty():
+        return "No network was made compact."
+    say, start = {
+        "speed_by_network": (_say_speed, "compact networks are "),
+        "accuracy_vs_time": (_say_accuracy, "the most accurate compact network has "),
+    }[name]
+    parts = [say(rows.filter(runtime=runtime), words) for runtime, words in RUNTIMES.items()]
+    text = f"With {rows['batch'][0]} images at a time, {start}{'; '.join(parts)}."
+    folded = costs.filter(LARGEST_BATCH, variant="dense_folded")["relative_time"].to_list()
+    if not folded:
+        return text
+    return (
+        f"{text} In PyTorch {len(folded) / sum(folded):.1f} times are owed to folded batch norms, "
+        "without any pruning; onnxruntime folds those of all networks."
+    )
+
+
+def _say_speed(rows: pl.DataFrame, runtime: str) -> str:
+    slowest, fastest = (
+        f"{1 / row['relative_time']:.1f} times as fast as the dense one ({row['network']})"
+        for row in rows.sort("relative_time", maintain_order=True)[[-1, 0]].iter_rows(named=True)
+    )
+    return f"in {runtime} between {slowest} and {fastest}"
+
+
+def _say_accuracy(rows: pl.DataFrame, runtime: str) -> str:
+    best = rows.sort("top1", descending=True, maintain_order=True).row(0, named=True)
+    return (
+        f"{best['top1']:.1%} at {best['relative_time']:.2f} of the dense network's time in "
+        f"{runtime} ({best['network']})"
+    )
+
+
+def _facts(costs: pl.DataFrame) -> list[str]:
+    """What a reader of times must know."""
+    if costs.is_empty():
+        return []
+    rounds, threads = min(costs["rounds"]), sorted(set(costs["threads"]))
+    return [
+        f"median of {rounds} interleaved rounds",
+        f"{' or '.join(map(str, threads))} thread{'s' * (threads != [1])}",
+    ]
+
+
+def _with_labels(study: ChartData, frame: pl.DataFrame) -> pl.DataFrame:
+    """Name each network in words, with its seed if there are several."""
+    parts = [
+        pl.col("method").replace_strict(chart_rows.names(study), return_dtype=pl.String),
+        pl.col("retraining").replace_strict(
+            chart_rows.retraining_names(study), return_dtype=pl.String
+        ),
+        (pl.col("rate") * 100).round().cast(pl.Int64).cast(pl.String) + "%",
+    ]
+    if frame["seed"].n_unique() > 1:
+        parts.append(pl.lit("seed ") + pl.col("seed").cast(pl.String))
+    return frame.with_columns(network=pl.concat_str(parts, separator=", "))
+
+
+def _steps(last: float) -> tuple[float, ...]:
+    step = max(1, round(last / 8))
+    return tuple(float(value) for value in range(0, int(last) + 1, step))
+
+
+def _speed_panel(
+    rows: pl.DataFrame, title: str, axis: theme.Axis, labels: list[str], size: ChartSettings
+) -> alt.LayerChart:
+    y = alt.Y(
+        "network:N",
+        sort=None,
+        title=None,
+        axis=alt.Axis(labelLimit=260, ticks=False, labels=bool(labels), domain=False, grid=True),
+    )
+    names = [name for name, _ in VARIANTS.values()]
+    offset = alt.YOffset("variant:N", sort=names, scale=alt.Scale(paddingOuter=0.9))
+    colour = alt.Color(
+        "variant:N",
+        scale=alt.Scale(domain=names, range=[ink for _, ink in VARIANTS.values()]),
+        legend=alt.Legend(title=None, orient="top", direction="horizontal", labelLimit=260),
+    )
+    base = theme.from_rows(rows).encode(y=y, yOffset=offset, color=colour)
+    layers = [
+        alt.Chart(alt.InlineData(values=[{"one": 1}]))
+        .mark_rule(strokeWidth=1.5, color="#222222")
+        .encode(x=axis.encode(alt.X, "one")),
+        base.mark_rule(strokeWidth=2, opacity=0.6).encode(
+            x=axis.encode(alt.X, "low"), x2=alt.X2("high")
+        ),
+        base.mark_point(filled=True, size=48, opacity=1).encode(
+            x=axis.encode(alt.X, "faster"),
+            tooltip=[
+                alt.Tooltip("network:N"),
+                alt.Tooltip("variant:N"),
+                alt.Tooltip("faster:Q", title="times as fast", format=".2f"),
+                alt.Tooltip("milliseconds:Q", title="ms for a batch", format=".1f"),
+            ],
+        ),
+    ]
+    return alt.LayerChart(layer=layers, width=size.width, height=size.height).properties(
+        title=theme.panel_title(title)
+    )
+
+
+def _accuracy_panel(
+    study: ChartData,
+    rows: pl.DataFrame,
+    dense: pl.DataFrame,
+    across: theme.Axis,
+    size: ChartSettings,
+) -> alt.LayerChart:
+    x, y = across.encode(alt.X, "relative_time"), theme.ACCURACY.encode(alt.Y, "top1")
+    legend = alt.Legend(title="Method", values=[*gathering.present(rows["method"]), "dense"])
+    colour = chart_rows.colour(study, "method", legend)
+    kinds = list(chart_rows.retraining_names(study).values())
+    shape = alt.Shape(
+        "retraining:N",
+        scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
+        legend=alt.Legend(title="Retraining", values=gathering.present(rows["retraining"])),
+    )
+    tooltip = [
+        alt.Tooltip("network:N"),
+        alt.Tooltip("variant:N"),
+        alt.Tooltip("relative_time:Q", title="time relative to dense", format=".2f"),
+        alt.Tooltip("milliseconds:Q", title="ms for a batch", format=".1f"),
+        alt.Tooltip("top1:Q", title="top-1 accuracy", format=".1%"),
+        alt.Tooltip("seed:Q"),
+    ]
+    layers = [
+        theme.from_rows(dense)
+        .mark_point(shape="stroke", size=400, strokeWidth=2.5)
+        .encode(x=x, y=y, color=colour, tooltip=[alt.Tooltip("network:N"), alt.Tooltip("top1:Q")]),
+        theme.from_rows(rows)
+        .mark_line(strokeWidth=1, opacity=0.6)
+        .encode(x=x, y=y, color=colour, detail=["network:N", "seed:N"]),
+        theme.from_rows(rows.filter(variant="masked"))
+        .mark_point(filled=False, size=50, strokeWidth=1.2, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
+        theme.from_rows(rows.filter(variant="compact"))
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
+    ]
+    return alt.LayerChart(layer=layers, width=size.width, height=size.height)

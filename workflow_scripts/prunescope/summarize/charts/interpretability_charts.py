@@ -1,0 +1,222 @@
+"""Charts of the score of networks (figures 5 and 6 of von Rad & Seuffert, arXiv 2409.19727)."""
+
+from math import ceil, floor
+
+import altair as alt
+import polars as pl
+
+from prunescope.networks import coordinates
+from prunescope.summarize import gathering
+from prunescope.summarize.charts import chart_rows, panels, theme
+from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.summarize.charts.theme import ChartSettings
+
+# Accuracies that differ by less from the best one are shown larger.
+CLOSE = 0.1
+# Their axes begin and end at multiples of this.
+STEP = 0.02
+
+
+def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
+    """Mean soft MIS of the live units over the pruning rate (figure 5 of the source).
+
+    One panel for each kind of retraining, one line for each method.
+    """
+    networks, published = (
+        chart_rows.scored(study, "mis_soft_live"),
+        chart_rows.published_values(study, "mis_soft"),
+    )
+    points = chart_rows.lines(
+        study, networks, "rate", "mis_soft_live", by_retraining=False, quantity="mis_soft_live"
+    )
+    band = _margin(study, networks)
+    title = chart_rows.heading(
+        "Interpretability (mean soft MIS) by pruning rate",
+        study,
+        networks,
+        *chart_rows.mis_facts(study),
+        *chart_rows.interval_facts(points, "units"),
+        *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
+        *chart_rows.source(published),
+    )
+    if points.is_empty():
+        return theme.nothing(title, settings, "no pruned network has a score")
+    axis = theme.mis_axis([*networks["mis_soft_live"], *published["value"]])
+    # The score asks which of two images is which. Chance needs a line where it is no edge.
+    references = chart_rows.score_references(study, networks, None if axis.low else 2)
+    theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
+    return theme.finish(
+        panels.small_multiples(
+            points, references, axis, settings, study, theirs, by="retraining", band=band
+        ),
+        title,
+    )
+
+
+def _margin(study: ChartData, networks: pl.DataFrame) -> tuple[float, float] | None:
+    """Scores that differ from that of the dense network by less than the margin."""
+    dense = networks.filter(method=coordinates.DENSE, retraining=coordinates.NOT_RETRAINED)
+    if study.margin is None or dense.is_empty():
+        return None
+    level = float(dense["mis_soft_live"].mean())  # type: ignore[arg-type]
+    return level - study.margin, level + study.margin
+
+
+def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
+    """Mean soft MIS of the live units against top-1 accuracy, a point per network (figure 6).
+
+    Where most networks are about as accurate as the best one, a second panel shows them larger.
+    """
+    networks = chart_rows.scored(study, "mis_soft_live")
+    published = chart_rows.published_pairs(study)
+    points = _points(study, networks)
+    band = _margin(study, networks)
+    bars = points["low"].null_count() < len(points)
+    title = chart_rows.heading(
+        "Interpretability (mean soft MIS) against accuracy",
+        study,
+        networks,
+        *chart_rows.mis_facts(study),
+        *(["bars: 95 % intervals over units and images"] if bars else []),
+        *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
+        *chart_rows.source(published, "small, grey, filled"),
+        means=False,
+    )
+    if networks.is_empty():
+        return theme.nothing(title, settings, "no network has a score")
+    whole = theme.ACCURACY, theme.mis_axis([*points["mis_soft_live"], *published["mis_soft_live"]])
+    is_close = pl.col("top1") > max(points["top1"].to_list()) - CLOSE
+    close = points.filter(is_close)
+    if not len(points) / 2 <= len(close) < len(points):
+        return theme.finish(_cloud(study, points, published, whole, band, settings), title)
+    near = published.filter(is_close)
+    size = theme.share(settings, 2, 1)
+    panel = _cloud(study, points, published, whole, band, size)
+    larger = _cloud(
+        study, close, near, _close_axes(pl.concat([close, near], how="diagonal")), band, size
+    )
+    closer = f"within {100 * CLOSE:.0f} points of the best accuracy (axes cut)"
+    return theme.finish(
+        alt.concat(
+            panel.properties(title=theme.panel_title("all networks")),
+            larger.properties(title=theme.panel_title(closer)),
+            columns=2,
+        ),
+        title,
+    )
+
+
+def _close_axes(points: pl.DataFrame) -> tuple[theme.Axis, theme.Axis]:
+    """Axes that just hold the points and their intervals."""
+    ends = [
+        [value for name in names for value in points[name].drop_nulls().to_list()]
+        for names in (("top1", "top1_low", "top1_high"), ("mis_soft_live", "low", "high"))
+    ]
+    (left, right), (bottom, top) = (
+        (floor(min(values) / STEP) * STEP, min(ceil(max(values) / STEP) * STEP, 1.0))
+        for values in ends
+    )
+    return theme.Axis("Top-1 accuracy (%)", left, right), theme.Axis("", bottom, top, ".2f")
+
+
+def _cloud(
+    study: ChartData,
+    points: pl.DataFrame,
+    published: pl.DataFrame,
+    axes: tuple[theme.Axis, theme.Axis],
+    band: tuple[float, float] | None,
+    settings: ChartSettings,
+) -> alt.LayerChart:
+    """One panel of `mis_vs_accuracy`."""
+    right, up = axes
+    across, upwards = right.encode(alt.X, "top1"), up.encode(alt.Y, "mis_soft_live")
+    kinds = list(chart_rows.retraining_names(study).values())
+    encoding = {
+        "x": across,
+        "y": upwards,
+        "shape": alt.Shape(
+            "retraining:N",
+            scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
+            legend=alt.Legend(title="Retraining", values=gathering.present(points["retraining"])),
+        ),
+    }
+    known = [
+        *gathering.present(points["method"]),
+        *([] if published.is_empty() else [theme.PUBLISHED]),
+    ]
+    legend = alt.Legend(title="Method", values=known)
+    tooltip = [
+        alt.Tooltip("method:N"),
+        alt.Tooltip("retraining:N"),
+        alt.Tooltip("rate:Q", format=".0%"),
+        alt.Tooltip("top1:Q", title="top-1 accuracy", format=".1%"),
+        alt.Tooltip("mis_soft_live:Q", title="mean soft MIS", format=".3f"),
+    ]
+    colour = chart_rows.colour(study, "method", legend)
+    whiskers = theme.from_rows(points.drop_nulls(["low", "top1_low"])).mark_rule(opacity=0.45)
+    layers = [
+        *([] if band is None else [panels.band_layer(band, up, settings)]),
+        whiskers.encode(x=across, y=up.encode(alt.Y, "low"), y2="high:Q", color=colour),
+        whiskers.encode(
+            x=right.encode(alt.X, "top1_low"), x2="top1_high:Q", y=upwards, color=colour
+        ),
+        theme.from_rows(points.drop("low", "high", "top1_low", "top1_high"))
+        .mark_point(size=70, strokeWidth=1.8)
+        .encode(**encoding, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
+        _control_labels(study, points, (across, upwards)),
+    ]
+    if not published.is_empty():
+        layers.append(
+            theme.from_rows(published)
+            .mark_point(size=22, filled=True, opacity=1)
+            .encode(
+                **encoding,
+                color=chart_rows.colour(study, "ink", legend),
+                tooltip=[*tooltip, alt.Tooltip("source:N")],
+            )
+        )
+    return alt.LayerChart(layer=layers, width=settings.width, height=settings.height)
+
+
+def _points(study: ChartData, networks: pl.DataFrame) -> pl.DataFrame:
+    """Networks with the intervals of their score and accuracy; the controls last, on top."""
+    controls = pl.col("method").is_in([coordinates.DENSE, coordinates.UNTRAINED])
+    own = ["method", "retraining", "rate", "seed"]
+    score, accuracy = (
+        study.statistics.filter(pl.col("variant").is_null(), quantity=quantity).select(
+            "retraining", "rate", "seed", "low", "high", method="pruning"
+        )
+        for quantity in ("mis_soft_live", "top1")
+    )
+    joined = networks.join(score, on=own, how="left", maintain_order="left").join(
+        accuracy.rename({"low": "top1_low", "high": "top1_high"}),
+        on=own,
+        how="left",
+        maintain_order="left",
+    )
+    kinds = chart_rows.retraining_names(study)
+    return joined.sort(controls, maintain_order=True).select(
+        *("rate", "seed", "top1", "mis_soft_live", "low", "high", "top1_low", "top1_high"),
+        method=pl.col("method").replace_strict(chart_rows.names(study), return_dtype=pl.String),
+        retraining=pl.col("retraining").replace_strict(kinds, return_dtype=pl.String),
+    )
+
+
+def _control_labels(
+    study: ChartData, points: pl.DataFrame, place: tuple[alt.X | alt.Y, alt.X | alt.Y]
+) -> alt.Chart:
+    """The names of the dense and the untrained network (of several seeds, at their mean)."""
+    x, y = place
+    plain = chart_rows.retraining_names(study)[coordinates.NOT_RETRAINED]
+    named = (
+        points.filter(
+            pl.col("method").is_in([coordinates.DENSE, coordinates.UNTRAINED]),
+            pl.col("retraining") == plain,
+        )
+        .group_by("method", maintain_order=True)
+        .agg(pl.col("top1", "mis_soft_live").mean())
+    )
+    text = theme.from_rows(named).mark_text(
+        align="left", baseline="middle", dx=11, fontSize=theme.LABEL_SIZE
+    )
+    return text.encode(x=x, y=y, text="method:N")

@@ -1,0 +1,345 @@
+"""Lines over points in panels: means, seeds, levels of reference, labels in the margin."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from prunescope.summarize import gathering
+from prunescope.summarize.charts import chart_rows, theme
+from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.summarize.charts.theme import ChartSettings
+
+
+def small_multiples(
+    points: pl.DataFrame,
+    references: pl.DataFrame,
+    axis: theme.Axis,
+    settings: ChartSettings,
+    study: ChartData,
+    published: pl.DataFrame,
+    *,
+    by: str,
+    band: tuple[float, float] | None = None,
+) -> alt.ConcatChart:
+    """Panels over the rate: by method, one line per retraining; or by retraining, one per method.
+
+    Parameters
+    ----------
+    by
+        `method` or `retraining`: what a panel is of.
+    band
+        Values that are too close to a reference to matter.
+    """
+    other = "retraining" if by == "method" else "method"
+    words = {"method": chart_rows.names(study), "retraining": chart_rows.retraining_names(study)}
+    kinds = gathering.present(pl.concat([points[by], published[by]]))
+    columns = 2 if len(kinds) == 4 else min(3, len(kinds))
+    size = theme.share(settings, columns, -(-len(kinds) // columns))
+    rates = theme.rate_axis(points, published)
+    drawn = []
+    for position, kind in enumerate(kinds):
+        # What the panel is of is known: a label need only say the rest.
+        name = pl.col(other).replace_strict(words[other], return_dtype=pl.String)
+        rows = points.filter(pl.col(by) == kind).with_columns(series=name)
+        theirs = published.filter(pl.col(by) == kind).with_columns(
+            series=pl.concat_str(name, pl.lit(theme.PUBLISHED), separator=", ")
+        )
+        levels = references
+        if by == "retraining":
+            levels = references.filter(pl.col("panel").is_null() | (pl.col("panel") == kind))
+            levels = levels.with_columns(
+                series=pl.when(pl.col("panel") == kind)
+                .then(pl.lit("dense, retrained alike"))
+                .otherwise("series")
+            )
+        first = position % columns == 0
+        own = axis if first else theme.Axis("", axis.low, axis.high, axis.format, axis.ticks)
+        panel = draw(rows, levels, (rates, own), size, study, theirs, band=band)
+        heading = theme.panel_title(words[by][kind])
+        drawn.append(panel.properties(title=heading))
+    return alt.concat(*drawn, columns=columns, spacing=24)
+
+
+def draw(
+    points: pl.DataFrame,
+    references: pl.DataFrame,
+    axes: tuple[theme.Axis, theme.Axis],
+    size: ChartSettings,
+    study: ChartData,
+    published: pl.DataFrame | None = None,
+    emphasised: str = "",
+    band: tuple[float, float] | None = None,
+) -> alt.LayerChart:
+    """Mean lines over points of single seeds, levels of reference, labels in the margin.
+
+    Bars are the intervals that come with the points. Published values have thin lines and hollow
+    points.
+    """
+    across, up = axes
+    x, y = across.encode(alt.X, "x"), up.encode(alt.Y, "y")
+    colour = chart_rows.colour(study, "ink", None)
+    dash = dashes()
+    means = points.group_by("series", "ink", "style", "x", maintain_order=True).agg(
+        pl.col("low", "high").first(), y=pl.col("y").mean(), seeds=pl.col("seed").n_unique()
+    )
+    bars = means.drop_nulls("low").with_columns(pl.col("low", "high").clip(up.low, up.high))
+    thick = emphasised in means["series"]
+    weight = pl.lit(2.0)
+    if thick:
+        weight = pl.when(pl.col("series") == emphasised).then(4.0).otherwise(1.5)
+    theirs = points.clear() if published is None else published
+    curve = ("series", "ink", "x", "y")
+    curves = pl.concat([means.select(curve), theirs.select(curve)], how="vertical_relaxed")
+    margin = labels(curves, references, axes, size)
+    tooltip = [
+        alt.Tooltip("series:N"),
+        alt.Tooltip("x:Q", title=theme.one_line(across.title), format=across.format),
+        alt.Tooltip("y:Q", title=theme.one_line(up.title), format=".3f"),
+    ]
+    layers = [
+        *([] if band is None else [band_layer(band, up, size)]),
+        theme.from_rows(references)
+        .mark_rule(strokeWidth=1.5)
+        .encode(x=alt.value(0), x2=alt.value(size.width), y=y, color=colour, strokeDash=dash),
+        theme.from_rows(means.with_columns(weight=weight))
+        .mark_line()
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            strokeDash=dash,
+            strokeWidth=alt.StrokeWidth("weight:N", scale=None, legend=None),
+            detail="series:N",
+        ),
+        theme.from_rows(bars.select("series", "ink", "x", "low", "high"))
+        .mark_rule(strokeWidth=1.2)
+        .encode(x=x, y=up.encode(alt.Y, "low"), y2="high:Q", color=colour),
+        theme.from_rows(points.select("x", "y", "series", "ink", "seed"))
+        .mark_point(filled=True, size=_point_size(means), opacity=0.75)
+        .encode(x=x, y=y, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
+        *_published_layers(theirs, (x, y, colour), tooltip),
+        *label_layers(margin, across, (x, y), colour),
+    ]
+    return alt.LayerChart(layer=layers, width=size.width, height=size.height)
+
+
+def dashes() -> alt.StrokeDash:
+    """The one scale of styles of lines."""
+    scale = alt.Scale(domain=list(theme.DASHES), range=list(theme.DASHES.values()))
+    return alt.StrokeDash("style:N", scale=scale, legend=None)
+
+
+def band_layer(levels: tuple[float, float], up: theme.Axis, size: ChartSettings) -> alt.Chart:
+    """Values that are too close to a reference to matter."""
+    low, high = levels
+    return (
+        theme.from_rows(pl.DataFrame({"y": [low], "high": [high]}))
+        .mark_rect(color=theme.BAND)
+        .encode(x=alt.value(0), x2=alt.value(size.width), y=up.encode(alt.Y, "y"), y2="high:Q")
+    )
+
+
+def _published_layers(
+    published: pl.DataFrame,
+    encoding: tuple[alt.X | alt.Y, alt.X | alt.Y, alt.Color],
+    tooltip: list[alt.Tooltip],
+) -> list[alt.Chart]:
+    if published.is_empty():
+        return []
+    x, y, colour = encoding
+    base = theme.from_rows(published)
+    more = [alt.Tooltip("source:N"), alt.Tooltip("note:N")]
+    return [
+        base.mark_line(strokeWidth=1, strokeDash=[3, 2]).encode(
+            x=x, y=y, color=colour, detail="series:N"
+        ),
+        base.mark_point(
+            filled=False, fill="white", size=_point_size(published), strokeWidth=1.2, opacity=1
+        ).encode(x=x, y=y, color=colour, tooltip=[*tooltip, *more]),
+    ]
+
+
+def _point_size(curves: pl.DataFrame) -> int:
+    return 34 if curves["x"].n_unique() <= 20 else 8
+
+
+def labels(
+    means: pl.DataFrame,
+    references: pl.DataFrame,
+    axes: tuple[theme.Axis, theme.Axis],
+    size: ChartSettings,
+) -> pl.DataFrame:
+    """Where the label of each line stands: in the right margin, clear of the others."""
+    across, up = axes
+    last = pl.col("x") == pl.col("x").max().over("series")
+    ends = means.filter(last).select("series", "ink", pl.col("x").cast(pl.Float64), "y")
+    levels = references.select("series", "ink", pl.lit(float(across.high)).alias("x"), "y")
+    labels = pl.concat([ends, levels])
+    gap = theme.LABEL_SPACING / size.height * (up.high - up.low)
+    margin = theme.LEADER / size.width * (across.high - across.low)
+    return labels.with_columns(
+        label_x=pl.lit(across.high + margin),
+        label_y=pl.Series(spread(labels["y"].to_list(), gap, up.low, up.high), dtype=pl.Float64),
+    )
+
+
+def label_layers(
+    margin: pl.DataFrame,
+    across: theme.Axis,
+    place: tuple[alt.X | alt.Y, alt.X | alt.Y],
+    colour: alt.Color,
+) -> list[alt.Chart]:
+    """The labels that `labels` has placed, each with a leader from the end of its line."""
+    x, y = place
+    return [
+        theme.from_rows(_leaders(margin, across))
+        # Dotted, so that no one takes the way to a label for a measurement.
+        .mark_line(strokeWidth=1, opacity=0.8, strokeDash=[1, 2])
+        .encode(x=x, y=y, color=colour, detail="series:N", order="step:O"),
+        theme.from_rows(margin.select("series", "ink", x="label_x", y="label_y"))
+        .mark_text(align="left", baseline="middle", dx=3, fontSize=theme.LABEL_SIZE)
+        .encode(x=x, y=y, text="series:N", color=alt.value("#222222")),
+    ]
+
+
+def _leaders(labels: pl.DataFrame, across: theme.Axis) -> pl.DataFrame:
+    """The thin lines from the ends of the lines, by the edge of the panel, to the labels."""
+    edge = pl.lit(float(across.high))
+    at, level = pl.col("x"), pl.col("y")
+    stops = [(at, level), (edge, level), (pl.col("label_x"), pl.col("label_y"))]
+    return pl.concat(
+        labels.select("series", "ink", step=pl.lit(step), x=x, y=y)
+        for step, (x, y) in enumerate(stops)
+    )
+
+
+def forest(
+    rows: pl.DataFrame,
+    label: str,
+    axis: theme.Axis,
+    width: int,
+    *,
+    study: ChartData,
+    band: tuple[float, float] | None = None,
+    remark: str | None = None,
+) -> alt.LayerChart:
+    """Estimates with their intervals, one below the other.
+
+    Parameters
+    ----------
+    rows
+        `estimate`, `low`, `high`; several of one label stand side by side, in their order. `ink`
+        is their colour, `kind` their shape.
+    label
+        Column that names a line; lines stand in order of appearance.
+    axis
+        Of the estimates.
+    width
+        Of the panel, in pixels.
+    band
+        Estimates that are too small to matter.
+    remark
+        Column of a number that is written at the right of a line.
+    """
+    names = gathering.present(rows[label])
+    places = {name: place for place, name in enumerate(names)}
+    spread = pl.int_range(pl.len()).over(label)
+    share = (spread - (pl.len().over(label) - 1) / 2) / pl.len().over(label) * 0.7
+    placed = rows.with_columns(
+        line=pl.col(label).replace_strict(places, return_dtype=pl.Float64) + share,
+    )
+    most = int(rows.group_by(label).len()["len"].max())  # type: ignore[arg-type]
+    height = max(20, 5 * most + 8) * len(names)
+    x = axis.encode(alt.X, "estimate")
+    lines = theme.Axis("", len(names) - 0.5, -0.5, names=tuple(names))
+    y = lines.encode(alt.Y, "line")
+    # Clear of the remarks, which legends do not know of.
+    legend = alt.Legend(title="Method", values=gathering.present(placed["ink"]), offset=50)
+    colour = chart_rows.colour(study, "ink", legend)
+    kinds = list(chart_rows.retraining_names(study).values())
+    shape = alt.Shape(
+        "kind:N",
+        scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
+        legend=alt.Legend(title="Retraining", values=gathering.present(placed["kind"]), offset=50),
+    )
+    base = theme.from_rows(
+        placed.select("line", "estimate", "low", "high", "ink", "kind", name=pl.col(label))
+    )
+    zero = theme.from_rows(pl.DataFrame({"estimate": [0.0]}))
+    tooltip = [
+        alt.Tooltip("name:N"),
+        alt.Tooltip("ink:N", title="method"),
+        alt.Tooltip("kind:N", title="retraining"),
+        alt.Tooltip("estimate:Q", format="+.3f"),
+        alt.Tooltip("low:Q", format="+.3f"),
+        alt.Tooltip("high:Q", format="+.3f"),
+    ]
+    layers = [
+        *([] if band is None else [_vertical_band(band, axis, height)]),
+        zero.mark_rule(color="#888888").encode(x=x, y=alt.value(0), y2=alt.value(height)),
+        base.mark_rule(strokeWidth=1.3).encode(
+            x=axis.encode(alt.X, "low"), x2="high:Q", y=y, color=colour
+        ),
+        base.mark_point(filled=True, size=36, opacity=1).encode(
+            x=x, y=y, color=colour, shape=shape, tooltip=tooltip
+        ),
+    ]
+    if remark is not None:
+        remarks = rows.group_by(label, maintain_order=True).agg(pl.col(remark).first())
+        written = remarks.drop_nulls(remark).select(
+            line=pl.col(label).replace_strict(places, return_dtype=pl.Float64),
+            text=pl.col(remark),
+        )
+        layers.append(
+            theme.from_rows(written)
+            .mark_text(align="left", dx=6, fontSize=theme.LABEL_SIZE, color="#555555")
+            .encode(x=alt.value(width), y=y, text=alt.Text("text:Q", format="+.2f"))
+        )
+    return alt.LayerChart(layer=layers, width=width, height=height)
+
+
+def _vertical_band(levels: tuple[float, float], axis: theme.Axis, height: int) -> alt.Chart:
+    low, high = levels
+    return (
+        theme.from_rows(pl.DataFrame({"estimate": [low], "high": [high]}))
+        .mark_rect(color=theme.BAND)
+        .encode(x=axis.encode(alt.X, "estimate"), x2="high:Q", y=alt.value(0), y2=alt.value(height))
+    )
+
+
+def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move positions as little as possible until neighbours are `gap` apart, in [low, high].
+
+    Minimises the sum of squared moves and keeps the order; of equal values, the first comes
+    out highest. Where the room is too small for the gap, the positions fill it evenly.
+
+    Parameters
+    ----------
+    values
+        Positions that are wanted, in any order.
+    gap
+        Least distance between two of them.
+    low, high
+        Room that there is.
+    """
+    if not values:
+        return []
+    gap = min(gap, (high - low) / max(1, len(values) - 1))
+    order = sorted(range(len(values)), key=lambda index: (values[index], -index))
+    # Without the gaps that precede them, the positions must only not decrease: isotonic
+    # regression, solved by pooling neighbours that are out of order.
+    pools: list[tuple[float, int]] = []
+    for rank, index in enumerate(order):
+        mean, size = values[index] - rank * gap, 1
+        while pools and pools[-1][0] > mean:
+            before, count = pools.pop()
+            mean, size = (mean * size + before * count) / (size + count), size + count
+        pools.append((mean, size))
+    fitted = [mean for mean, size in pools for _ in range(size)]
+    ceiling = high - (len(values) - 1) * gap
+    placed = [min(max(value, low), ceiling) + rank * gap for rank, value in enumerate(fitted)]
+    positions = [0.0] * len(values)
+    for index, position in zip(order, placed, strict=True):
+        positions[index] = position
+    return positions

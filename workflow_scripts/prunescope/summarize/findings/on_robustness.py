@@ -1,0 +1,124 @@
+"""Findings on whether the conclusion depends on how the score is made."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from prunescope.interpret import score_variants
+from prunescope.networks import coordinates
+from prunescope.summarize.findings.facts import ALPHA, Facts
+from prunescope.summarize.findings.verdicts import variant_verdicts
+from prunescope.summarize.findings.wording import change, count, listed, tested_in
+
+# What a network loses when a unit is silenced, as in `tables.ABLATION`.
+OUTCOMES = {"top1_drop": "accuracy lost", "loss_rise": "rise of the loss"}
+SCORES = {"mis_soft": "soft MIS", "mis_hard": "hard MIS"}
+
+
+def variants(facts: Facts) -> str:
+    """Whether the verdict on pruned networks is the same under all variants of the score."""
+    found = variant_verdicts(facts)
+    varied = found.filter(pl.col("variant") != score_variants.UNCHANGED)
+    if varied.is_empty():
+        return "No retrained pruned network was scored in several ways."
+    networks = max(varied["networks"].to_list())
+    decided, other = (sum(varied[name].to_list()) for name in ("decided", "other"))
+    text = (
+        f"Scored in {count(len(varied), 'other way')}, the changes of "
+        f"{count(networks, 'network')} against dense lie below, within or above the margin of "
+        f"{facts.margin} by their 95 % intervals, both so and under the study's own score, in "
+        f"{decided} of {sum(varied['networks'].to_list())} comparisons (the others are undecided)"
+    )
+    if other:
+        worst = varied.sort("other", descending=True, maintain_order=True).row(0, named=True)
+        text += (
+            f"; {other} of these contradict the study's own score, most often under "
+            f"`{worst['variant']}` ({worst['other']} of {worst['networks']}): the conclusion "
+            "depends on how the score is made."
+        )
+    else:
+        text += ", never with another verdict."
+    return " ".join([text, *_spread_of_variants(found, varied), *_order(facts)])
+
+
+def _spread_of_variants(found: pl.DataFrame, varied: pl.DataFrame) -> Iterator[str]:
+    own = found.filter(variant=score_variants.UNCHANGED)
+    ordered = varied.sort("mean", maintain_order=True)
+    low, high = ordered.row(0, named=True), ordered.row(-1, named=True)
+    if own.height:
+        yield (
+            f"Their mean change is {change(own['mean'][0])} under the study's own score, and "
+            f"{change(low['mean'])} (`{low['variant']}`) to {change(high['mean'])} "
+            f"(`{high['variant']}`) under the others."
+        )
+
+
+def _order(facts: Facts) -> Iterator[str]:
+    ordered = facts.statistics.filter(
+        pl.col("variant") != score_variants.PERMUTED, quantity="spearman(mis_soft_live, unchanged)"
+    ).sort("estimate", maintain_order=True)
+    if ordered.height:
+        row = ordered.row(0, named=True)
+        yield (
+            f"The order of all {row['n']} networks that were scored so, controls among them, "
+            f"correlates with that of the study's own score by at least "
+            f"{change(row['estimate'])} (`{row['variant']}`)."
+        )
+
+
+def measures(facts: Facts) -> str:
+    """Whether other measures agree with the score, and whether any tells which units matter."""
+    agree = facts.statistics.filter(
+        family="measures", pruning=coordinates.DENSE, retraining=coordinates.NOT_RETRAINED
+    )
+    said = []
+    if agree.height:
+        values = agree["estimate"].to_list()
+        said.append(
+            f"over the units of the dense network the soft MIS correlates with other measures by "
+            f"{change(min(values))} to {change(max(values))} (Spearman)"
+        )
+    ablated = facts.statistics.filter(family="ablation")
+    if ablated.height:
+        said.append(_which_units_matter(ablated))
+    if not said:
+        return "Too few units have several measures."
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _which_units_matter(found: pl.DataFrame) -> str:
+    cells = found.with_columns(
+        pl.col("quantity")
+        .str.extract_groups(r"^spearman\((?<measure>\w+), (?<outcome>\w+)\)$")
+        .struct.unnest()
+    )
+    text = f"when one of {max(found['n'].to_list())} units is silenced"
+    own = cells.filter(measure="mis_soft").group_by("outcome", maintain_order=True)
+    said = [f"the {OUTCOMES[key]} by {_over_seeds(rows)}" for (key,), rows in own]
+    if said:
+        text += f", its soft MIS correlates with {listed(said)}"
+    seeds = cells["seed"].n_unique()
+    shown = [
+        f"{SCORES.get(measure, coordinates.human(measure))} with the {OUTCOMES[outcome]} ("
+        + (change(rows["estimate"][0]) if seeds == 1 else f"in {len(rows)} of {seeds} seeds")
+        + ")"
+        for (measure, outcome), rows in cells.filter(pl.col("p_holm") < ALPHA).group_by(
+            "measure", "outcome", maintain_order=True
+        )
+    ]
+    if not shown:
+        return f"{text}; no measure is shown to tell which units matter"
+    pairs = cells.select("measure", "outcome").n_unique()
+    return (
+        f"{text}; of {pairs} correlations of a measure with a loss, {len(shown)} "
+        f"{'is' if len(shown) == 1 else 'are'} shown after Holm's correction, over units of all "
+        f"depths: {listed(shown)}"
+    )
+
+
+def _over_seeds(rows: pl.DataFrame) -> str:
+    if len(rows) == 1:
+        return change(rows["estimate"][0]) + tested_in(rows.row(0, named=True))
+    values = [row["estimate"] for row in rows.iter_rows(named=True)]
+    return f"{change(min(values))} to {change(max(values))} in {len(values)} seeds"

@@ -1,0 +1,1 @@
+"""Train images as batches."""

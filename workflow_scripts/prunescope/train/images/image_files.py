@@ -1,0 +1,137 @@
+"""Training images that stay in their files: a batch is decoded when it is asked for."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from prunescope.data import decoding, image_tables
+from prunescope.data.packed_images import PackedImages
+from prunescope.foundation.errors import InputError
+from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP, augment, draw_seeds
+
+log = logging.getLogger("prunescope")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The image files of a split and their labels; can be pickled for other processes.
+
+    Attributes
+    ----------
+    folder
+        The dataset's folder.
+    files
+        Paths below it, UTF-8 in fixed width `(images,)`: an array, because the reference counts
+        of a list would make every worker process copy it.
+    labels
+        int64 `(images,)`.
+    image_size
+        Side of the images that are returned, in pixels.
+    resize
+        Shorter side before the centre crop, in pixels.
+    on_error
+        `fail` or `skip`: what a damaged file does.
+    """
+
+    folder: Path
+    files: np.ndarray
+    labels: np.ndarray
+    image_size: int
+    resize: int
+    on_error: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def open(
+        cls, index: str | Path, folder: str | Path, *, image_size: int, resize: int, on_error: str
+    ) -> "ImageFiles":
+        """Take the files that an index lists.
+
+        Raises
+        ------
+        InputError
+            The index is damaged, or not one of image files.
+        """
+        rows = image_tables.INDEX.read(index)
+        if rows["file"].null_count():
+            raise InputError(f"{index}: rows without a file: not the index of a folder of images.")
+        files = np.array([name.encode() for name in rows["file"]])
+        labels = rows["label"].to_numpy().astype(np.int64)
+        return cls(Path(folder), files, labels, image_size, resize, on_error)
+
+    def read(
+        self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
+    ) -> PackedImages:
+        """Decode and augment a batch.
+
+        With `random_resized_crop` first, the piece is cut from the original image. Without it,
+        images are resized and cropped like those that are packed. The same `rng` gives the same
+        bytes in every process.
+
+        With `on_error: skip`, the next readable image of the same class stands in for a damaged
+        file, and the log names the file.
+
+        Parameters
+        ----------
+        indices
+            Which images, integers `(batch,)`.
+        augmentation
+            Keys of `datasets.AUGMENTATIONS`, applied in order.
+        rng
+            Where all chance comes from.
+
+        Raises
+        ------
+        InputError
+            A file is gone, or damaged and not to be skipped.
+        """
+        cut = RANDOM_RESIZED_CROP in augmentation[:1]
+        images = self._crop(indices, rng) if cut else self._centre(indices)
+        return PackedImages(augment(images, augmentation[cut:], rng), self.labels[indices])
+
+    def _centre(self, indices: np.ndarray) -> np.ndarray:
+        images = (self._decode(index) for index in indices)
+        return np.stack(
+            [decoding.resize_and_crop(image, self.resize, self.image_size) for image in images]
+        )
+
+    def _crop(self, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        from prunescope.train.images.random_crops import (
+            crop_at_random,  # slow to import, and not always needed
+        )
+
+        pairs = zip(indices, draw_seeds(len(indices), rng), strict=True)
+        return np.stack(
+            [crop_at_random(self._decode(index), self.image_size, seed) for index, seed in pairs]
+        )
+
+    def _decode(self, index: int) -> Image.Image:
+        path = self._path(index)
+        try:
+            return decoding.decode(path)[0]
+        except decoding.UnreadableError as error:
+            if self.on_error == "fail":
+                raise InputError(decoding.refusal(path, error.kind, str(error))) from error
+            log.warning("%s: %s (%s): another of its class stands in", path, error, error.kind)
+        return self._stand_in(index)
+
+    def _stand_in(self, index: int) -> Image.Image:
+        same = np.flatnonzero(self.labels == self.labels[index])
+        for other in np.roll(same, -1 - np.searchsorted(same, index))[:-1]:
+            try:
+                return decoding.decode(self._path(other))[0]
+            except decoding.UnreadableError:
+                continue
+        raise InputError(
+            f"{self._path(index).parent}: none of the {len(same)} images of this class can be "
+            "read. Put whole files there, or take the class out of both splits and run again "
+            "with `--forcerun index_images`."
+        )
+
+    def _path(self, index: int) -> Path:
+        return self.folder / self.files[index].decode()

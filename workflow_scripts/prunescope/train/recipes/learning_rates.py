@@ -1,0 +1,41 @@
+"""Schedules of the learning rate by the name that a recipe gives."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+from prunescope.train.recipes.recipe import Plan, Recipe
+
+
+def constant(recipe: Recipe, plan: Plan, step: int) -> float:
+    return 1.0
+
+
+def one_cycle(recipe: Recipe, plan: Plan, step: int) -> float:
+    """Rise linearly over the first 30 % of the steps, fall as a cosine (Smith & Topin 2019)."""
+    done = (step + 1) / plan.steps
+    rise = 0.3
+    if done <= rise:
+        return done / rise
+    return 0.5 * (1 + math.cos(math.pi * (done - rise) / (1 - rise)))
+
+
+def cosine(recipe: Recipe, plan: Plan, step: int) -> float:
+    return 0.5 * (1 + math.cos(math.pi * step / plan.steps))
+
+
+def exponential(recipe: Recipe, plan: Plan, step: int) -> float:
+    """Multiply by `gamma` after each epoch (0.9 in arXiv 2409.19727)."""
+    return recipe.gamma ** (step // (plan.images_per_epoch // plan.batch))
+
+
+# The learning rate of each step, as a fraction of `Recipe.lr`.
+SCHEDULES: Mapping[str, Callable[[Recipe, Plan, int], float]] = {
+    "constant": constant,
+    "one_cycle": one_cycle,
+    "cosine": cosine,
+    "exponential": exponential,
+}

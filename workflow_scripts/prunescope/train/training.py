@@ -1,0 +1,415 @@
+"""Train a network by a recipe while its masks are held."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+from prunescope.data.packed_images import PackedImages
+from prunescope.evaluate import accuracy
+from prunescope.evaluate.predictions import predict
+from prunescope.foundation.errors import InputError, StoppedError, SupersededError
+from prunescope.networks import devices
+from prunescope.networks.description import Network
+from prunescope.networks.preprocessing import to_input
+from prunescope.train import processes
+from prunescope.train.held_masks import MaskedParameters, RegrowthError
+from prunescope.train.images.batches import Batch, Reader, TrainImages, divide, read_all
+from prunescope.train.processes import World
+from prunescope.train.recipes.learning_rates import SCHEDULES
+from prunescope.train.recipes.optimizers import OPTIMIZERS
+from prunescope.train.recipes.recipe import PRECISIONS, Recipe, make_plan
+from prunescope.train.saved_state import SavedState
+
+Row = dict[str, float | int | None]
+
+GO_ON, SAVE, STOP, LEAVE = range(4)
+# How often a training looks whether another job has taken over.
+LOOK_SECONDS = 10.0
+CPU = torch.device("cpu")
+
+
+def never() -> bool:
+    """Nobody asks training to stop."""
+    return False
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where and how a training runs; nothing of it changes the result on one kind of device.
+
+    Attributes
+    ----------
+    device
+        Where the module is.
+    workers
+        Processes that read images ahead; 0 reads them in between.
+    world
+        The processes that train together. Batches divided among several differ from whole ones
+        in the order of sums, in augmentation and in dropout.
+    saved_state
+        Where the state is saved from time to time, if it is.
+    stop
+        Asked after every step; True saves the state and ends the training.
+    """
+
+    device: torch.device = CPU
+    workers: int = 0
+    world: World = processes.ALONE
+    saved_state: SavedState | None = None
+    stop: Callable[[], bool] = never
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be trained: the same task gives the same network.
+
+    Attributes
+    ----------
+    network
+        The network at the start; its parameters are float32. Its masks are held.
+    training
+        The train images.
+    validation
+        The validation images. Only the first of several processes needs them.
+    recipe
+        How to train.
+    seed
+        Seeds the order of the images, augmentation and dropout.
+    enforce_masks
+        Whether masks are held; otherwise what they exclude may regrow.
+    """
+
+    network: Network
+    training: TrainImages
+    validation: PackedImages | None
+    recipe: Recipe
+    seed: int | Sequence[int]
+    enforce_masks: bool = True
+
+
+def train(module: nn.Module, task: Task, surroundings: Surroundings | None = None) -> Iterator[Row]:
+    """Train `module`, which was made of `task.network`, in place.
+
+    After every step what the masks exclude is set to zero again, so that neither gradients nor
+    momentum nor weight decay bring it back; with `enforce_masks=False` it may regrow, as in
+    von Rad & Seuffert (arXiv 2409.19727). The masks' sparsity is measured after each epoch.
+
+    Auxiliary heads take part by their loss alone. Where `surroundings.saved_state` holds the state
+    of the same training, it goes on from there, and ends with the same bits as if it had not been
+    interrupted (on the CPU).
+
+    Parameters
+    ----------
+    module
+        The network as a module, on `surroundings.device`.
+    task
+        What to train.
+    surroundings
+        Device, workers, processes; None is one process on the CPU.
+
+    Yields
+    ------
+    dict
+        A row of `history_table.HISTORY` before training and after each epoch. Rows of epochs that
+        an interrupted run finished come first.
+
+    Raises
+    ------
+    RegrowthError
+        An enforced mask was not held.
+    InputError
+        The recipe does not fit the split, or the loss is not finite.
+    StoppedError
+        `surroundings.stop` asked for it; the state is saved if there is a place for it.
+    """
+    session = _Session(module, task, surroundings or Surroundings())
+    session.resume()
+    if not session.rows:
+        session.add_row(epoch=0, step=0)
+    yield from tuple(session.rows)
+    while session.epoch < len(session.plan.steps_by_epoch):
+        session.train_epoch()
+        yield session.rows[-1]
+    module.eval()
+
+
+class _Session:
+    """A training under way: its task, and how far it has come."""
+
+    def __init__(self, module: nn.Module, task: Task, surroundings: Surroundings) -> None:
+        self.module, self.task, self.recipe = module, task, task.recipe
+        self.around, self.world = surroundings, surroundings.world
+        streams = np.random.SeedSequence(task.seed).generate_state(self.world.size)
+        torch.manual_seed(int(streams[self.world.rank]))
+        devices.allow_tf32(self.recipe.tf32)
+        self.plan = make_plan(self.recipe, len(task.training))
+        self.parts = self.recipe.accumulate * self.world.size
+        if self.recipe.batch % self.parts:
+            raise InputError(
+                f"recipe: batch {self.recipe.batch} cannot be divided into {self.parts} equal "
+                f"parts ({self.world.size} processes, `accumulate` {self.recipe.accumulate})."
+            )
+        watched = slice(self.recipe.history_images)
+        self.watched = task.validation and PackedImages(
+            task.validation.images[watched], task.validation.labels[watched]
+        )
+        self.shared = processes.share(module, self.world, surroundings.device)
+        self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
+        self.masked = MaskedParameters(module, task.network.masks)
+        self.optimizer = OPTIMIZERS[self.recipe.optimizer](module.parameters(), self.recipe)
+        self.dtype = getattr(torch, PRECISIONS[self.recipe.precision] or "float32")
+        kind = surroundings.device.type
+        self.scaler = torch.amp.GradScaler(kind, enabled=self.dtype == torch.float16)
+        self.rows: list[Row] = []
+        self.step = self.step_in_epoch = 0
+        self._clear_sums()
+        self._saved_at = self._looked_at = time.monotonic()
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are finished."""
+        return len(self.rows) - 1
+
+    def _clear_sums(self) -> None:
+        # On the device: reading a value there would make every step wait.
+        device = self.around.device
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.hits = torch.zeros((), dtype=torch.int64, device=device)
+
+    def train_epoch(self) -> None:
+        """Train to the end of the epoch; add its row."""
+        epoch = self.epoch + 1
+        steps = self.plan.steps_by_epoch[epoch - 1]
+        self.module.train()
+        batches = self._batches(epoch, steps)
+        while self.step_in_epoch < steps:
+            self._take_step(batches)
+            self._save_or_stop()
+        lr = self._lr(self.step - 1)
+        sums = self.world.gather((float(self.loss), int(self.hits)))
+        loss = sum(part[0] for part in sums) / self.parts / steps
+        self._check(loss, epoch, lr)
+        top1 = sum(part[1] for part in sums) / (steps * self.plan.batch)
+        self.add_row(epoch=epoch, step=self.step, lr=lr, train_loss=loss, train_top1=top1)
+        self.step_in_epoch = 0
+        self._clear_sums()
+
+    def _batches(self, epoch: int, steps: int) -> Iterator[Batch]:
+        """The parts of the epoch's batches that this process reads, from the next step on."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.task.seed, spawn_key=(epoch,)))
+        drawn = rng.permutation(self.plan.images)[: steps * self.plan.batch]
+        first = self.world.rank * self.recipe.accumulate
+        mine = slice(first, first + self.recipe.accumulate)
+        parts = divide(drawn, epoch, self.plan.batch, self.parts, mine, first=self.step_in_epoch)
+        reader = Reader(self.task.training, parts, self.recipe.augmentation, self.task.seed)
+        return read_all(reader, self.around.workers, pin_memory=self.around.device.type == "cuda")
+
+    def _take_step(self, batches: Iterator[Batch]) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._lr(self.step)
+        self.optimizer.zero_grad()
+        for part in range(1, self.recipe.accumulate + 1):
+            with self._averaging(last=part == self.recipe.accumulate):
+                self._pass(*next(batches))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.task.enforce_masks:
+            self.masked.apply()
+        self.step += 1
+        self.step_in_epoch += 1
+
+    def _lr(self, step: int) -> float:
+        return self.recipe.lr * SCHEDULES[self.recipe.schedule](self.recipe, self.plan, step)
+
+    def _averaging(self, last: bool) -> Any:
+        """Gradients are averaged over the processes once a step, not for each part."""
+        if isinstance(self.shared, DistributedDataParallel) and not last:
+            return self.shared.no_sync()
+        return nullcontext()
+
+    def _pass(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        device = self.around.device
+        labels = labels.to(device, non_blocking=True)
+        mixed = self.dtype != torch.float32
+        with torch.autocast(device.type, self.dtype, enabled=mixed):
+            outputs = self.forward(to_input(images, self.task.network.description, device))
+            logits, loss = self._loss(outputs, labels)
+        self.scaler.scale(loss / self.recipe.accumulate).backward()
+        self.loss += loss.detach()
+        self.hits += (logits.argmax(dim=1) == labels).sum()
+
+    def _loss(
+        self, outputs: torch.Tensor | Sequence[torch.Tensor], labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The logits, and the loss with that of the auxiliary heads."""
+        smoothing = self.recipe.label_smoothing
+        if isinstance(outputs, torch.Tensor):
+            return outputs, cross_entropy(outputs, labels, label_smoothing=smoothing)
+        logits, *auxiliary = outputs
+        loss = cross_entropy(logits, labels, label_smoothing=smoothing)
+        for head in auxiliary:
+            extra = cross_entropy(head, labels, label_smoothing=smoothing)
+            loss = loss + self.recipe.auxiliary_weight * extra
+        return logits, loss
+
+    def _check_finite(self, loss: float, epoch: int, lr: float) -> None:
+        # The last step of an epoch may spoil the weights after its loss was still finite.
+        sound = all(bool(torch.isfinite(value).all()) for value in self.module.parameters())
+        if not (sound and math.isfinite(loss)):
+            saved = self.around.saved_state
+            kept = f" The last good state is kept: {saved.path}." if saved and saved.exists else ""
+            raise InputError(
+                f"training: the loss is {loss} in epoch {epoch} at learning rate {lr:.3g}. "
+                f"Lower `lr` of the recipe.{kept}"
+            )
+
+    def _check(self, loss: float, epoch: int, lr: float) -> None:
+        self._check_finite(loss, epoch, lr)
+        if self.task.enforce_masks and (regrown := self.masked.regrown()):
+            raise RegrowthError(f"epoch {epoch}: {regrown} pruned weights are not zero")
+
+    def add_row(self, **measured: float | int | None) -> None:
+        """Measure the network as it is and add a row of the history."""
+        row: Row = {"lr": None, "train_loss": None, "train_top1": None, **measured}
+        if self.watched is not None:
+            self.module.eval()
+            predictions = predict(self.module, self.watched, self.task.network.description)
+            summary = accuracy.summarize(predictions)
+            row |= {"validation_top1": summary["top1"], "validation_loss": summary["loss"]}
+        self.rows.append(row | {"sparsity": self.masked.sparsity()})
+
+    # --- state -------------------------------------------------------------------------------
+
+    def _save_or_stop(self) -> None:
+        order = self.world.decide(self._order())
+        if order == GO_ON:
+            return
+        saved = self.around.saved_state
+        if order == LEAVE:
+            if saved is not None:
+                saved.stop_if_late()
+            raise SupersededError("another job trains this network. This one stops.")
+        if saved is not None:
+            self._check_finite(float(self.loss), self.epoch + 1, self._lr(self.step - 1))
+            self._save(saved)
+        if order == STOP:
+            raise StoppedError(
+                f"asked to stop after step {self.step}; "
+                + (f"the state is saved in {saved.path}" if saved else "nothing is saved")
+            )
+
+    def _order(self) -> int:
+        """What the first process wants to be done after a step; the others follow it."""
+        saved, now = self.around.saved_state, time.monotonic()
+        if self.around.stop():
+            wanted = STOP
+        elif saved is not None and now - self._saved_at >= saved.every_seconds:
+            wanted = SAVE
+        else:
+            wanted = GO_ON
+        if saved is None or not self.world.leads:
+            return wanted
+        if wanted != GO_ON or now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            return LEAVE if saved.lease.taken_over_by() else wanted
+        return wanted
+
+    def _save(self, saved: SavedState) -> None:
+        mine = {
+            "loss": float(self.loss),
+            "hits": int(self.hits),
+            "random": [state.numpy() for state in self._random_states()],
+        }
+        others = self.world.gather(mine)
+        if self.world.leads:
+            tensors = {f"module.{name}": _array(value) for name, value in self._tensors()}
+            tensors |= {f"optimizer.{name}": _array(value) for name, value in self._moments()}
+            for rank, other in enumerate(others):
+                for number, state in enumerate(other.pop("random")):
+                    tensors[f"random.{rank}.{number}"] = state
+            values = {
+                "rows": self.rows,
+                "step": self.step,
+                "step_in_epoch": self.step_in_epoch,
+                "sums": others,
+                "scaler": self.scaler.state_dict(),
+            }
+            saved.save(tensors, values)
+        self._saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the saved state of this training, if there is one."""
+        saved = self.around.saved_state
+        if saved is None:
+            return
+        if self.world.leads:
+            saved.lease.claim()
+        found = saved.load()
+        if found is None:
+            return
+        tensors, values = found
+        with torch.no_grad():
+            for name, value in self._tensors():
+                value.copy_(torch.from_numpy(tensors[f"module.{name}"]))
+        self._restore_moments(tensors)
+        rank = self.world.rank
+        for number, state in enumerate(self._random_states()):
+            state.copy_(torch.from_numpy(tensors[f"random.{rank}.{number}"]))
+            self._set_random_state(number, state)
+        self.rows = values["rows"]
+        self.step, self.step_in_epoch = values["step"], values["step_in_epoch"]
+        self.loss.fill_(values["sums"][rank]["loss"])
+        self.hits.fill_(values["sums"][rank]["hits"])
+        self.scaler.load_state_dict(values["scaler"])
+
+    def _tensors(self) -> Iterable[tuple[str, torch.Tensor]]:
+        return self.module.state_dict().items()
+
+    def _moments(self) -> Iterable[tuple[str, torch.Tensor]]:
+        """What the optimizer remembers of each parameter, as `<number>.<name>`."""
+        for number, remembered in self.optimizer.state_dict()["state"].items():
+            for name, value in remembered.items():
+                if value is not None:
+                    yield f"{number}.{name}", value
+
+    def _restore_moments(self, tensors: Mapping[str, np.ndarray]) -> None:
+        parameters = list(self.module.parameters())
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key in tensors:
+            kind, _, name = key.partition(".")
+            if kind != "optimizer":
+                continue
+            number, _, moment = name.partition(".")
+            value = torch.from_numpy(tensors[key])
+            like = parameters[int(number)]
+            if value.shape == like.shape:
+                # In the layout of the parameter, or other code would compute on it.
+                value = torch.empty_like(like, dtype=value.dtype).copy_(value).detach()
+            state.setdefault(int(number), {})[moment] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _random_states(self) -> list[torch.Tensor]:
+        states = [torch.get_rng_state()]
+        if self.around.device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(self.around.device))
+        return states
+
+    def _set_random_state(self, number: int, state: torch.Tensor) -> None:
+        if number == 0:
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, self.around.device)
+
+
+def _array(value: torch.Tensor) -> np.ndarray:
+    return np.asarray(value.detach().cpu().contiguous().numpy(), order="C")

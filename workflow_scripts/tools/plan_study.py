@@ -1,0 +1,92 @@
+"""Print what is left to do of a study: jobs, hours, disk. Runs a dry run, and nothing else."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.logging import logger
+from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from prunescope.networks import architecture
+from prunescope.study import remaining_work
+from prunescope.study.remaining_work import Job
+
+# How the Snakefile begins to tell what is missing.
+ONLY_A_PLAN = "This is only a plan"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Collector(logging.Handler):
+    """Keeps the jobs that a dry run tells of, and prints errors and what a run would lack."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = config
+        self.jobs: list[Job] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) == LogEvent.JOB_INFO:
+            self.jobs.append(_job(record, self.config))
+        elif record.levelno >= logging.ERROR or record.getMessage().startswith(ONLY_A_PLAN):
+            print(record.getMessage())
+
+
+def _job(record: logging.LogRecord, config: dict[str, Any]) -> Job:
+    told = vars(record)
+    resources = dict(told["resources"].items())
+    return Job(
+        rule=told["rule_name"],
+        outputs=tuple(told["output"]),
+        threads=told["threads"],
+        gpus=int(resources.get("gpu", 0)),
+        minutes=resources.get("runtime"),
+        expected=remaining_work.expected_minutes(
+            told["rule_name"], dict(told["wildcards"].items()), config
+        ),
+    )
+
+
+def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
+    """The jobs that Snakemake would run for a config; all but those that only collect files."""
+    collector = Collector(settings)
+    with SnakemakeApi(OutputSettings(dryrun=True)) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[config]),
+            snakefile=ROOT / "Snakefile",
+        )
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+        logger.addHandler(collector)
+        try:
+            workflow.dag().execute_workflow(executor="dryrun")
+        except Exception as error:
+            api.print_exception(error)
+            sys.exit(1)
+    return [job for job in collector.jobs if job.outputs]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configfile", type=Path, required=True)
+    config = parser.parse_args().configfile
+    if not config.is_file():
+        sys.exit(f"plan: {config} is not there. Name a config: make plan CONFIG=config/paper.yaml")
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    jobs = jobs_to_run(config, settings)
+    logs = Path("results/logs")
+    costs = remaining_work.read_logs(logs / "datasets" / settings["dataset"])
+    costs |= remaining_work.read_logs(logs / settings["study"])
+    size = remaining_work.file_sizes(Path("results") / settings["study"], settings)
+    needs = remaining_work.needs(jobs, costs, size)
+    minutes = architecture.load(settings["model"]["architecture"]).EPOCH_MINUTES
+    print(remaining_work.render(needs, minutes))
+
+
+if __name__ == "__main__":
+    main()
