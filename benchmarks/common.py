@@ -285,10 +285,10 @@ class Material:
     def similarity_file(self) -> Path:
         path = self.kept / "similarity.npy"
         if not path.exists():
-            from prunescope.interpret.metrics import embedding
+            from prunescope.interpret.metrics import comparison
 
             vectors = arrays.load_array(self.embeddings_file)
-            arrays.save_array(embedding.compare(vectors, distance=False), path)
+            arrays.save_array(comparison.compare(vectors, distance=False), path)
         return path
 
 

@@ -14,7 +14,7 @@ from benchmarks.scoring import settings_for
 from benchmarks.workflow import large_config, plan, planned_jobs
 from prunescope.foundation import arrays
 from prunescope.interpret import exemplar_pass, exemplars, mis, similarities
-from prunescope.interpret.metrics import embedding
+from prunescope.interpret.metrics import comparison
 from prunescope.networks import modules
 
 RUNS = 3
@@ -58,7 +58,7 @@ def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
         return lambda: mis.score_units(strongest[:units], weakest[:units], matrix, settings)
 
     def compare(images: int) -> Callable[[], object]:
-        return lambda: embedding.compare(vectors[:images], distance=False)
+        return lambda: comparison.compare(vectors[:images], distance=False)
 
     def score_among(images: int, whole: bool) -> Callable[[], object]:
         sides = strongest % images, weakest % images

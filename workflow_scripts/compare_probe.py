@@ -1,12 +1,12 @@
 """Compare all pairs of probe images: the similarity matrix that scores every unit."""
 
 from prunescope.foundation import arrays, job
-from prunescope.interpret.metrics import embedding
+from prunescope.interpret.metrics import comparison
 
 
 def main(smk) -> None:
     embeddings = arrays.load_array(smk.input.embeddings, memory_map=True)
-    matrix = embedding.compare(embeddings, distance=smk.params.distance)
+    matrix = comparison.compare(embeddings, distance=smk.params.distance)
     arrays.save_array(matrix, smk.output.similarity)
     arrays.save_provenance(smk.output.provenance)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prunescope.interpret import mis, similarities, unit_measures
-from prunescope.interpret.metrics import embedding
+from prunescope.interpret.metrics import comparison
 from prunescope.interpret.similarities import Embeddings
 
 IMAGES, FEATURES, UNITS, PER_SIDE = 90, 24, 7, 40
@@ -36,7 +36,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 @pytest.mark.parametrize("distances", METRICS)
 def test_scores_equal_those_of_the_matrix(distances: bool, block: int) -> None:
     found = vectors(distances)
-    expected = mis.score_units(*sides(), embedding.compare(found, distance=distances), SETTINGS)
+    expected = mis.score_units(*sides(), comparison.compare(found, distance=distances), SETTINGS)
     scores = mis.score_units(*sides(), Embeddings(found, distances), SETTINGS)
     assert np.abs(expected[2]).min() > 1e-4
     for one, other in zip(scores, expected, strict=True):
@@ -48,7 +48,7 @@ def test_monosemanticity_equals_that_of_the_matrix(distances: bool, block: int) 
     found, (strongest, _) = vectors(distances), sides()
     activations = -np.sort(-np.random.default_rng(3).random((UNITS, PER_SIDE)), axis=1)
     lowest = activations[:, -1] - 0.1
-    matrix = embedding.compare(found, distance=distances)
+    matrix = comparison.compare(found, distance=distances)
     expected = unit_measures.monosemanticity(strongest, activations, lowest, matrix)
     scores = unit_measures.monosemanticity(
         strongest, activations, lowest, Embeddings(found, distances)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prunescope.data import source
-from prunescope.data.sources import fashion_mnist
 from prunescope.networks.coordinates import DENSE as DENSE_METHOD
 from prunescope.networks.coordinates import NETWORK_FOLDER, Coordinates
 from prunescope.prune import schedule
@@ -64,27 +63,28 @@ class Paths:
 
     def downloaded_files(self, wildcards: Wildcards) -> list[str]:
         """The files of a dataset's archive that a rule of the workflow fetches."""
-        archive = self._archive(wildcards.dataset)
-        files = archive.FILES if archive.DOWNLOADED else []
-        return [f"{DATASETS}/{wildcards.dataset}/source/{name}" for name in files]
+        return self._downloaded(wildcards.dataset)
 
     def own_files(self, wildcards: Wildcards) -> list[str]:
         """The files of a dataset's archive that lie in the folder which the config names."""
-        archive = self._archive(wildcards.dataset)
+        archive = self._source(wildcards.dataset)
         folder = self.study.config["datasets"][wildcards.dataset]["folder"]
         return [] if archive.DOWNLOADED else [f"{folder}/{name}" for name in archive.FILES]
 
-    def _archive(self, dataset: str) -> Any:
+    def _downloaded(self, dataset: str) -> list[str]:
+        found = self._source(dataset)
+        fetched = isinstance(found, source.Archive) and found.DOWNLOADED
+        return [f"{DATASETS}/{dataset}/source/{name}" for name in found.FILES] if fetched else []
+
+    def _source(self, dataset: str) -> Any:
         return source.load(self.study.config["datasets"][dataset]["source"])
 
     def files_to_fetch(self) -> list[str]:
         """All that the study downloads: a run on machines without network needs it beforehand."""
-        dataset = self.study.config["dataset"]
-        downloaded = dataset in self.study.datasets_from("fashion_mnist")
-        images = fashion_mnist.FILES if downloaded else []
+        images = self._downloaded(self.study.config["dataset"])
         weights = [self.checkpoint_file()] if self.study.checkpoint else []
         return [
-            *(f"{DATASETS}/{dataset}/source/{name}" for name in images),
+            *images,
             *weights,
             *self.metric_weights(),
         ]

@@ -23,7 +23,7 @@ from PIL import Image
 
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation.errors import InputError
-from prunescope.interpret.metrics import catalogue, embedding
+from prunescope.interpret.metrics import catalogue, comparison, embedding
 from prunescope.interpret.metrics.families import dreamsim
 
 NEEDED = "needs the optional environment: make perceptual"
@@ -240,7 +240,7 @@ def assert_parity(release: Release, side: int, count: int = 3) -> None:
         vectors = torch.cat([module.embed(picture) for picture in pixels])
     metric = f"dreamsim:{release.model}"
     (embeddings,) = embedding.embed(images, metric, 224, release.files)
-    matrix = embedding.compare(embeddings, distance=catalogue.find(metric).distance)
+    matrix = comparison.compare(embeddings, distance=catalogue.find(metric).distance)
     np.testing.assert_allclose(1 - matrix[0, 1:], distances, atol=1e-5)
     assert np.all(matrix[0, 1:] < 0.99), "images must be told apart"
     if not release.model.endswith("_patch"):

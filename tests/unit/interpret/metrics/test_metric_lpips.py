@@ -9,7 +9,7 @@ import torchvision
 
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation.errors import InputError
-from prunescope.interpret.metrics import catalogue, embedding
+from prunescope.interpret.metrics import catalogue, comparison, embedding
 from prunescope.interpret.metrics.families import lpips as lpips_module
 
 lpips = pytest.importorskip("lpips", reason="needs the optional environment: make perceptual")
@@ -61,7 +61,7 @@ def upstream_of(net: str, weights: Path, monkeypatch: pytest.MonkeyPatch) -> tor
 def matrix_of(net: str, weights: Path, images: PackedImages, side: int) -> np.ndarray:
     metric = f"lpips:{net}"
     parts = list(embedding.embed(images, metric, side, {weights.name: weights}))
-    return embedding.compare(np.concatenate(parts), distance=catalogue.find(metric).distance)
+    return comparison.compare(np.concatenate(parts), distance=catalogue.find(metric).distance)
 
 
 @EVERY_TRUNK
@@ -86,7 +86,7 @@ def test_the_sum_over_blocks_of_features_is_the_sum(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = matrix_of("alex", weights, pictures(), side=64)
-    monkeypatch.setattr(embedding, "FEATURES", 1000)
+    monkeypatch.setattr(comparison, "FEATURES", 1000)
     np.testing.assert_allclose(matrix_of("alex", weights, pictures(), side=64), whole, atol=1e-6)
 
 

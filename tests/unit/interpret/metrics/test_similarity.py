@@ -16,7 +16,7 @@ from registries import register
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import arrays
 from prunescope.foundation.errors import InputError
-from prunescope.interpret.metrics import catalogue, embedding
+from prunescope.interpret.metrics import catalogue, comparison, embedding
 from prunescope.interpret.metrics.families.timm import efficientnet_lite0_weights
 from prunescope.interpret.metrics.metric import resize
 
@@ -44,7 +44,7 @@ def test_the_matrix_equals_a_loop_of_cosines(rows: np.ndarray) -> None:
     lengths = np.linalg.norm(rows, axis=1)
     rows = rows[lengths > 1e-3]
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    matrix = embedding.compare(unit, distance=False)
+    matrix = comparison.compare(unit, distance=False)
     assert matrix.dtype == np.float32
     assert matrix.shape == (len(rows), len(rows))
     for first, a in enumerate(rows.astype(np.float64)):
@@ -61,7 +61,7 @@ def test_the_matrix_equals_a_loop_of_cosines(rows: np.ndarray) -> None:
 def test_cosines_by_hand() -> None:
     unit = np.array([[1, 0], [0, 1], [-1, 0], [0.6, 0.8]], dtype=np.float32)
     expected = [[1, 0, -1, 0.6], [0, 1, 0, 0.8], [-1, 0, 1, -0.6], [0.6, 0.8, -0.6, 1]]
-    np.testing.assert_allclose(embedding.compare(unit, distance=False), expected, atol=1e-7)
+    np.testing.assert_allclose(comparison.compare(unit, distance=False), expected, atol=1e-7)
 
 
 def embed(images: PackedImages) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_embeddings_are_rows_of_length_one(embeddings: np.ndarray) -> None:
     assert embeddings.shape == (4, 1280)
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-5)
-    matrix = embedding.compare(embeddings, distance=False)
+    matrix = comparison.compare(embeddings, distance=False)
     assert np.all(matrix[~np.eye(4, dtype=bool)] < 0.99), "images must be told apart"
 
 
@@ -176,8 +176,8 @@ def test_batches_make_the_same_file_as_the_whole(tmp_path: Path) -> None:
 @given(hnp.arrays(np.float32, (5, 7), elements=st.floats(-1, 1, width=32)))
 def test_distances_equal_a_loop(rows: np.ndarray) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedding, "FEATURES", 3)
-        matrix = embedding.compare(rows, distance=True)
+        patch.setattr(comparison, "FEATURES", 3)
+        matrix = comparison.compare(rows, distance=True)
     expected = [[1 - ((a - b) ** 2).sum() for b in rows] for a in rows]
     np.testing.assert_allclose(matrix, expected, atol=1e-5)
     np.testing.assert_array_equal(np.diag(matrix), 1)

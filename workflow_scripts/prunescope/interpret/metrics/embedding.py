@@ -1,4 +1,4 @@
-"""Embed images with a perceptual metric, and compare all pairs of them."""
+"""Embed images with a perceptual metric."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,8 +9,6 @@ from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import whole_files
 from prunescope.interpret.metrics.catalogue import find
 from prunescope.interpret.metrics.metric import package_versions
-
-FEATURES = 1 << 14
 
 
 def embed(
@@ -68,35 +66,3 @@ def save(batches: Iterator[np.ndarray], images: int, path: str | Path) -> None:
                 header["shape"] = (images, *batch.shape[1:])
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(batch).tobytes())
-
-
-def compare(embeddings: np.ndarray, *, distance: bool) -> np.ndarray:
-    """Similarity of all pairs of images.
-
-    Parameters
-    ----------
-    embeddings
-        `(images, features)` float32, as `embed` makes them; may be memory-mapped.
-    distance
-        Whether the metric that made them is a distance.
-
-    Returns
-    -------
-    numpy.ndarray
-        `(images, images)` float32, symmetric: cosines, or 1 minus the distance.
-    """
-    if distance:
-        return (1 - _squared_distances(embeddings)).astype(np.float32)
-    matrix = np.asarray(embeddings @ embeddings.T)
-    return (matrix + matrix.T) / 2
-
-
-def _squared_distances(vectors: np.ndarray) -> np.ndarray:
-    """Squared distances of all pairs of rows, from blocks of features: float64."""
-    products = np.zeros((len(vectors), len(vectors)))
-    for start in range(0, vectors.shape[1], FEATURES):
-        block = np.asarray(vectors[:, start : start + FEATURES], dtype=np.float64)
-        products += block @ block.T
-    squares = np.diag(products)
-    distances = squares[:, None] + squares[None, :] - products - products.T
-    return np.maximum(distances, 0)
