@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .slurm import Cluster, missing
+from cluster.slurm import Cluster, missing
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import sys
 import yaml
 from workspaces import TINY, Workspace
 
-from .slurm import Cluster
+from cluster.slurm import Cluster
 
 PROFILE = "profiles/slurm"
 # Steps that are short for small images.

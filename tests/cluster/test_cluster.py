@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from workspaces import Workspace, copy_project, temporary_project
 
-from .slurm import Cluster
-from .submission import PROFILE, fill_in, submit
+from cluster.slurm import Cluster
+from cluster.submission import PROFILE, fill_in, submit
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,8 @@ import pytest
 import yaml
 from workspaces import TINY, Workspace, copy_project, temporary_project
 
-from .slurm import Cluster
-from .submission import command, environment, fill_in
+from cluster.slurm import Cluster
+from cluster.submission import command, environment, fill_in
 
 pytestmark = pytest.mark.slow
 

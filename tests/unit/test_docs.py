@@ -5,7 +5,7 @@ import re
 from itertools import product
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import torch
 import yaml
+from files import load_module
 
 from prunescope import compact_files, onnx_models, tracing
 from prunescope.data import image_tables, packed_images
@@ -49,15 +50,6 @@ def fences(page: str, language: str) -> list[str]:
     """The code blocks of a page, without their indentation."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^\1```", read(page), flags=re.M | re.S)
     return [dedent(code) for _, code in found]
-
-
-def load_module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_page_of_artifacts_is_that_of_the_schemas() -> None:
