@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope import datasets, onnx_models, onnx_sessions, tables
+from prunescope import datasets, tables
+from prunescope.compact.graph import onnx_models, onnx_sessions
 from prunescope.errors import InputError
 
 BATCH = 100

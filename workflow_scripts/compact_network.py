@@ -4,22 +4,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from prunescope import (
-    artifacts,
-    checkpoints,
-    compact_files,
-    compact_modules,
-    compaction,
-    datasets,
-    equivalence,
-    folding,
-    job,
-    networks,
+from prunescope import artifacts, checkpoints, datasets, job, networks, preprocessing, tables
+from prunescope.compact import equivalence, removal, sizes
+from prunescope.compact.graph import (
+    batch_norms,
+    graph_files,
     onnx_models,
     onnx_sessions,
-    preprocessing,
-    sizes,
-    tables,
+    torch_modules,
     tracing,
 )
 
@@ -30,7 +22,7 @@ CHECKED = 32
 def main(smk) -> None:
     dense, network = checkpoints.load(smk.input.dense), checkpoints.load(smk.input.network)
     graph = tracing.trace(network.description)
-    made = compaction.compact(*folding.fold_batch_norms(graph, network.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, network.tensors))
     model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
     images = datasets.PackedImages.open(smk.input.images, smk.input.labels).images[:CHECKED]
     check(network, made, model, np.array(images))
@@ -49,8 +41,8 @@ def main(smk) -> None:
     tables.SIZES.write(tables.SIZES.conform(pl.DataFrame(rows)), smk.output.sizes)
     layers = pl.DataFrame(made.layers)
     tables.COMPACTION.write(tables.COMPACTION.conform(layers), smk.output.compaction)
-    compact = compact_files.CompactNetwork(network.description, made.graph, made.tensors)
-    compact_files.save(compact, smk.output.description, smk.output.tensors)
+    compact = graph_files.CompactNetwork(network.description, made.graph, made.tensors)
+    graph_files.save(compact, smk.output.description, smk.output.tensors)
     with artifacts.atomic(smk.output.onnx) as temporary:
         temporary.write_bytes(model)
 
@@ -61,7 +53,7 @@ def check(network, made, model, images) -> None:
     with torch.inference_mode():
         masked = networks.to_module(network)
         expected = masked(inputs).numpy()
-        outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
+        outputs = torch_modules.build(made.graph, made.tensors)(inputs).numpy()
         exact = masked.double()(inputs.double()).numpy()
     in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
     rounding = equivalence.difference(exact, expected)

@@ -17,20 +17,18 @@ import yaml
 from prunescope import (
     charts,
     checkpoints,
-    compact_files,
     datasets,
     interpretability_charts,
     networks,
-    onnx_models,
     pruning,
     recipes,
     similarity,
     study,
     tables,
     theme,
-    tracing,
 )
 from prunescope.chart_rows import Study
+from prunescope.compact.graph import graph_files, onnx_models, tracing
 from prunescope.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,10 +115,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = folder / FOLDER / "networks/structured/one_shot/rate0.80/seed0"
     blank = blank_googlenet()
     checkpoints.save(blank, network / "network.safetensors")
-    compact = compact_files.CompactNetwork(
+    compact = graph_files.CompactNetwork(
         blank.description, tracing.trace(blank.description), blank.tensors
     )
-    compact_files.save(compact, network / "compact.json", network / "compact.safetensors")
+    graph_files.save(compact, network / "compact.json", network / "compact.safetensors")
     model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
     (network / "compact.onnx").write_bytes(model)
     return folder

@@ -10,18 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prunescope import (
-    artifacts,
-    checkpoints,
-    compact_files,
-    onnx_models,
-    provenance,
-    tables,
-    verification,
-)
+from prunescope import artifacts, checkpoints, provenance, tables, verification
 from prunescope.checkpoints import Description, Network
+from prunescope.compact.graph import graph_files, onnx_models
+from prunescope.compact.graph.graph import INPUT, Graph, Node
 from prunescope.errors import InputError
-from prunescope.graphs import INPUT, Graph, Node
 
 FOLDER = "results/small/networks/dense/none/rate0.00/seed0"
 NETWORK = f"{FOLDER}/network.safetensors"
@@ -52,8 +45,8 @@ def write_compact(path: str) -> None:
     graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
     tensors = {"fc.weight": np.arange(3000, dtype=np.float32).reshape(1000, 3)}
     description = Description("googlenet", 1000, 32, (0.3,) * 3, (0.4,) * 3)
-    compact = compact_files.CompactNetwork(description, graph, tensors)
-    compact_files.save(compact, Path(path).with_suffix(".json"), path)
+    compact = graph_files.CompactNetwork(description, graph, tensors)
+    graph_files.save(compact, Path(path).with_suffix(".json"), path)
     model = onnx_models.to_onnx(graph, tensors, description)
     Path(path).with_suffix(".onnx").write_bytes(model)
 
@@ -127,8 +120,8 @@ READERS: dict[str, Callable[[str], object]] = {
     NETWORK: checkpoints.load,
     TABLE: tables.ACCOUNTING.read,
     ARRAY: artifacts.load_array,
-    COMPACT[0]: lambda _path: compact_files.load(COMPACT[1]),
-    COMPACT[1]: compact_files.load,
+    COMPACT[0]: lambda _path: graph_files.load(COMPACT[1]),
+    COMPACT[1]: graph_files.load,
     COMPACT[2]: onnx_models.read_metadata,
 }
 

@@ -10,23 +10,17 @@ import pytest
 import torch
 from workspaces import PROJECT, Workspace
 
-from prunescope import (
-    checkpoints,
-    compact_files,
-    compact_modules,
-    compaction,
-    datasets,
-    equivalence,
-    folding,
-    networks,
+from prunescope import checkpoints, datasets, networks, preprocessing, pruning, tables
+from prunescope.checkpoints import Network
+from prunescope.compact import equivalence, removal
+from prunescope.compact.graph import (
+    batch_norms,
+    graph_files,
     onnx_models,
     onnx_sessions,
-    preprocessing,
-    pruning,
-    tables,
+    torch_modules,
     tracing,
 )
-from prunescope.checkpoints import Network
 
 pytestmark = pytest.mark.slow
 
@@ -55,11 +49,11 @@ def images(finished: Workspace) -> datasets.PackedImages:
 def prove(masked: Network, images: datasets.PackedImages) -> None:
     inputs = preprocessing.to_input(np.array(images.images[:48]), masked.description)
     graph = tracing.trace(masked.description)
-    made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
     model = onnx_models.to_onnx(made.graph, made.tensors, masked.description)
     with torch.inference_mode():
         expected = networks.to_module(masked)(inputs).numpy()
-        outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
+        outputs = torch_modules.build(made.graph, made.tensors)(inputs).numpy()
     in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
     equivalence.require(expected, {"pytorch": outputs, "onnxruntime": in_onnx})
 
@@ -98,10 +92,10 @@ def test_the_files_are_one_network(
     finished: Workspace, images: datasets.PackedImages, folder: str
 ) -> None:
     place = finished.path(folder)
-    compact = compact_files.load(place / "compact.json")
+    compact = graph_files.load(place / "compact.json")
     inputs = preprocessing.to_input(np.array(images.images[:16]), compact.description)
     with torch.inference_mode():
-        expected = compact_modules.build(compact.graph, compact.tensors)(inputs).numpy()
+        expected = torch_modules.build(compact.graph, compact.tensors)(inputs).numpy()
     session = onnx_sessions.open_session((place / "compact.onnx").read_bytes(), 1)
     outputs = session(np.ascontiguousarray(inputs.numpy()))
     assert equivalence.difference(expected, outputs) <= 1e-4

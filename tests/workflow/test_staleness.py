@@ -164,10 +164,10 @@ CODE_EDITS = {
         f"{MODULES}/theme.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"summarize_findings": 1, **DRAWN, **COST_DRAWN},
     ),
-    "line of compaction.py": (
-        f"{MODULES}/compaction.py", "if read.sum() < 2:", "if read.sum() <= 1:", COMPACTED,
+    "line of removal.py": (
+        f"{MODULES}/compact/removal.py", "if read.sum() < 2:", "if read.sum() <= 1:", COMPACTED,
     ),
-    "line of costs.py": (f"{MODULES}/costs.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
+    "line of timing.py": (f"{MODULES}/compact/timing.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
     "line of cost_charts.py": (
         f"{MODULES}/cost_charts.py", "ROW_HEIGHT = 34", "ROW_HEIGHT = 35",
         COST_DRAWN,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope import artifacts, checkpoints, compact_files, onnx_models, provenance, tables
+from prunescope import artifacts, checkpoints, provenance, tables
+from prunescope.compact.graph import graph_files, onnx_models
 from prunescope.errors import InputError, how_to_rebuild
 
 COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
@@ -97,7 +98,7 @@ def _check_format(path: str) -> None:
     if path.endswith(".npy"):
         artifacts.load_array(path, memory_map=True)
     elif path.endswith(COMPACT_TENSORS):
-        compact_files.read_tensors(path)
+        graph_files.read_tensors(path)
     elif path.endswith(".safetensors"):
         checkpoints.load(path)
     elif path.endswith(".parquet") and (table := tables.table_of(path)):
@@ -107,7 +108,7 @@ def _check_format(path: str) -> None:
 def _provenance(path: str) -> dict[str, Any]:
     """What a file says of where it comes from, if it carries that."""
     if path.endswith(COMPACT_DESCRIPTION):
-        return dict(compact_files.read_description(path)["provenance"])
+        return dict(graph_files.read_description(path)["provenance"])
     if path.endswith(".onnx"):
         return onnx_models.read_metadata(path).get(provenance.KEY, {})
     if path.endswith(".safetensors"):

@@ -12,19 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from prunescope import (
-    compact_modules,
-    compaction,
-    equivalence,
-    folding,
-    networks,
-    pruning,
-    tables,
-    tracing,
-)
+from prunescope import networks, pruning, tables
 from prunescope.checkpoints import Description, Network
-from prunescope.compaction import Compact
-from prunescope.graphs import INPUT, Graph, Node
+from prunescope.compact import equivalence, removal
+from prunescope.compact.graph import batch_norms, torch_modules, tracing
+from prunescope.compact.graph.graph import INPUT, Graph, Node
+from prunescope.compact.removal import Compact
 
 POINT = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
 PADDED = {**POINT, "padding": (1, 1)}
@@ -116,21 +109,21 @@ def outputs(module: nn.Module, images: torch.Tensor) -> np.ndarray:
         return module(images).numpy()
 
 
-def run(graph: Graph, tensors: compaction.Tensors, images: torch.Tensor) -> np.ndarray:
-    return outputs(compact_modules.build(graph, tensors), images)
+def run(graph: Graph, tensors: removal.Tensors, images: torch.Tensor) -> np.ndarray:
+    return outputs(torch_modules.build(graph, tensors), images)
 
 
 def prove(network: Network, *, fold: bool = True) -> Compact:
     """Compact a network; check that outputs are the same, and that nothing more could go."""
     graph, tensors = tracing.trace(network.description), network.tensors
     if fold:
-        graph, tensors = folding.fold_batch_norms(graph, tensors)
-    made = compaction.compact(graph, tensors)
+        graph, tensors = batch_norms.fold_batch_norms(graph, tensors)
+    made = removal.compact(graph, tensors)
     images = images_for(network)
     expected = outputs(networks.to_module(network), images)
     assert np.isfinite(expected).all()
     assert equivalence.difference(expected, run(made.graph, made.tensors, images)) <= 1e-5
-    again = compaction.compact(made.graph, made.tensors)
+    again = removal.compact(made.graph, made.tensors)
     assert again.graph == made.graph
     assert again.tensors.keys() == made.tensors.keys()
     assert all(np.array_equal(again.tensors[name], made.tensors[name]) for name in made.tensors)
@@ -138,7 +131,7 @@ def prove(network: Network, *, fold: bool = True) -> Compact:
     return made
 
 
-def check_report(made: Compact, graph: Graph, tensors: compaction.Tensors) -> None:
+def check_report(made: Compact, graph: Graph, tensors: removal.Tensors) -> None:
     rows = tables.COMPACTION.conform(pl.DataFrame(made.layers))
     gone = pl.sum_horizontal("filters_zero", "filters_folded", "filters_unread")
     assert (rows["filters"] == rows.select(pl.col("filters_kept") + gone).to_series()).all()
@@ -208,7 +201,7 @@ def test_every_method(
         )
         masked = in_double(settle(googlenet.masked(masks)).masked(masks))
         graph = tracing.trace(masked.description)
-        made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
+        made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
         expected = outputs(networks.to_module(masked), images)
         assert expected.std(axis=0).max() > 0.01 * np.abs(expected).max(), "the images look alike"
         found = run(made.graph, made.tensors, images)
@@ -380,7 +373,7 @@ def same(graph: Graph, tensors: dict, made: Compact) -> None:
 
 def test_constants_join_the_bias_of_a_reader_without_padding() -> None:
     graph, tensors = constant_then(POINT)
-    made = compaction.compact(graph, tensors)
+    made = removal.compact(graph, tensors)
     weight = tensors["second.weight"][:, :, 0, 0]
     assert np.allclose(made.tensors["second.bias"], weight[:, 1] * 2 + weight[:, 2] * 4)
     assert made.tensors["second.weight"].shape == (2, 1, 1, 1)
@@ -393,7 +386,7 @@ def test_constants_join_the_bias_of_a_reader_without_padding() -> None:
 
 def test_constants_join_the_running_mean_of_a_batch_norm() -> None:
     graph, tensors = constant_then(POINT, norm=True)
-    made = compaction.compact(graph, tensors)
+    made = removal.compact(graph, tensors)
     weight = tensors["second.weight"][:, :, 0, 0]
     moved = tensors["norm.running_mean"] - weight[:, 1] * 2 - weight[:, 2] * 4
     assert np.allclose(made.tensors["norm.running_mean"], moved)
@@ -403,7 +396,7 @@ def test_constants_join_the_running_mean_of_a_batch_norm() -> None:
 
 def test_padding_keeps_one_constant_channel_that_stands_for_all() -> None:
     graph, tensors = constant_then(PADDED)
-    made = compaction.compact(graph, tensors)
+    made = removal.compact(graph, tensors)
     # The varying filter, and the one that emits 4; the 2 is half of it.
     assert made.tensors["first.bias"].tolist() == [0.5, 4]
     weight = tensors["second.weight"]
@@ -437,7 +430,7 @@ def test_readers_of_the_same_channels_share_one_gather(small: Network) -> None:
 
 def test_auxiliary_heads_are_left_out(googlenet: Network) -> None:
     graph = tracing.trace(googlenet.description)
-    made = compaction.compact(graph, googlenet.tensors)
+    made = removal.compact(graph, googlenet.tensors)
     assert not [name for name in made.tensors if name.startswith("aux")]
     assert len(made.layers) == 58
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import fx, nn
 
-from prunescope.graphs import INPUT, Graph, Node, check_shapes
+from prunescope.compact.graph.graph import INPUT, Graph, Node, check_shapes
 
 
 class Select(nn.Module):

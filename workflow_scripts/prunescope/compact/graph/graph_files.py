@@ -11,10 +11,10 @@ import numpy as np
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
-from prunescope import artifacts, graphs, provenance
+from prunescope import artifacts, provenance
 from prunescope.checkpoints import Description
+from prunescope.compact.graph.graph import Graph, check_shapes, from_json, to_json
 from prunescope.errors import InputError, how_to_rebuild
-from prunescope.graphs import Graph
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
         temporary.write_bytes(packed)
     values = {
         "network": asdict(replace(network.description, layers=(), auxiliary_heads=False)),
-        "graph": graphs.to_json(network.graph),
+        "graph": to_json(network.graph),
         "tensors": {"file": Path(tensors).name, "sha256": hashlib.sha256(packed).hexdigest()},
         "provenance": provenance.current(),
     }
@@ -57,7 +57,7 @@ def load(description: str | Path) -> CompactNetwork:
         expected = values["tensors"]["sha256"]
         fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
         described = Description(**fields | {"layers": ()})
-        graph = graphs.from_json(values["graph"])
+        graph = from_json(values["graph"])
     if not path.is_file() or artifacts.checksum(path) != expected:
         raise InputError(
             f"{path}: not the tensors that {description} describes: the file is damaged, or of "
@@ -65,7 +65,7 @@ def load(description: str | Path) -> CompactNetwork:
         )
     tensors = read_tensors(path)
     with artifacts.reading(description, "description of a compact network"):
-        graphs.check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
+        check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
     return CompactNetwork(described, graph, tensors)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prunescope.graphs import INPUT
+from prunescope.compact.graph.graph import INPUT
 
 
 def open_session(model: bytes, threads: int) -> Callable[[np.ndarray], np.ndarray]:

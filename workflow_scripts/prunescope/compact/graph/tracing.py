@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from prunescope import networks
 from prunescope.checkpoints import Description
-from prunescope.graphs import INPUT, Graph, Node
+from prunescope.compact.graph.graph import INPUT, Graph, Node
 
 # What torchvision's GoogLeNet with `transform_input` does: from ImageNet's mean and deviation of
 # each channel to 0.5 and 0.5.
@@ -29,7 +29,7 @@ def trace(description: Description) -> Graph:
     Raises
     ------
     NotImplementedError
-        The architecture does something that `graphs` has no operation for.
+        The architecture does something that graphs have no operation for.
     """
     plain = replace(description, transform_input=False, auxiliary_heads=False)
     with torch.device("meta"):

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from prunescope.folding import scale_and_shift
-from prunescope.graphs import INPUT, PARAMETERS, Graph, Node
+from prunescope.compact.graph.batch_norms import scale_and_shift
+from prunescope.compact.graph.graph import INPUT, PARAMETERS, Graph, Node
 
 Tensors = Mapping[str, np.ndarray]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prunescope.graphs import BUFFERS, Graph
+from prunescope.compact.graph.graph import BUFFERS, Graph
 
 # How hard zlib tries: what `zip` and `gzip` do by default.
 LEVEL = 6

@@ -11,25 +11,20 @@ import torch
 from conftest import PREPROCESSING
 from torch import nn
 
-from prunescope import (
-    compact_files,
-    compact_modules,
-    compaction,
-    equivalence,
-    folding,
-    graphs,
-    networks,
+from prunescope import networks, pruning
+from prunescope.checkpoints import Description, Network
+from prunescope.compact import compared_forms, equivalence, removal, sizes
+from prunescope.compact.graph import (
+    batch_norms,
+    graph_files,
     onnx_models,
     onnx_sessions,
-    pruning,
-    sizes,
+    torch_modules,
     tracing,
-    variants,
 )
-from prunescope.checkpoints import Description, Network
-from prunescope.compact_files import CompactNetwork
+from prunescope.compact.graph.graph import INPUT, Graph, Node, from_json, to_json
+from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.errors import InputError
-from prunescope.graphs import INPUT, Graph, Node
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +44,7 @@ def masked() -> Network:
 @pytest.fixture(scope="module")
 def compact(masked: Network) -> CompactNetwork:
     graph = tracing.trace(masked.description)
-    made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
     return CompactNetwork(masked.description, made.graph, made.tensors)
 
 
@@ -70,13 +65,13 @@ def expected(masked: Network, images: torch.Tensor) -> np.ndarray:
 
 def save(compact: CompactNetwork, folder: Path) -> tuple[Path, Path]:
     paths = (folder / "compact.json", folder / "compact.safetensors")
-    compact_files.save(compact, *paths)
+    graph_files.save(compact, *paths)
     return paths
 
 
 def test_saved_and_loaded(compact: CompactNetwork, tmp_path: Path) -> None:
     description, tensors = save(compact, tmp_path)
-    loaded = compact_files.load(description)
+    loaded = graph_files.load(description)
     assert loaded.graph == compact.graph
     assert loaded.tensors.keys() == compact.tensors.keys()
     for name, tensor in compact.tensors.items():
@@ -92,8 +87,8 @@ def test_saved_and_loaded(compact: CompactNetwork, tmp_path: Path) -> None:
 def test_a_rebuilt_module_answers_as_the_masked_one(
     compact: CompactNetwork, tmp_path: Path, images: torch.Tensor, expected: np.ndarray
 ) -> None:
-    loaded = compact_files.load(save(compact, tmp_path)[0])
-    module = compact_modules.build(loaded.graph, loaded.tensors)
+    loaded = graph_files.load(save(compact, tmp_path)[0])
+    module = torch_modules.build(loaded.graph, loaded.tensors)
     assert not module.training
     assert set(module.state_dict()) == set(loaded.tensors)
     with torch.inference_mode():
@@ -108,7 +103,7 @@ def test_tensors_of_another_network_are_refused(compact: CompactNetwork, tmp_pat
     with pytest.raises(
         InputError, match=r"compact\.safetensors: not the tensors that .* describes"
     ):
-        compact_files.load(description)
+        graph_files.load(description)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"network": {}}', "3"])
@@ -116,30 +111,30 @@ def test_damaged_descriptions_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "compact.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"compact\.json: not a whole description"):
-        compact_files.load(path)
+        graph_files.load(path)
 
 
 def test_graphs_as_json(compact: CompactNetwork) -> None:
-    values = json.loads(json.dumps(graphs.to_json(compact.graph)))
-    assert graphs.from_json(values) == compact.graph
+    values = json.loads(json.dumps(to_json(compact.graph)))
+    assert from_json(values) == compact.graph
     unknown = {"channels": 3, "nodes": [{"name": "a", "op": "exec", "inputs": [INPUT]}]}
     with pytest.raises(InputError, match="unknown operation 'exec'"):
-        graphs.from_json(unknown)
+        from_json(unknown)
     dangling = {"channels": 3, "nodes": [{"name": "a", "op": "relu", "inputs": ["b"]}]}
     with pytest.raises(InputError, match="reads b, which no step before it makes"):
-        graphs.from_json(dangling)
+        from_json(dangling)
 
 
 def test_tensors_that_do_not_fit_are_refused(compact: CompactNetwork) -> None:
     tensors = dict(compact.tensors)
     name = "inception3a.branch1.conv.weight"
     with pytest.raises(InputError, match=f"tensor {name} is missing"):
-        compact_modules.build(
+        torch_modules.build(
             compact.graph, {key: value for key, value in tensors.items() if key != name}
         )
     tensors[name] = tensors[name][:, 1:]
     with pytest.raises(InputError, match=r"inception3a\.branch1\.conv takes .* channels"):
-        compact_modules.build(compact.graph, tensors)
+        torch_modules.build(compact.graph, tensors)
 
 
 # --- tracing ---------------------------------------------------------------------------------
@@ -151,7 +146,7 @@ def test_a_traced_graph_is_the_network(
     graph = tracing.trace(masked.description)
     used = {name: masked.tensors[name] for name in graph.tensor_names(masked.tensors)}
     with torch.inference_mode():
-        found = compact_modules.build(graph, used)(images).numpy()
+        found = torch_modules.build(graph, used)(images).numpy()
     assert equivalence.difference(expected, found) <= 1e-6
     assert graph.nodes[0].op == "scale"
     assert {name for name in masked.tensors if name not in used} == {
@@ -236,7 +231,7 @@ def test_torch_exports_the_module_itself(
     compact: CompactNetwork, images: torch.Tensor, expected: np.ndarray, tmp_path: Path
 ) -> None:
     """`torch.export` and `torch.onnx.export` take the module; batches may have any size."""
-    module = compact_modules.build(compact.graph, compact.tensors)
+    module = torch_modules.build(compact.graph, compact.tensors)
     batch = {INPUT: {0: torch.export.Dim("batch", min=1, max=64)}}
     program = torch.export.export(module, (images[:3],), dynamic_shapes=batch)
     with torch.inference_mode():
@@ -287,11 +282,11 @@ def test_all_variants_answer_alike_where_they_must(
     model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
     found = {
         (runtime, name): np.asarray(load()(images))
-        for runtime, kinds in variants.loaders(masked, masked, compact, model, 1).items()
+        for runtime, kinds in compared_forms.loaders(masked, masked, compact, model, 1).items()
         for name, load in kinds.items()
     }
     assert len(found) == 7
     for kind, logits in found.items():
         assert equivalence.difference(expected, logits) <= 1e-4, kind
-    for load in variants.small_loaders(masked.description, 1).values():
+    for load in compared_forms.small_loaders(masked.description, 1).values():
         assert np.asarray(load()(images)).shape == (5, 10)

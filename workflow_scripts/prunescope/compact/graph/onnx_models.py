@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from prunescope import artifacts, provenance
 from prunescope.checkpoints import Description
-from prunescope.graphs import INPUT, Graph, Node
+from prunescope.compact.graph.graph import INPUT, Graph, Node
 
 # Of 2021: any runtime in use reads it.
 OPSET = 15

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunescope import compact_modules, folding, networks, onnx_models, onnx_sessions, tracing
+from prunescope import networks
 from prunescope.checkpoints import Description, Network
-from prunescope.compact_files import CompactNetwork
-from prunescope.graphs import INPUT, Graph, Node
+from prunescope.compact.graph import batch_norms, onnx_models, onnx_sessions, torch_modules, tracing
+from prunescope.compact.graph.graph import INPUT, Graph, Node
+from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.preprocessing import to_input
 
 PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
@@ -41,7 +42,7 @@ def loaders(
         How many threads onnxruntime uses. Those of torch are a setting of the process.
     """
     graph = tracing.trace(dense.description)
-    folded = folding.fold_batch_norms(graph, dense.tensors)
+    folded = batch_norms.fold_batch_norms(graph, dense.tensors)
     models = {
         "dense": onnx_models.to_onnx(graph, dense.tensors, dense.description),
         "masked": onnx_models.to_onnx(graph, masked.tensors, masked.description),
@@ -50,9 +51,9 @@ def loaders(
     return {
         PYTORCH: {
             "dense": lambda: in_torch(networks.to_module(dense)),
-            "dense_folded": lambda: in_torch(compact_modules.build(*folded)),
+            "dense_folded": lambda: in_torch(torch_modules.build(*folded)),
             "masked": lambda: in_torch(networks.to_module(masked)),
-            "compact": lambda: in_torch(compact_modules.build(compact.graph, compact.tensors)),
+            "compact": lambda: in_torch(torch_modules.build(compact.graph, compact.tensors)),
         },
         ONNXRUNTIME: {
             name: partial(in_onnxruntime, model, threads) for name, model in models.items()
@@ -81,7 +82,7 @@ def small_loaders(description: Description, threads: int) -> dict[str, Load]:
     }
     model = onnx_models.to_onnx(graph, tensors, description)
     return {
-        PYTORCH: lambda: in_torch(compact_modules.build(graph, tensors)),
+        PYTORCH: lambda: in_torch(torch_modules.build(graph, tensors)),
         ONNXRUNTIME: lambda: in_onnxruntime(model, threads),
     }
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from prunescope.graphs import Graph, Node
+from prunescope.compact.graph.graph import Graph, Node
 
 Tensors = Mapping[str, np.ndarray]
 
