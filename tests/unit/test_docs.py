@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import one_operation
 import polars as pl
 import pytest
 import torch
@@ -28,7 +29,9 @@ from prunescope import (
     theme,
 )
 from prunescope.chart_rows import Study
+from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import graph_files, onnx_models, tracing
+from prunescope.compact.graph.operations.table import OPERATIONS
 from prunescope.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,10 +155,11 @@ def test_snippets_run_as_printed(
 def extension(defined: str) -> dict[str, Any]:
     """The namespace of a module after the snippet that defines `defined` was added to it."""
     (code,) = [code for code in fences("docs/extending.md", "python") if defined in code]
-    name = re.match(r"# workflow_scripts/prunescope/(\w+)\.py\n", code)
-    assert name is not None
-    namespace = dict(vars(importlib.import_module(f"prunescope.{name[1]}")))
-    exec(compile(code, f"extension of {name[1]}", "exec"), namespace)
+    path = re.match(r"# workflow_scripts/(prunescope/[\w/]+)\.py\n", code)
+    assert path is not None
+    name = path[1].replace("/", ".")
+    namespace = dict(vars(importlib.import_module(name)))
+    exec(compile(code, f"extension of {name}", "exec"), namespace)
     return namespace
 
 
@@ -235,6 +239,55 @@ def test_a_dataset(tmp_path: Path) -> None:
         assert packed.images.shape == (number, 3, 32, 32)
         assert packed.images.dtype == np.uint8
         assert len(tables.INDEX.read(output[f"{split}_index"])) == number
+
+
+class Leaky(torch.nn.Module):
+    """Two convolutions with leaky ReLUs and a classifier."""
+
+    def __init__(self, description: checkpoints.Description) -> None:
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 8, 3)
+        self.rectified = torch.nn.LeakyReLU(0.25)
+        self.second = torch.nn.Conv2d(8, 6, 1)
+        self.again = torch.nn.LeakyReLU(0.1)
+        self.fc = torch.nn.Linear(6, description.classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        images = self.again(self.second(self.rectified(self.first(images))))
+        return self.fc(images.mean(dim=(2, 3)))
+
+
+def test_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is traced, compacted, and written as PyTorch and ONNX, by what its class says."""
+    (operation,) = (
+        operation
+        for operation in extension("class LeakyReLU")["OPERATIONS"]
+        if operation.name not in OPERATIONS
+    )
+    description = checkpoints.Description("leaky", 3, 6, (0.3,) * 3, (0.4,) * 3)
+    monkeypatch.setitem(networks.ARCHITECTURES, "leaky", Leaky)
+    with pytest.raises(NotImplementedError, match=r"no counterpart of .*rectified"):
+        tracing.trace(description)
+    monkeypatch.setitem(OPERATIONS, operation.name, operation)
+    one_operation.prove(operation.name, one_operation.Sample({"slope": 0.1}))
+
+    torch.manual_seed(0)
+    network = networks.to_network(Leaky(description), description)
+    mask = np.ones((8, 3, 3, 3), bool)
+    mask[2:7] = False
+    masked = network.masked({"first.weight": mask})
+    graph = tracing.trace(description)
+    assert [node.op for node in graph.nodes].count(operation.name) == 2
+    made = removal.compact(graph, masked.tensors)
+    # Filters without weights emit their bias, or a fraction of it: a constant, which is folded.
+    assert made.tensors["first.weight"].shape == (3, 3, 3, 3)
+    assert made.layers[0]["filters_folded"] == 5
+    images = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    with torch.inference_mode():
+        expected = networks.to_module(masked)(torch.from_numpy(images)).numpy()
+    for runtime in (one_operation.in_torch, one_operation.in_onnx):
+        found = runtime(made.graph, made.tensors, images)
+        assert equivalence.difference(expected, found) <= 1e-5
 
 
 def test_a_chart(monkeypatch: pytest.MonkeyPatch) -> None:

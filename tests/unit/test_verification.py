@@ -13,7 +13,8 @@ import pytest
 from prunescope import artifacts, checkpoints, provenance, tables, verification
 from prunescope.checkpoints import Description, Network
 from prunescope.compact.graph import graph_files, onnx_models
-from prunescope.compact.graph.graph import INPUT, Graph, Node
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.nodes import INPUT, Node
 from prunescope.errors import InputError
 
 FOLDER = "results/small/networks/dense/none/rate0.00/seed0"

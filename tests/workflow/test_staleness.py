@@ -164,8 +164,11 @@ CODE_EDITS = {
         f"{MODULES}/theme.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"summarize_findings": 1, **DRAWN, **COST_DRAWN},
     ),
-    "line of removal.py": (
-        f"{MODULES}/compact/removal.py", "if read.sum() < 2:", "if read.sum() <= 1:", COMPACTED,
+    "line of an operation": (
+        f"{MODULES}/compact/graph/operations/weighted.py",
+        "if read.sum() < 2:",
+        "if read.sum() <= 1:",
+        COMPACTED,
     ),
     "line of timing.py": (f"{MODULES}/compact/timing.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
     "line of cost_charts.py": (

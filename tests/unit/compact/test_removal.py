@@ -16,7 +16,8 @@ from prunescope import networks, pruning, tables
 from prunescope.checkpoints import Description, Network
 from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import batch_norms, torch_modules, tracing
-from prunescope.compact.graph.graph import INPUT, Graph, Node
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.nodes import INPUT, Node, Tensors
 from prunescope.compact.removal import Compact
 
 POINT = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
@@ -109,7 +110,7 @@ def outputs(module: nn.Module, images: torch.Tensor) -> np.ndarray:
         return module(images).numpy()
 
 
-def run(graph: Graph, tensors: removal.Tensors, images: torch.Tensor) -> np.ndarray:
+def run(graph: Graph, tensors: Tensors, images: torch.Tensor) -> np.ndarray:
     return outputs(torch_modules.build(graph, tensors), images)
 
 
@@ -131,7 +132,7 @@ def prove(network: Network, *, fold: bool = True) -> Compact:
     return made
 
 
-def check_report(made: Compact, graph: Graph, tensors: removal.Tensors) -> None:
+def check_report(made: Compact, graph: Graph, tensors: Tensors) -> None:
     rows = tables.COMPACTION.conform(pl.DataFrame(made.layers))
     gone = pl.sum_horizontal("filters_zero", "filters_folded", "filters_unread")
     assert (rows["filters"] == rows.select(pl.col("filters_kept") + gone).to_series()).all()

@@ -1,14 +1,13 @@
 """Compact networks as ONNX models, written from their description.
 
-Written, not traced by `torch.onnx.export`: that takes seconds, names everything anew, and needs
-torch; the graph has a counterpart in ONNX for each of its steps already. The same network gives the
-same bytes.
+They are written, not traced by `torch.onnx.export`, which takes seconds, gives everything new
+names, and needs torch. The graph has a counterpart in ONNX for each of its steps already. The same
+network gives the same bytes.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import onnx
@@ -16,14 +15,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from prunescope import artifacts, provenance
 from prunescope.checkpoints import Description
-from prunescope.compact.graph.graph import INPUT, Graph, Node
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.nodes import INPUT, Tensors
+from prunescope.compact.graph.operations.table import operation_of
 
 # Of 2021: any runtime in use reads it.
 OPSET = 15
 IR_VERSION = 8
 OUTPUT = "logits"
-
-Tensors = Mapping[str, np.ndarray]
 
 
 def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
@@ -32,14 +31,34 @@ def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
     The model takes float32 `images`, `(batch, 3, side, side)`, scaled to 0..1 and normalised with
     the `mean` and `std` of its metadata, and gives `logits`, `(batch, classes)`. Its metadata hold
     the description (`network`) and the running job's provenance (`prunescope`), both as JSON.
+
+    Parameters
+    ----------
+    graph
+        What the network computes.
+    tensors
+        Its parameters and buffers, by name; others are left out.
+    description
+        How to feed it.
+
+    Returns
+    -------
+    bytes
+        The content of a file.
+
+    Raises
+    ------
+    ValueError
+        An operation is not known.
     """
-    constants = {name: np.asarray(tensors[name], order="C") for name in graph.tensor_names(tensors)}
-    steps = []
+    held = {name: np.asarray(tensors[name], order="C") for name in graph.tensor_names(tensors)}
     for node in graph.nodes:
-        steps += CONVERTERS[node.op](node, constants)
+        added = operation_of(node).onnx_tensors(node)
+        held |= {node.tensor(name): array for name, array in added.items()}
+    steps = [step for node in graph.nodes for step in operation_of(node).to_onnx(node, held)]
     used = {name for step in steps for name in step.input}
     initializers = [
-        numpy_helper.from_array(array, name) for name, array in constants.items() if name in used
+        numpy_helper.from_array(array, name) for name, array in held.items() if name in used
     ]
     side = description.image_size
     model = helper.make_model(
@@ -87,71 +106,3 @@ def _renamed(step: onnx.NodeProto, output: str) -> onnx.NodeProto:
     if step.output[0] == output:
         step.output[0] = OUTPUT
     return step
-
-
-def _step(op: str, node: Node, *more: str, name: str = "", **attributes: Any) -> onnx.NodeProto:
-    name = name or node.name
-    return helper.make_node(op, [*node.inputs, *more], [name], name=name, **attributes)
-
-
-def _parameters(node: Node, constants: Tensors, *names: str) -> list[str]:
-    return [node.tensor(name) for name in names if node.tensor(name) in constants]
-
-
-def _window(node: Node) -> dict[str, Any]:
-    return {
-        "strides": list(node.settings["stride"]),
-        "pads": [*node.settings["padding"]] * 2,
-        "dilations": list(node.settings["dilation"]),
-    }
-
-
-def _conv(node: Node, constants: Tensors) -> list[onnx.NodeProto]:
-    return [_step("Conv", node, *_parameters(node, constants, "weight", "bias"), **_window(node))]
-
-
-def _linear(node: Node, constants: Tensors) -> list[onnx.NodeProto]:
-    return [_step("Gemm", node, *_parameters(node, constants, "weight", "bias"), transB=1)]
-
-
-def _batch_norm(node: Node, constants: Tensors) -> list[onnx.NodeProto]:
-    names = _parameters(node, constants, "weight", "bias", "running_mean", "running_var")
-    return [_step("BatchNormalization", node, *names, epsilon=node.settings["eps"])]
-
-
-def _max_pool(node: Node, _constants: Tensors) -> list[onnx.NodeProto]:
-    settings = {"kernel_shape": list(node.settings["kernel"]), **_window(node)}
-    return [_step("MaxPool", node, ceil_mode=int(node.settings["ceil_mode"]), **settings)]
-
-
-def _select(node: Node, constants: Tensors) -> list[onnx.NodeProto]:
-    return [_step("Gather", node, *_parameters(node, constants, "channels"), axis=1)]
-
-
-def _scale(node: Node, constants: dict[str, np.ndarray]) -> list[onnx.NodeProto]:
-    for key in ("factor", "shift"):
-        value = np.array(node.settings[key], dtype=np.float32).reshape(1, -1, 1, 1)
-        # The only tensors that are not in the graph's own.
-        constants[node.tensor(key)] = value
-    scaled = f"{node.name}.scaled"
-    return [
-        _step("Mul", node, node.tensor("factor"), name=scaled),
-        _step("Add", replace(node, inputs=(scaled,)), node.tensor("shift")),
-    ]
-
-
-def _global_mean(node: Node, _constants: Tensors) -> list[onnx.NodeProto]:
-    return [_step("ReduceMean", node, axes=[2, 3], keepdims=0)]
-
-
-CONVERTERS: Mapping[str, Callable[[Node, dict], list[onnx.NodeProto]]] = {
-    "conv": _conv,
-    "linear": _linear,
-    "batch_norm": _batch_norm,
-    "max_pool": _max_pool,
-    "select": _select,
-    "scale": _scale,
-    "relu": lambda node, _constants: [_step("Relu", node)],
-    "concat": lambda node, _constants: [_step("Concat", node, axis=1)],
-    "global_mean": _global_mean,
-}
