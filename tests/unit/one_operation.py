@@ -58,7 +58,6 @@ def network_with(op: str, sample: Sample) -> tuple[Graph, dict[str, np.ndarray]]
     made = OPERATIONS[op].channels_out(Node("it", op, inputs, sample.settings), read, shapes)
     tensors["fc.weight"] = rng.normal(size=(3, made))
     tensors["fc.weight"][:, ::2] = 0
-    tensors["fc.bias"] = np.zeros(3)
     nodes.append(Node("fc", "linear", (nodes[-1].name,)))
     return Graph(tuple(nodes)), {name: _float32(tensor) for name, tensor in tensors.items()}
 

@@ -395,6 +395,18 @@ def test_constants_join_the_running_mean_of_a_batch_norm() -> None:
     same(graph, tensors, made)
 
 
+def test_constants_of_a_last_layer_without_bias_become_its_bias() -> None:
+    """Nobody behind it could take them."""
+    graph, tensors = constant_then(POINT)
+    del tensors["fc.bias"]
+    tensors["second.weight"][1] = 0
+    tensors["second.bias"] = np.array([0, 3], np.float32)
+    made = removal.compact(graph, tensors)
+    assert np.allclose(made.tensors["fc.bias"], tensors["fc.weight"][:, 1] * 3)
+    assert layer(made, "fc")["constants_folded"] == 1
+    same(graph, tensors, made)
+
+
 def test_padding_keeps_one_constant_channel_that_stands_for_all() -> None:
     graph, tensors = constant_then(PADDED)
     made = removal.compact(graph, tensors)

@@ -94,7 +94,8 @@ class Surgery:
             read=tuple(np.flatnonzero(self.needs.reads[node.name, place]) for place in places),
             constants=tuple(self.constants[name] for name in node.inputs),
             shift=self._shifts.get(node.inputs[0]),
-            may_shift=all(operation_of(reader).absorbs_shift for reader in readers),
+            # The last step has no readers.
+            may_shift=bool(readers) and all(operation_of(step).absorbs_shift for step in readers),
         )
 
     def _show(self, node: Node, kept: np.ndarray, view: View) -> None:
