@@ -327,6 +327,18 @@ def test_least_squares_are_those_of_linear_algebra(seed: int) -> None:
     assert statistics._residual(x, []) is x
 
 
+def test_what_does_not_vary_apart_is_not_determined() -> None:
+    x = np.linspace(0.1, 0.9, 9)
+    assert statistics.determined(x)
+    assert not statistics.determined(np.full(9, 0.3))
+    assert not statistics.determined(x, np.full(9, 0.3))
+    assert not statistics.determined(x, 1 - x)
+    # A curve is not the line, but its ranks are those of the line.
+    assert statistics.determined(x, 1 - x**2)
+    assert not statistics.determined(x, 1 - x**2, ranks=True)
+    assert statistics.determined(x, rng().permutation(x), ranks=True)
+
+
 def test_a_slope_given_another_variable() -> None:
     x, z = rng(1).normal(size=(2, 30))
     value, error, freedom = statistics.slope(x, 2 * x - 3 * z, z)

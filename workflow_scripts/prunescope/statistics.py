@@ -196,7 +196,7 @@ def correlation(
         Spearman's rho instead of Pearson's r.
     given
         `(n,)`: the correlation of what is left of `x` and `y` after linear regression on it (on
-        its ranks, for Spearman's), the partial correlation.
+        its ranks, for Spearman's), the partial correlation. `determined` must hold.
 
     Sources: Fisher 1921; Bonett & Wright, "Sample size requirements for estimating Pearson,
     Kendall and Spearman correlations", Psychometrika 2000, for the variance of rho's interval.
@@ -225,10 +225,25 @@ def _residual(column: np.ndarray, controls: list[np.ndarray]) -> np.ndarray:
     return OLS(column, design).fit().resid
 
 
+def determined(x: np.ndarray, given: np.ndarray | None = None, *, ranks: bool = False) -> bool:
+    """Does `x` vary, also while `given` (or, with `ranks`, its rank) is held?
+
+    Where not, least squares and partial correlations give nothing but errors of rounding.
+    """
+    columns = [x] if given is None else [x, given]
+    if ranks:
+        columns = [stats.rankdata(column) for column in columns]
+    design = np.column_stack([*columns, np.ones(len(x))])
+    return bool(np.linalg.matrix_rank(design) == design.shape[1])
+
+
 def slope(
     x: np.ndarray, y: np.ndarray, given: np.ndarray | None = None
 ) -> tuple[float, float, int]:
-    """Least-squares slope of `y` on `x` (holding `given`), its standard error, and its freedom."""
+    """Least-squares slope of `y` on `x` (holding `given`), its standard error, and its freedom.
+
+    `determined(x, given)` must hold.
+    """
     columns = [x] if given is None else [x, given]
     design = np.column_stack([*columns, np.ones(len(x))])
     fitted = OLS(y, design).fit()
