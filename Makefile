@@ -90,11 +90,13 @@ format: $(READY)
 docs: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_artifacts.py
 
+# Versions that the lock files hold stay: results depend on them. UPGRADE=--upgrade takes the newest of all,
+# UPGRADE='--upgrade-package NAME' of one.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --upgrade -o envs/requirements.txt envs/requirements.in
+		--no-header --no-annotate $(UPGRADE) -o envs/requirements.txt envs/requirements.in
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --upgrade -c envs/requirements.txt -o envs/perceptual.txt envs/perceptual.in
+		--no-header --no-annotate $(UPGRADE) -c envs/requirements.txt -o envs/perceptual.txt envs/perceptual.in
 	$(BIN)/python envs/make_conda.py
 
 clean:

@@ -133,7 +133,7 @@ The network without what was pruned ([compact.md](compact.md)). The description,
 settings; the last one makes the output), `tensors` (name and SHA-256 of the file beside it) and
 `provenance`. The tensors have the names that they have in the PyTorch module: `weight` and `bias`
 of each layer, and `channels`, `int64`, of a step that picks channels.
-`prunescope.compact_files.load(path of the description)` reads both without PyTorch.
+`prunescope.compact.graph.graph_files.load(path of the description)` reads both without PyTorch.
 
 ### `{network folder}/compact.onnx`
 

@@ -4,18 +4,15 @@ import numpy as np
 import polars as pl
 import torch
 
-from prunescope import (
-    compact_files,
-    compact_modules,
-    compaction,
-    equivalence,
-    folding,
+from prunescope.compact import cost_tables, equivalence, removal, sizes
+from prunescope.compact.graph import (
+    batch_norms,
+    graph_files,
     onnx_models,
     onnx_sessions,
-    sizes,
+    torch_modules,
     tracing,
 )
-from prunescope.compact import cost_tables
 from prunescope.data import packed_images
 from prunescope.foundation import job, whole_files
 from prunescope.networks import modules, network_files, preprocessing
@@ -27,7 +24,7 @@ CHECKED = 32
 def main(smk) -> None:
     dense, network = network_files.load(smk.input.dense), network_files.load(smk.input.network)
     graph = tracing.trace(network.description)
-    made = compaction.compact(*folding.fold_batch_norms(graph, network.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, network.tensors))
     model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images[:CHECKED]
     check(network, made, model, np.array(images))
@@ -46,8 +43,8 @@ def main(smk) -> None:
     cost_tables.SIZES.write(cost_tables.SIZES.conform(pl.DataFrame(rows)), smk.output.sizes)
     layers = pl.DataFrame(made.layers)
     cost_tables.COMPACTION.write(cost_tables.COMPACTION.conform(layers), smk.output.compaction)
-    compact = compact_files.CompactNetwork(network.description, made.graph, made.tensors)
-    compact_files.save(compact, smk.output.description, smk.output.tensors)
+    compact = graph_files.CompactNetwork(network.description, made.graph, made.tensors)
+    graph_files.save(compact, smk.output.description, smk.output.tensors)
     with whole_files.atomic(smk.output.onnx) as temporary:
         temporary.write_bytes(model)
 
@@ -58,7 +55,7 @@ def check(network, made, model, images) -> None:
     with torch.inference_mode():
         masked = modules.to_module(network)
         expected = masked(inputs).numpy()
-        outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
+        outputs = torch_modules.build(made.graph, made.tensors)(inputs).numpy()
         exact = masked.double()(inputs.double()).numpy()
     in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
     rounding = equivalence.difference(exact, expected)

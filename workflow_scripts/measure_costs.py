@@ -9,8 +9,8 @@ import polars as pl
 # runs next. Those of onnxruntime do not either.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-from prunescope import compact_files, costs, variants
-from prunescope.compact import cost_tables
+from prunescope.compact import compared_forms, cost_tables, timing
+from prunescope.compact.graph import graph_files
 from prunescope.data import packed_images
 from prunescope.foundation import job
 from prunescope.networks import network_files
@@ -20,25 +20,25 @@ BATCHES = (1, 32)
 
 def main(smk) -> None:
     dense = network_files.load(smk.input.dense)
-    loaders = variants.loaders(
+    loaders = compared_forms.loaders(
         dense,
         network_files.load(smk.input.network),
-        compact_files.load(smk.input.description),
+        graph_files.load(smk.input.description),
         Path(smk.input.onnx).read_bytes(),
         smk.threads,
     )
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images
-    small = variants.small_loaders(dense.description, smk.threads)
+    small = compared_forms.small_loaders(dense.description, smk.threads)
 
     def use(load, batch):
-        return lambda: load()(variants.batch_of(images, batch, dense.description))
+        return lambda: load()(compared_forms.batch_of(images, batch, dense.description))
 
     # Memory first: it is measured in copies of this process, which must not have threads yet.
     peaks = {
-        (runtime, variant, batch): costs.peak_memory(
+        (runtime, variant, batch): timing.peak_memory(
             use(loaders[runtime][variant], batch), warm_up=use(small[runtime], 1)
         )
-        for runtime, variant, batch in variants.measurements(loaders, BATCHES)
+        for runtime, variant, batch in compared_forms.measurements(loaders, BATCHES)
     }
     runs = {
         (runtime, variant): load()
@@ -48,12 +48,12 @@ def main(smk) -> None:
     rows = []
     for runtime, kinds in loaders.items():
         for batch in BATCHES:
-            given = variants.batch_of(images, batch, dense.description)
+            given = compared_forms.batch_of(images, batch, dense.description)
             turns = {
                 variant: lambda run=runs[runtime, variant], given=given: run(given)
                 for variant in kinds
             }
-            measured = costs.compare(costs.take_turns(turns, smk.params.rounds), "dense")
+            measured = timing.compare(timing.take_turns(turns, smk.params.rounds), "dense")
             for variant, times in measured.items():
                 peak = peaks[runtime, variant, batch]
                 rows.append(

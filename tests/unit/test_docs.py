@@ -9,22 +9,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import one_operation
 import polars as pl
 import pytest
 import torch
 import yaml
 from files import load_module
 
-from prunescope import compact_files, onnx_models, tracing
+from prunescope.compact import equivalence, removal
+from prunescope.compact.graph import graph_files, onnx_models, tracing
+from prunescope.compact.graph.operations.table import OPERATIONS
 from prunescope.data import image_tables, packed_images
 from prunescope.foundation import tables
+from prunescope.foundation.code_digest import PACKAGE
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.metrics import catalogue, embedding
-from prunescope.networks import network_files
+from prunescope.networks import modules, network_files
 from prunescope.networks.architectures import googlenet
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks
-from prunescope.study import all_tables, study
+from prunescope.study import all_tables
+from prunescope.study.config import check
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts import all_charts, interpretability_charts, theme
 from prunescope.summarize.charts.chart_rows import ChartData
@@ -105,10 +110,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = folder / FOLDER / "networks/structured/one_shot/rate0.80/seed0"
     blank = blank_googlenet()
     network_files.save(blank, network / "network.safetensors")
-    compact = compact_files.CompactNetwork(
+    compact = graph_files.CompactNetwork(
         blank.description, tracing.trace(blank.description), blank.tensors
     )
-    compact_files.save(compact, network / "compact.json", network / "compact.safetensors")
+    graph_files.save(compact, network / "compact.json", network / "compact.safetensors")
     model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
     (network / "compact.onnx").write_bytes(model)
     return folder
@@ -142,10 +147,11 @@ def test_snippets_run_as_printed(
 def extension(defined: str) -> dict[str, Any]:
     """The namespace of a module after the snippet that defines `defined` was added to it."""
     (code,) = [code for code in fences("docs/extending.md", "python") if defined in code]
-    name = re.match(r"# workflow_scripts/prunescope/(\w+)\.py\n", code)
-    assert name is not None
-    namespace = dict(vars(importlib.import_module(f"prunescope.{name[1]}")))
-    exec(compile(code, f"extension of {name[1]}", "exec"), namespace)
+    path = re.match(r"# workflow_scripts/(prunescope/[\w/]+)\.py\n", code)
+    assert path is not None
+    name = path[1].replace("/", ".")
+    namespace = dict(vars(importlib.import_module(name)))
+    exec(compile(code, f"extension of {name}", "exec"), namespace)
     return namespace
 
 
@@ -229,6 +235,55 @@ def test_a_dataset(tmp_path: Path) -> None:
         assert len(image_tables.INDEX.read(output[f"{split}_index"])) == number
 
 
+class Leaky(torch.nn.Module):
+    """Two convolutions with leaky ReLUs and a classifier."""
+
+    def __init__(self, description: Description) -> None:
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 8, 3)
+        self.rectified = torch.nn.LeakyReLU(0.25)
+        self.second = torch.nn.Conv2d(8, 6, 1)
+        self.again = torch.nn.LeakyReLU(0.1)
+        self.fc = torch.nn.Linear(6, description.classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        images = self.again(self.second(self.rectified(self.first(images))))
+        return self.fc(images.mean(dim=(2, 3)))
+
+
+def test_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is traced, compacted, and written as PyTorch and ONNX, by what its class says."""
+    (operation,) = (
+        operation
+        for operation in extension("class LeakyReLU")["OPERATIONS"]
+        if operation.name not in OPERATIONS
+    )
+    description = Description("leaky", 3, 6, (0.3,) * 3, (0.4,) * 3)
+    monkeypatch.setitem(modules.ARCHITECTURES, "leaky", Leaky)
+    with pytest.raises(NotImplementedError, match=r"no counterpart of .*rectified"):
+        tracing.trace(description)
+    monkeypatch.setitem(OPERATIONS, operation.name, operation)
+    one_operation.prove(operation.name, one_operation.Sample({"slope": 0.1}))
+
+    torch.manual_seed(0)
+    network = modules.to_network(Leaky(description), description)
+    mask = np.ones((8, 3, 3, 3), bool)
+    mask[2:7] = False
+    masked = network.masked({"first.weight": mask})
+    graph = tracing.trace(description)
+    assert [node.op for node in graph.nodes].count(operation.name) == 2
+    made = removal.compact(graph, masked.tensors)
+    # Filters without weights emit their bias, or a fraction of it: a constant, which is folded.
+    assert made.tensors["first.weight"].shape == (3, 3, 3, 3)
+    assert made.layers[0]["filters_folded"] == 5
+    images = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    with torch.inference_mode():
+        expected = modules.to_module(masked)(torch.from_numpy(images)).numpy()
+    for runtime in (one_operation.in_torch, one_operation.in_onnx):
+        found = runtime(made.graph, made.tensors, images)
+        assert equivalence.difference(expected, found) <= 1e-5
+
+
 def test_a_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     function = extension("def live_units_by_rate")["live_units_by_rate"]
     monkeypatch.setattr(interpretability_charts, function.__name__, function, raising=False)
@@ -251,7 +306,7 @@ def test_entries_of_the_config_are_accepted(page: str) -> None:
                 config["pruning"]["methods"][name] = entry
             elif "recipe" in entry:
                 config["retraining"][name] = entry
-    study.check(config)
+    check.check(config)
     default = yaml.safe_load(read("config.yaml"))
     assert len(config["pruning"]["methods"]) == len(default["pruning"]["methods"]) + 1
 
@@ -349,9 +404,7 @@ def test_every_rule_is_in_the_table_of_stages(rule: str) -> None:
     assert f"`{rule}`" in read("README.md")
 
 
-@pytest.mark.parametrize(
-    "module", sorted(path.stem for path in Path(study.__file__).parent.glob("[a-z]*.py"))
-)
+@pytest.mark.parametrize("module", sorted(path.stem for path in PACKAGE.glob("[a-z]*.py")))
 def test_every_module_is_in_the_readme(module: str) -> None:
     assert f"`{module}`" in read("README.md")
 

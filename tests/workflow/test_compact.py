@@ -10,17 +10,15 @@ import pytest
 import torch
 from workspaces import PROJECT, Workspace
 
-from prunescope import (
-    compact_files,
-    compact_modules,
-    compaction,
-    equivalence,
-    folding,
+from prunescope.compact import cost_tables, equivalence, removal
+from prunescope.compact.graph import (
+    batch_norms,
+    graph_files,
     onnx_models,
     onnx_sessions,
+    torch_modules,
     tracing,
 )
-from prunescope.compact import cost_tables
 from prunescope.data import packed_images
 from prunescope.networks import modules, network_files, preprocessing
 from prunescope.networks.description import Network
@@ -54,11 +52,11 @@ def images(finished: Workspace) -> packed_images.PackedImages:
 def prove(masked: Network, images: packed_images.PackedImages) -> None:
     inputs = preprocessing.to_input(np.array(images.images[:48]), masked.description)
     graph = tracing.trace(masked.description)
-    made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
     model = onnx_models.to_onnx(made.graph, made.tensors, masked.description)
     with torch.inference_mode():
         expected = modules.to_module(masked)(inputs).numpy()
-        outputs = compact_modules.build(made.graph, made.tensors)(inputs).numpy()
+        outputs = torch_modules.build(made.graph, made.tensors)(inputs).numpy()
     in_onnx = onnx_sessions.open_session(model, 1)(np.ascontiguousarray(inputs.numpy()))
     equivalence.require(expected, {"pytorch": outputs, "onnxruntime": in_onnx})
 
@@ -99,10 +97,10 @@ def test_the_files_are_one_network(
     finished: Workspace, images: packed_images.PackedImages, folder: str
 ) -> None:
     place = finished.path(folder)
-    compact = compact_files.load(place / "compact.json")
+    compact = graph_files.load(place / "compact.json")
     inputs = preprocessing.to_input(np.array(images.images[:16]), compact.description)
     with torch.inference_mode():
-        expected = compact_modules.build(compact.graph, compact.tensors)(inputs).numpy()
+        expected = torch_modules.build(compact.graph, compact.tensors)(inputs).numpy()
     session = onnx_sessions.open_session((place / "compact.onnx").read_bytes(), 1)
     outputs = session(np.ascontiguousarray(inputs.numpy()))
     assert equivalence.difference(expected, outputs) <= 1e-4

@@ -165,10 +165,13 @@ CODE_EDITS = {
         f"{MODULES}/networks/coordinates.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"summarize_findings": 1, **DRAWN, **COST_DRAWN},
     ),
-    "line of compaction.py": (
-        f"{MODULES}/compaction.py", "if read.sum() < 2:", "if read.sum() <= 1:", COMPACTED,
+    "line of an operation": (
+        f"{MODULES}/compact/graph/operations/weighted.py",
+        "if read.sum() < 2:",
+        "if read.sum() <= 1:",
+        COMPACTED,
     ),
-    "line of costs.py": (f"{MODULES}/costs.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
+    "line of timing.py": (f"{MODULES}/compact/timing.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
     "line of cost_charts.py": (
         f"{MODULES}/summarize/charts/cost_charts.py", "ROW_HEIGHT = 34", "ROW_HEIGHT = 35",
         COST_DRAWN,

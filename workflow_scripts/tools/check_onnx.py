@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope import onnx_models, onnx_sessions
+from prunescope.compact.graph import onnx_models, onnx_sessions
 from prunescope.data import packed_images
 from prunescope.evaluate import network_tables
 from prunescope.foundation import tables

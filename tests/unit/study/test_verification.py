@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prunescope import compact_files, onnx_models
+from prunescope.compact.graph import graph_files, onnx_models
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.nodes import INPUT, Node
 from prunescope.data import image_tables
 from prunescope.evaluate import network_tables
 from prunescope.foundation import arrays, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError
-from prunescope.graphs import INPUT, Graph, Node
 from prunescope.networks import network_files
 from prunescope.networks.description import Description, Network
 from prunescope.study import all_tables, verification
@@ -50,8 +51,8 @@ def write_compact(path: str) -> None:
     graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
     tensors = {"fc.weight": np.arange(3000, dtype=np.float32).reshape(1000, 3)}
     description = Description("googlenet", 1000, 32, (0.3,) * 3, (0.4,) * 3)
-    compact = compact_files.CompactNetwork(description, graph, tensors)
-    compact_files.save(compact, Path(path).with_suffix(".json"), path)
+    compact = graph_files.CompactNetwork(description, graph, tensors)
+    graph_files.save(compact, Path(path).with_suffix(".json"), path)
     model = onnx_models.to_onnx(graph, tensors, description)
     Path(path).with_suffix(".onnx").write_bytes(model)
 
@@ -125,8 +126,8 @@ READERS: dict[str, Callable[[str], object]] = {
     NETWORK: network_files.load,
     TABLE: network_tables.ACCOUNTING.read,
     ARRAY: arrays.load_array,
-    COMPACT[0]: lambda _path: compact_files.load(COMPACT[1]),
-    COMPACT[1]: compact_files.load,
+    COMPACT[0]: lambda _path: graph_files.load(COMPACT[1]),
+    COMPACT[1]: graph_files.load,
     COMPACT[2]: onnx_models.read_metadata,
 }
 

@@ -222,6 +222,21 @@ def test_relations_are_scipys(group: str) -> None:
             assert row["n"] == len(pruned)
 
 
+def test_what_the_accuracy_tells_of_the_rate_is_not_related(
+    planted: tuple[StudyTables, pl.DataFrame],
+) -> None:
+    """Accuracy falls with the rate in a curve: ranks are the same, and nothing of them is left."""
+    study, _ = planted
+    networks = study.networks.with_columns(top1=0.9 - 0.2 * pl.col("rate") ** 2)
+    found = estimate(replace(study, networks=networks))
+    given = found.filter(pl.col("quantity").str.ends_with("| top1)"))["quantity"].unique()
+    assert {name.partition("(")[0] for name in given} == {"pearson", "slope_equivalence"}
+    line = study.networks.with_columns(top1=0.9 - 0.2 * pl.col("rate"))
+    found = estimate(replace(study, networks=line))
+    assert not found["quantity"].str.ends_with("| top1)").any()
+    assert "spearman(mis_soft_live, rate)" in found["quantity"]
+
+
 def test_a_network_of_two_names_is_one_point(planted: tuple[StudyTables, pl.DataFrame]) -> None:
     """Iterative retraining begins as one-shot retraining does: the first network is the same."""
     study, found = planted

@@ -311,6 +311,34 @@ def test_the_slope_is_scipys() -> None:
     assert estimators.slope(x, y) == pytest.approx((expected.slope, expected.stderr, 18))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_least_squares_are_those_of_linear_algebra(seed: int) -> None:
+    """The normal equations, solved without statsmodels; residuals that numpy leaves."""
+    x, y, z = rng(seed).normal(size=(3, 30))
+    z = 0.9 - 0.5 * x + 0.1 * z
+    design = np.column_stack([np.ones(30), x, z])
+    solution, (squares,), *_ = np.linalg.lstsq(design, y, rcond=None)
+    error = np.sqrt(squares / 27 * np.linalg.inv(design.T @ design)[1, 1])
+    found = estimators.slope(x, y, z)
+    assert found == (pytest.approx(solution[1], rel=1e-10), pytest.approx(error, rel=1e-10), 27)
+    held = design[:, [0, 2]]
+    expected = x - held @ np.linalg.lstsq(held, x, rcond=None)[0]
+    assert estimators._residual(x, [z]) == pytest.approx(expected, rel=1e-10, abs=1e-14)
+    assert estimators._residual(x, []) is x
+
+
+def test_what_does_not_vary_apart_is_not_determined() -> None:
+    x = np.linspace(0.1, 0.9, 9)
+    assert estimators.determined(x)
+    assert not estimators.determined(np.full(9, 0.3))
+    assert not estimators.determined(x, np.full(9, 0.3))
+    assert not estimators.determined(x, 1 - x)
+    # A curve is not the line, but its ranks are those of the line.
+    assert estimators.determined(x, 1 - x**2)
+    assert not estimators.determined(x, 1 - x**2, ranks=True)
+    assert estimators.determined(x, rng().permutation(x), ranks=True)
+
+
 def test_a_slope_given_another_variable() -> None:
     x, z = rng(1).normal(size=(2, 30))
     value, error, freedom = estimators.slope(x, 2 * x - 3 * z, z)
@@ -372,3 +400,18 @@ def test_holm_by_hand() -> None:
     assert corrected.tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert estimators.holm(sample(0.6, 0.9)).tolist() == [1.0, 1.0]
     assert estimators.holm(sample()).tolist() == []
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from([0.0, 0.01, 0.5, 1.0]), st.floats(0, 1)), min_size=1, max_size=40
+    )
+)
+def test_holm_is_its_definition_to_the_last_bit(p: list[float]) -> None:
+    """Of each p: the largest of what it and all smaller ones are, times the tests that remain."""
+    ordered = sorted(p)
+    expected = [
+        min(1.0, max(ordered[k] * (len(p) - k) for k in range(len(p)) if ordered[k] <= one))
+        for one in p
+    ]
+    assert estimators.holm(sample(*p)).tolist() == expected

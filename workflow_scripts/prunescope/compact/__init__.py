@@ -1,1 +1,1 @@
-"""Networks without what was pruned: smaller files, the same outputs."""
+"""Networks rebuilt without what was pruned: smaller, the same outputs, and what that saves."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope import compact_files, onnx_models
+from prunescope.compact.graph import graph_files, onnx_models
 from prunescope.foundation import arrays, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError, how_to_rebuild
 from prunescope.networks import network_files
@@ -100,7 +100,7 @@ def _check_format(path: str) -> None:
     if path.endswith(".npy"):
         arrays.load_array(path, memory_map=True)
     elif path.endswith(COMPACT_TENSORS):
-        compact_files.read_tensors(path)
+        graph_files.read_tensors(path)
     elif path.endswith(".safetensors"):
         network_files.load(path)
     elif path.endswith(".parquet") and (table := all_tables.table_of(path)):
@@ -110,7 +110,7 @@ def _check_format(path: str) -> None:
 def _provenance(path: str) -> dict[str, Any]:
     """What a file says of where it comes from, if it carries that."""
     if path.endswith(COMPACT_DESCRIPTION):
-        return dict(compact_files.read_description(path)["provenance"])
+        return dict(graph_files.read_description(path)["provenance"])
     if path.endswith(".onnx"):
         return onnx_models.read_metadata(path).get(provenance.KEY, {})
     if path.endswith(".safetensors"):

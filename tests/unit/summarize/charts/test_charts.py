@@ -524,6 +524,8 @@ def test_numbers_of_other_networks_change_nothing_but_the_colours(name):
         ([0.0, 0.0], 0.2, [0.2, 0.0]),
         ([1.0, 0.95], 0.2, [1.0, 0.8]),
         ([0.5, 0.5, 0.5], 9.0, [1.0, 0.5, 0.0]),
+        # Less the gaps 0, 0.1, 0.2 in their order: 0.45, 0.4, 0.3, which become their mean.
+        ([0.5, 0.5, 0.45, 0.9], 0.1, [35 / 60, 29 / 60, 23 / 60, 0.9]),
     ],
 )
 def test_spread(values, gap, expected):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from prunescope.summarize import gathering
@@ -325,21 +326,13 @@ def spread(values: Sequence[float], gap: float, low: float, high: float) -> list
     """
     if not values:
         return []
+    from scipy.optimize import isotonic_regression  # slow to import, and not always needed
+
     gap = min(gap, (high - low) / max(1, len(values) - 1))
     order = sorted(range(len(values)), key=lambda index: (values[index], -index))
-    # Without the gaps that precede them, the positions must only not decrease: isotonic
-    # regression, solved by pooling neighbours that are out of order.
-    pools: list[tuple[float, int]] = []
-    for rank, index in enumerate(order):
-        mean, size = values[index] - rank * gap, 1
-        while pools and pools[-1][0] > mean:
-            before, count = pools.pop()
-            mean, size = (mean * size + before * count) / (size + count), size + count
-        pools.append((mean, size))
-    fitted = [mean for mean, size in pools for _ in range(size)]
-    ceiling = high - (len(values) - 1) * gap
-    placed = [min(max(value, low), ceiling) + rank * gap for rank, value in enumerate(fitted)]
-    positions = [0.0] * len(values)
-    for index, position in zip(order, placed, strict=True):
-        positions[index] = position
-    return positions
+    # Without the gaps that precede them, the positions must only not decrease.
+    gaps = gap * np.arange(len(values))
+    fitted = isotonic_regression([values[index] for index in order] - gaps).x
+    positions = np.empty(len(values))
+    positions[order] = np.clip(fitted, low, high - (len(values) - 1) * gap) + gaps
+    return positions.tolist()

@@ -38,15 +38,15 @@ def _relations(
         ("top1", top1, None),
         ("rate | top1", rate, top1),
     ):
-        if np.ptp(x) == 0 or (given is not None and np.ptp(given) == 0):
-            continue
         for kind, ranks in (("spearman", True), ("pearson", False)):
+            if not estimators.determined(x, given, ranks=ranks):
+                continue
             found = estimators.correlation(x, score, ranks=ranks, given=given)
             partial = "partial, " if given is not None else ""
             yield make_row(f"{kind}({column}, {label})", name, found,
                        f"{partial}over networks, Fisher's interval",
                        family=f"relations of {column}", **about)  # fmt: skip
-        if label.startswith("rate"):
+        if label.startswith("rate") and estimators.determined(x, given):
             quantity = f"slope_equivalence({column}, {label})"
             found = _equivalent_slope(x, score, given, settings.margin)
             yield make_row(quantity, name, found,

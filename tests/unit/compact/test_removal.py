@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from registries import register_architecture
 from torch import nn
 
-from prunescope import compact_modules, compaction, equivalence, folding, tracing
-from prunescope.compact import cost_tables
-from prunescope.compaction import Compact
-from prunescope.graphs import INPUT, Graph, Node
+from prunescope.compact import cost_tables, equivalence, removal
+from prunescope.compact.graph import batch_norms, torch_modules, tracing
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.nodes import INPUT, Node, Tensors
+from prunescope.compact.removal import Compact
 from prunescope.networks import modules
 from prunescope.networks.architectures.googlenet import build
 from prunescope.networks.description import Description, Network
@@ -113,21 +114,21 @@ def outputs(module: nn.Module, images: torch.Tensor) -> np.ndarray:
         return module(images).numpy()
 
 
-def run(graph: Graph, tensors: compaction.Tensors, images: torch.Tensor) -> np.ndarray:
-    return outputs(compact_modules.build(graph, tensors), images)
+def run(graph: Graph, tensors: Tensors, images: torch.Tensor) -> np.ndarray:
+    return outputs(torch_modules.build(graph, tensors), images)
 
 
 def prove(network: Network, *, fold: bool = True) -> Compact:
     """Compact a network; check that outputs are the same, and that nothing more could go."""
     graph, tensors = tracing.trace(network.description), network.tensors
     if fold:
-        graph, tensors = folding.fold_batch_norms(graph, tensors)
-    made = compaction.compact(graph, tensors)
+        graph, tensors = batch_norms.fold_batch_norms(graph, tensors)
+    made = removal.compact(graph, tensors)
     images = images_for(network)
     expected = outputs(modules.to_module(network), images)
     assert np.isfinite(expected).all()
     assert equivalence.difference(expected, run(made.graph, made.tensors, images)) <= 1e-5
-    again = compaction.compact(made.graph, made.tensors)
+    again = removal.compact(made.graph, made.tensors)
     assert again.graph == made.graph
     assert again.tensors.keys() == made.tensors.keys()
     assert all(np.array_equal(again.tensors[name], made.tensors[name]) for name in made.tensors)
@@ -135,7 +136,7 @@ def prove(network: Network, *, fold: bool = True) -> Compact:
     return made
 
 
-def check_report(made: Compact, graph: Graph, tensors: compaction.Tensors) -> None:
+def check_report(made: Compact, graph: Graph, tensors: Tensors) -> None:
     rows = cost_tables.COMPACTION.conform(pl.DataFrame(made.layers))
     gone = pl.sum_horizontal("filters_zero", "filters_folded", "filters_unread")
     assert (rows["filters"] == rows.select(pl.col("filters_kept") + gone).to_series()).all()
@@ -205,7 +206,7 @@ def test_every_method(
         )
         masked = in_double(settle(googlenet.masked(masks)).masked(masks))
         graph = tracing.trace(masked.description)
-        made = compaction.compact(*folding.fold_batch_norms(graph, masked.tensors))
+        made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
         expected = outputs(modules.to_module(masked), images)
         assert expected.std(axis=0).max() > 0.01 * np.abs(expected).max(), "the images look alike"
         found = run(made.graph, made.tensors, images)
@@ -377,7 +378,7 @@ def same(graph: Graph, tensors: dict, made: Compact) -> None:
 
 def test_constants_join_the_bias_of_a_reader_without_padding() -> None:
     graph, tensors = constant_then(POINT)
-    made = compaction.compact(graph, tensors)
+    made = removal.compact(graph, tensors)
     weight = tensors["second.weight"][:, :, 0, 0]
     assert np.allclose(made.tensors["second.bias"], weight[:, 1] * 2 + weight[:, 2] * 4)
     assert made.tensors["second.weight"].shape == (2, 1, 1, 1)
@@ -390,7 +391,7 @@ def test_constants_join_the_bias_of_a_reader_without_padding() -> None:
 
 def test_constants_join_the_running_mean_of_a_batch_norm() -> None:
     graph, tensors = constant_then(POINT, norm=True)
-    made = compaction.compact(graph, tensors)
+    made = removal.compact(graph, tensors)
     weight = tensors["second.weight"][:, :, 0, 0]
     moved = tensors["norm.running_mean"] - weight[:, 1] * 2 - weight[:, 2] * 4
     assert np.allclose(made.tensors["norm.running_mean"], moved)
@@ -398,9 +399,21 @@ def test_constants_join_the_running_mean_of_a_batch_norm() -> None:
     same(graph, tensors, made)
 
 
+def test_constants_of_a_last_layer_without_bias_become_its_bias() -> None:
+    """Nobody behind it could take them."""
+    graph, tensors = constant_then(POINT)
+    del tensors["fc.bias"]
+    tensors["second.weight"][1] = 0
+    tensors["second.bias"] = np.array([0, 3], np.float32)
+    made = removal.compact(graph, tensors)
+    assert np.allclose(made.tensors["fc.bias"], tensors["fc.weight"][:, 1] * 3)
+    assert layer(made, "fc")["constants_folded"] == 1
+    same(graph, tensors, made)
+
+
 def test_padding_keeps_one_constant_channel_that_stands_for_all() -> None:
     graph, tensors = constant_then(PADDED)
-    made = compaction.compact(graph, tensors)
+    made = removal.compact(graph, tensors)
     # The varying filter, and the one that emits 4; the 2 is half of it.
     assert made.tensors["first.bias"].tolist() == [0.5, 4]
     weight = tensors["second.weight"]
@@ -434,7 +447,7 @@ def test_readers_of_the_same_channels_share_one_gather(small: Network) -> None:
 
 def test_auxiliary_heads_are_left_out(googlenet: Network) -> None:
     graph = tracing.trace(googlenet.description)
-    made = compaction.compact(graph, googlenet.tensors)
+    made = removal.compact(graph, googlenet.tensors)
     assert not [name for name in made.tensors if name.startswith("aux")]
     assert len(made.layers) == 58
 

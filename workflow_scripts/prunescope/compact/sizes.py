@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prunescope.graphs import BUFFERS, Graph
+from prunescope.compact.graph.graph import Graph
 
 # How hard zlib tries: what `zip` and `gzip` do by default.
 LEVEL = 6
@@ -14,12 +14,12 @@ LEVEL = 6
 def count(
     graph: Graph, tensors: Mapping[str, np.ndarray], positions: Mapping[str, int]
 ) -> dict[str, int]:
-    """Count parameters, multiply-accumulates and bytes of a network.
+    """Count the parameters, multiply-accumulates and bytes of a network.
 
     Parameters
     ----------
     graph, tensors
-        The network.
+        The network. Tensors that the graph does not use do not count.
     positions
         Pixels of the output of each convolution, 1 for a fully connected layer; by name.
 
@@ -28,14 +28,15 @@ def count(
     dict
         The columns of `tables.SIZES`. `bytes_compressed` is the size of all tensors after deflate,
         the compression of zip files and of `gzip`.
+
+    Raises
+    ------
+    ValueError
+        An operation of the graph is not known.
     """
     names = graph.tensor_names(tensors)
-    parameters = [name for name in names if not name.endswith(BUFFERS)]
-    weights = {
-        node.name: tensors[node.tensor("weight")].size
-        for node in graph.nodes
-        if node.op in ("conv", "linear")
-    }
+    parameters = graph.parameter_names(tensors)
+    weights = {node.name: tensors[node.tensor("weight")].size for node in graph.layers()}
     packed = b"".join(np.asarray(tensors[name], order="C").tobytes() for name in names)
     return {
         "parameters": sum(tensors[name].size for name in parameters),

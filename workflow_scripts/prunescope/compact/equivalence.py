@@ -4,16 +4,27 @@ from collections.abc import Mapping
 
 import numpy as np
 
-# Largest difference of any output, as a fraction of the largest output: what rounding in single
-# precision adds up to in trained networks.
+# The largest difference of any output that is allowed, as a fraction of the largest output. In
+# trained networks, rounding in single precision adds up to less.
 TOLERANCES = {"pytorch": 1e-5, "onnxruntime": 1e-4}
-# Where outputs are small sums of large terms, as in untrained networks, rounding weighs more: so
-# many times the rounding of the original network itself are allowed.
+# Where outputs are small sums of large terms, as in untrained networks, rounding weighs more. So a
+# difference may also be as large as this many times the rounding of the original network itself.
 ROUNDINGS = 10
 
 
 def difference(outputs: np.ndarray, others: np.ndarray) -> float:
-    """Largest difference of two arrays of the same shape, as a fraction of the largest value."""
+    """Largest difference of two arrays, as a fraction of the largest value.
+
+    Parameters
+    ----------
+    outputs, others
+        Floats of the same shape. The largest value is that of `outputs`.
+
+    Returns
+    -------
+    float
+        A fraction; the difference itself if all `outputs` are zero.
+    """
     largest = float(np.abs(outputs).max())
     apart = float(np.abs(outputs - others).max())
     return apart / largest if largest else apart
@@ -27,9 +38,9 @@ def require(
     Parameters
     ----------
     expected
-        Outputs of the original network.
+        Outputs of the original network: floats of shape `(images, classes)`.
     outputs
-        Those of the compact one, by runtime.
+        Those of the compact one, of the same shape, by runtime.
     rounding
         The difference between the outputs of the original network in single and in double
         precision.
@@ -37,7 +48,7 @@ def require(
     Returns
     -------
     dict
-        The difference by runtime.
+        The difference by runtime, as `difference` gives it.
 
     Raises
     ------

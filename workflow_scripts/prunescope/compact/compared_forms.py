@@ -1,9 +1,12 @@
-"""A pruned network in the forms that are compared, in each runtime.
+"""The forms of a pruned network that are compared, in each runtime.
 
-Compared are `dense`, the network before pruning; `dense_folded`, the same with its batch norms
-folded into the convolutions, as those of compact networks are; `masked`, the pruned network with
-its zeros in place; and `compact`. In onnxruntime there is no `dense_folded`: it folds batch norms
-of every network by itself.
+- `dense`: the network before pruning.
+- `dense_folded`: the same, its batch norms folded into the convolutions as in compact networks. Not
+  in onnxruntime, which folds the batch norms of every network by itself.
+- `masked`: the pruned network, its zeros in place.
+- `compact`: the pruned network without what was pruned.
+
+Tables call a form a variant.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,16 +16,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from prunescope import compact_modules, folding, onnx_models, onnx_sessions, tracing
-from prunescope.compact_files import CompactNetwork
-from prunescope.graphs import INPUT, Graph, Node
+from prunescope.compact.graph import batch_norms, onnx_models, onnx_sessions, torch_modules, tracing
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.graph_files import CompactNetwork
+from prunescope.compact.graph.nodes import INPUT, Node
 from prunescope.networks import modules
 from prunescope.networks.description import Description, Network
 from prunescope.networks.preprocessing import to_input
 
 PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
 
-# Runs a batch of images, normalised as the network wants it; gives its logits.
+# From a batch of images, normalised as the network wants it, to its logits.
 Run = Callable[[torch.Tensor], object]
 Load = Callable[[], Run]
 
@@ -30,7 +34,7 @@ Load = Callable[[], Run]
 def loaders(
     dense: Network, masked: Network, compact: CompactNetwork, model: bytes, threads: int
 ) -> dict[str, dict[str, Load]]:
-    """How to load each variant: by runtime, then by variant.
+    """How to load each form.
 
     Parameters
     ----------
@@ -40,9 +44,14 @@ def loaders(
         The compact network as an ONNX model.
     threads
         How many threads onnxruntime uses. Those of torch are a setting of the process.
+
+    Returns
+    -------
+    dict
+        Functions that load a form, by runtime and then by form.
     """
     graph = tracing.trace(dense.description)
-    folded = folding.fold_batch_norms(graph, dense.tensors)
+    folded = batch_norms.fold_batch_norms(graph, dense.tensors)
     models = {
         "dense": onnx_models.to_onnx(graph, dense.tensors, dense.description),
         "masked": onnx_models.to_onnx(graph, masked.tensors, masked.description),
@@ -51,9 +60,9 @@ def loaders(
     return {
         PYTORCH: {
             "dense": lambda: in_torch(modules.to_module(dense)),
-            "dense_folded": lambda: in_torch(compact_modules.build(*folded)),
+            "dense_folded": lambda: in_torch(torch_modules.build(*folded)),
             "masked": lambda: in_torch(modules.to_module(masked)),
-            "compact": lambda: in_torch(compact_modules.build(compact.graph, compact.tensors)),
+            "compact": lambda: in_torch(torch_modules.build(compact.graph, compact.tensors)),
         },
         ONNXRUNTIME: {
             name: partial(in_onnxruntime, model, threads) for name, model in models.items()
@@ -62,7 +71,20 @@ def loaders(
 
 
 def small_loaders(description: Description, threads: int) -> dict[str, Load]:
-    """A network of hardly any size, by runtime: what loading it takes, the runtime itself takes."""
+    """How to load a network of hardly any size: what that takes, the runtime itself takes.
+
+    Parameters
+    ----------
+    description
+        How many classes the network has, and how large its images are.
+    threads
+        How many threads onnxruntime uses.
+
+    Returns
+    -------
+    dict
+        Functions that load the network, by runtime.
+    """
     window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
     graph = Graph(
         (
@@ -82,13 +104,17 @@ def small_loaders(description: Description, threads: int) -> dict[str, Load]:
     }
     model = onnx_models.to_onnx(graph, tensors, description)
     return {
-        PYTORCH: lambda: in_torch(compact_modules.build(graph, tensors)),
+        PYTORCH: lambda: in_torch(torch_modules.build(graph, tensors)),
         ONNXRUNTIME: lambda: in_onnxruntime(model, threads),
     }
 
 
 def in_torch(module: nn.Module) -> Run:
-    """Run a module without gradients."""
+    """A function that runs a module without gradients.
+
+    It takes images, floats of shape `(batch, 3, side, side)`, and gives logits of shape
+    `(batch, classes)`.
+    """
 
     def run(inputs: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -99,20 +125,43 @@ def in_torch(module: nn.Module) -> Run:
 
 
 def in_onnxruntime(model: bytes, threads: int) -> Run:
-    """Run a model in a session of its own."""
+    """A function that runs an ONNX model in a session of its own, with images as for `in_torch`."""
     session = onnx_sessions.open_session(model, threads)
     return lambda inputs: session(np.ascontiguousarray(inputs.numpy()))
 
 
 def batch_of(images: np.ndarray, number: int, description: Description) -> torch.Tensor:
-    """The first images, again from the start if there are not enough; normalised."""
+    """The first images, normalised; from the start again if there are not enough.
+
+    Parameters
+    ----------
+    images
+        Packed images: uint8 of shape `(images, 3, side, side)`.
+    number
+        How many images the batch has.
+    description
+        How the network wants them normalised.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 of shape `(number, 3, side, side)`.
+    """
     return to_input(images[np.arange(number) % len(images)], description)
 
 
 def measurements(
     runtimes: Mapping[str, Mapping[str, object]], batches: tuple[int, ...]
 ) -> list[tuple[str, str, int]]:
-    """All combinations of runtime, variant and size of batches."""
+    """All combinations of runtime, form and size of batches.
+
+    Parameters
+    ----------
+    runtimes
+        The forms by runtime.
+    batches
+        Sizes of batches, in images.
+    """
     return [
         (runtime, variant, batch)
         for runtime, variants in runtimes.items()

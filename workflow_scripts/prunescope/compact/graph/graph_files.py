@@ -11,16 +11,26 @@ import numpy as np
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
-from prunescope import graphs
+from prunescope.compact.graph.graph import Graph, check_shapes, from_json, to_json
 from prunescope.foundation import provenance, whole_files
 from prunescope.foundation.errors import InputError, how_to_rebuild
-from prunescope.graphs import Graph
 from prunescope.networks.description import Description
 
 
 @dataclass(frozen=True)
 class CompactNetwork:
-    """A network as a graph and its tensors; `description` tells how to feed it."""
+    """A network as a graph and its tensors.
+
+    Attributes
+    ----------
+    description
+        How to feed it: preprocessing, image size, classes. `architecture` is that of the network
+        from which it was made.
+    graph
+        What it computes.
+    tensors
+        Parameters and buffers by name, of the types that they have in the network file.
+    """
 
     description: Description
     graph: Graph
@@ -28,7 +38,21 @@ class CompactNetwork:
 
 
 def save(network: CompactNetwork, description: str | Path, tensors: str | Path) -> None:
-    """Write both files. The description holds the checksum of the tensors that it belongs to."""
+    """Write a compact network, whole or not at all.
+
+    Parameters
+    ----------
+    network
+        The network.
+    description, tensors
+        Paths of the two files, JSON and safetensors. The description holds the checksum of the
+        tensors that it belongs to.
+
+    Raises
+    ------
+    ValueError
+        An operation of the graph is not known.
+    """
     content = {name: np.asarray(array, order="C") for name, array in network.tensors.items()}
     header = {provenance.KEY: json.dumps({"provenance": provenance.current()}, sort_keys=True)}
     packed = to_bytes(content, header)
@@ -36,7 +60,7 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
         temporary.write_bytes(packed)
     values = {
         "network": asdict(replace(network.description, layers=(), auxiliary_heads=False)),
-        "graph": graphs.to_json(network.graph),
+        "graph": to_json(network.graph),
         "tensors": {"file": Path(tensors).name, "sha256": hashlib.sha256(packed).hexdigest()},
         "provenance": provenance.current(),
     }
@@ -45,12 +69,17 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
 
 
 def load(description: str | Path) -> CompactNetwork:
-    """Read a compact network: the description at this path, the tensors beside it.
+    """Read a compact network.
+
+    Parameters
+    ----------
+    description
+        Path of the JSON file. It names the file of the tensors, which must lie beside it.
 
     Raises
     ------
     InputError
-        A file is damaged, or they are not of the same network.
+        A file is damaged, or the two are not of the same network.
     """
     values = read_description(description)
     with whole_files.reading(description, "description of a compact network"):
@@ -58,7 +87,7 @@ def load(description: str | Path) -> CompactNetwork:
         expected = values["tensors"]["sha256"]
         fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
         described = Description(**fields | {"layers": ()})
-        graph = graphs.from_json(values["graph"])
+        graph = from_json(values["graph"])
     if not path.is_file() or whole_files.checksum(path) != expected:
         raise InputError(
             f"{path}: not the tensors that {description} describes: the file is damaged, or of "
@@ -66,12 +95,12 @@ def load(description: str | Path) -> CompactNetwork:
         )
     tensors = read_tensors(path)
     with whole_files.reading(description, "description of a compact network"):
-        graphs.check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
+        check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
     return CompactNetwork(described, graph, tensors)
 
 
 def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
-    """The tensors of a compact network.
+    """The tensors of a compact network, by name.
 
     Raises
     ------
@@ -83,12 +112,12 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_description(path: str | Path) -> dict[str, Any]:
-    """The content of a description.
+    """The content of a description, as plain values.
 
     Raises
     ------
     InputError
-        It is damaged, or something else.
+        The file is damaged, or is no description of a compact network.
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))

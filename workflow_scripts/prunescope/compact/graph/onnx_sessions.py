@@ -4,12 +4,26 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prunescope.graphs import INPUT
+from prunescope.compact.graph.nodes import INPUT
 
 
 def open_session(model: bytes, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Load a model; return a function from `(batch, 3, side, side)` to `(batch, classes)`."""
-    # Not above: importing it starts a thread, and who forks processes must have none (`warm`).
+    """Load a model.
+
+    Parameters
+    ----------
+    model
+        The content of an ONNX file.
+    threads
+        How many threads one call may use; 0 leaves that to onnxruntime.
+
+    Returns
+    -------
+    callable
+        From images, float32 of shape `(batch, 3, side, side)`, to logits, float32 of shape
+        `(batch, classes)`.
+    """
+    # Imported here because importing it starts a thread, and a process that forks may have none.
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,8 +1,8 @@
 """What running a network costs on this machine: time and memory.
 
-Times of different networks are only comparable if they were taken at the same time: what else the
-machine does changes from minute to minute. So networks take turns, and each is compared with the
-first one of the same round.
+Times of different networks can be compared only if they were taken at the same time, because what
+else the machine does changes from minute to minute. So networks take turns, and each is compared
+with the baseline in the same round.
 """
 
 import ctypes
@@ -23,7 +23,16 @@ WARM_UP = 3
 
 
 def take_turns(runs: Mapping[str, Run], rounds: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Time every run once in each round, in an order drawn anew for each.
+    """Time every run once in each round, in an order that is drawn anew for each round.
+
+    Parameters
+    ----------
+    runs
+        What is timed, by name.
+    rounds
+        How many rounds are timed, after `WARM_UP` rounds that are not.
+    seed
+        Of the orders.
 
     Returns
     -------
@@ -47,11 +56,18 @@ def take_turns(runs: Mapping[str, Run], rounds: int, seed: int = 0) -> dict[str,
 def compare(seconds: Mapping[str, np.ndarray], baseline: str) -> dict[str, dict[str, float]]:
     """Median time of each run, and its time as a fraction of the baseline's in the same round.
 
+    Parameters
+    ----------
+    seconds
+        Of each run, float64 of shape `(rounds,)`, by its name.
+    baseline
+        Name of one of them.
+
     Returns
     -------
     dict
-        By name of the run: `seconds`, and `relative_time` with its quartiles `relative_time_low`
-        and `relative_time_high`.
+        By name of the run: `seconds`, the median; `relative_time`, the median of the fractions;
+        and its quartiles, `relative_time_low` and `relative_time_high`.
     """
     rows = {}
     for name, values in seconds.items():
@@ -66,14 +82,31 @@ def compare(seconds: Mapping[str, np.ndarray], baseline: str) -> dict[str, dict[
 
 
 def peak_memory(work: Run, warm_up: Run) -> int:
-    """Bytes by which `work` raises the memory of a process at its peak.
+    """How much memory a piece of work needs at its peak.
 
-    The work is done in a process of its own, a copy of this one: what others have used and given
-    back would hide what it needs. `warm_up`, a small work of the same kind, comes first there, so
-    that the memory of the program code, which is the same for any work, does not count. Call this
-    before anything that starts threads: copies lack them, and wait for them for ever.
+    The work is done in a process of its own, a fork of this one. In this one, memory that others
+    have used and freed would hide what the work needs. Call this before anything starts threads: a
+    forked process lacks them, and would wait for them for ever.
+
+    Parameters
+    ----------
+    work
+        What is measured.
+    warm_up
+        A small piece of work of the same kind. It comes first, so that the memory of the program
+        code, which any such work needs, does not count.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    RuntimeError
+        The forked process ended without an answer.
     """
-    # What was freed may still be the process's own; work that gets it would seem to need none.
+    # The process may keep what was freed. Work that gets such memory would seem to need none.
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     context = multiprocessing.get_context("fork")

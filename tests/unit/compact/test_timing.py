@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from prunescope import costs
+from prunescope.compact import timing
 
 MIB = 2**20
 
@@ -14,9 +14,9 @@ MIB = 2**20
 def test_every_run_has_its_turn_in_every_round() -> None:
     calls: list[str] = []
     runs = {name: (lambda name=name: calls.append(name)) for name in "abc"}
-    seconds = costs.take_turns(runs, 7)
-    assert Counter(calls) == dict.fromkeys("abc", 7 + costs.WARM_UP)
-    timed = calls[3 * costs.WARM_UP :]
+    seconds = timing.take_turns(runs, 7)
+    assert Counter(calls) == dict.fromkeys("abc", 7 + timing.WARM_UP)
+    timed = calls[3 * timing.WARM_UP :]
     rounds = [timed[start : start + 3] for start in range(0, 21, 3)]
     assert all(sorted(turn) == ["a", "b", "c"] for turn in rounds)
     assert len({tuple(turn) for turn in rounds}) > 1, "the order changes"
@@ -27,12 +27,12 @@ def test_every_run_has_its_turn_in_every_round() -> None:
 def test_times_are_compared_within_a_round() -> None:
     # The machine became ten times slower in the third round: the ratio does not show it.
     seconds = {"dense": np.array([1.0, 2.0, 10.0]), "compact": np.array([0.5, 1.0, 5.0])}
-    rows = costs.compare(seconds, "dense")
+    rows = timing.compare(seconds, "dense")
     assert rows["compact"] == {
         "seconds": 1.0, "relative_time": 0.5, "relative_time_low": 0.5, "relative_time_high": 0.5
     }  # fmt: skip
     assert rows["dense"]["relative_time"] == 1
-    spread = costs.compare({"d": np.ones(5), "x": np.array([5.0, 1, 2, 3, 4])}, "d")["x"]
+    spread = timing.compare({"d": np.ones(5), "x": np.array([5.0, 1, 2, 3, 4])}, "d")["x"]
     assert (spread["relative_time_low"], spread["relative_time_high"]) == (2, 4)
 
 
@@ -45,10 +45,10 @@ def test_memory_is_that_of_the_work() -> None:
     assert len(pieces) == 1600
     del pieces
     for expected in (20, 80):
-        peak = costs.peak_memory(work(expected), warm_up=work(1)) / MIB
+        peak = timing.peak_memory(work(expected), warm_up=work(1)) / MIB
         assert expected - 1 <= peak < expected + 12
 
 
 def test_a_process_that_breaks_down_is_reported() -> None:
     with pytest.raises(RuntimeError, match="broke down"):
-        costs.peak_memory(lambda: os._exit(3), warm_up=lambda: None)
+        timing.peak_memory(lambda: os._exit(3), warm_up=lambda: None)

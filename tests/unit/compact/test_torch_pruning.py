@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import PREPROCESSING
 
-from prunescope import compact_modules, compaction, equivalence, tracing
+from prunescope.compact import equivalence, removal
+from prunescope.compact.graph import torch_modules, tracing
 from prunescope.networks import modules
 from prunescope.networks.architectures import googlenet
 from prunescope.networks.description import Description, Network
@@ -53,8 +54,8 @@ def test_the_same_filters_give_the_same_network(
     masks = make_masks(dense, method, rate, exclude=paper_exclude)
     masked = dense.masked(masks)
     theirs = by_torch_pruning(masked)
-    made = compaction.compact(tracing.trace(masked.description), masked.tensors)
-    ours = compact_modules.build(made.graph, made.tensors)
+    made = removal.compact(tracing.trace(masked.description), masked.tensors)
+    ours = torch_modules.build(made.graph, made.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in theirs.state_dict().items()}
     assert {name: tuple(tensor.shape) for name, tensor in ours.state_dict().items()} == shapes
     for name, tensor in theirs.state_dict().items():
@@ -78,12 +79,12 @@ def test_torch_pruning_does_not_know_constants(
     shifted = replace(dense, tensors=tensors)
     masks = make_masks(shifted, method, 0.4, exclude=paper_exclude, batch_norm="kept")
     masked = shifted.masked(masks)
-    made = compaction.compact(tracing.trace(masked.description), masked.tensors)
+    made = removal.compact(tracing.trace(masked.description), masked.tensors)
     images = torch.randn(4, 3, 32, 32)
     pruned = by_torch_pruning(masked)
     with torch.inference_mode():
         expected = modules.to_module(masked)(images).numpy()
         theirs = pruned(images).numpy()
-        ours = compact_modules.build(made.graph, made.tensors)(images).numpy()
+        ours = torch_modules.build(made.graph, made.tensors)(images).numpy()
     assert equivalence.difference(expected, ours) <= 1e-5
     assert equivalence.difference(expected, theirs) > 1e-3

@@ -1,0 +1,159 @@
+"""What a network computes, as a list of steps that names no framework.
+
+A graph can be taken apart with NumPy alone, written as JSON, and rebuilt as a PyTorch module or an
+ONNX model. Its tensors are kept apart from it. Each has the name of its step and of the parameter,
+as in the state dict of the module: `inception3a.branch1.conv.weight`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prunescope.compact.graph.nodes import INPUT, Node, Shapes
+from prunescope.compact.graph.operations.table import OPERATIONS, operation_of
+from prunescope.foundation.errors import InputError
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Steps in an order in which they can run. The last one makes the output.
+
+    Attributes
+    ----------
+    nodes
+        The steps.
+    channels
+        How many channels the images have.
+    """
+
+    nodes: tuple[Node, ...]
+    channels: int = 3
+
+    @property
+    def output(self) -> str:
+        """Name of the value that the network makes."""
+        return self.nodes[-1].name
+
+    def tensor_names(self, tensors: Iterable[str]) -> list[str]:
+        """Those of these names of tensors that the graph uses, in its order."""
+        given = set(tensors)
+        return [
+            node.tensor(name)
+            for node in self.nodes
+            for name in operation_of(node).present(node, given)
+        ]
+
+    def parameter_names(self, tensors: Iterable[str]) -> list[str]:
+        """The same without buffers."""
+        given = set(tensors)
+        return [
+            node.tensor(name)
+            for node in self.nodes
+            for name in operation_of(node).parameters
+            if node.tensor(name) in given
+        ]
+
+    def layers(self) -> list[Node]:
+        """The convolutions and fully connected layers."""
+        return [node for node in self.nodes if operation_of(node).layer_type]
+
+    def readers(self) -> dict[str, list[Node]]:
+        """The steps that read each value, by its name."""
+        found: dict[str, list[Node]] = {INPUT: []}
+        for node in self.nodes:
+            found[node.name] = []
+            for name in node.inputs:
+                found[name].append(node)
+        return found
+
+
+def to_json(graph: Graph) -> dict[str, Any]:
+    """The graph as plain values.
+
+    Raises
+    ------
+    ValueError
+        An operation is not known: nobody could read the graph.
+    """
+    nodes = [
+        {
+            "name": node.name,
+            "op": operation_of(node).name,
+            "inputs": list(node.inputs),
+            **dict(node.settings),
+        }
+        for node in graph.nodes
+    ]
+    return {"channels": graph.channels, "nodes": nodes}
+
+
+def from_json(values: Mapping[str, Any]) -> Graph:
+    """The graph of `to_json`.
+
+    Raises
+    ------
+    InputError
+        An operation is not known, a step reads what no step before it makes or not as many values
+        as its operation takes, or its settings are not those of its operation.
+    """
+    known, nodes = {INPUT}, []
+    for fields in values["nodes"]:
+        settings = {key: _frozen(value) for key, value in fields.items()}
+        node = Node(
+            settings.pop("name"), settings.pop("op"), settings.pop("inputs"), settings
+        )  # fmt: skip
+        if fault := _fault(node, known):
+            raise InputError(f"compact network: step {node.name!r} {fault}.")
+        known.add(node.name)
+        nodes.append(node)
+    return Graph(tuple(nodes), values["channels"])
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fault(node: Node, known: set[str]) -> str:
+    """What is wrong with a step that a file names; nothing if it is sound."""
+    operation = OPERATIONS.get(node.op)
+    if operation is None:
+        return f"has the unknown operation {node.op!r}; known: {', '.join(OPERATIONS)}"
+    if missing := [name for name in node.inputs if name not in known]:
+        return f"reads {', '.join(missing)}, which no step before it makes"
+    if not node.inputs:
+        return "reads nothing"
+    if len(node.inputs) > 1 and not operation.joins:
+        return f"reads {len(node.inputs)} values; {node.op} reads one"
+    if set(node.settings) != set(operation.settings):
+        return (
+            f"has the settings {', '.join(node.settings) or 'none'}; "
+            f"{node.op} has {', '.join(operation.settings) or 'none'}"
+        )
+    return ""
+
+
+def check_shapes(graph: Graph, shapes: Shapes) -> None:
+    """Check that tensors of these shapes fit the graph and each other.
+
+    Parameters
+    ----------
+    graph
+        What the network computes.
+    shapes
+        Shapes of the tensors by name; others than those of the graph do not matter.
+
+    Raises
+    ------
+    InputError
+        A tensor is missing, or one has another number of channels than the steps around it.
+    ValueError
+        An operation is not known.
+    """
+    channels = {INPUT: graph.channels}
+    for node in graph.nodes:
+        operation = operation_of(node)
+        needed = [node.tensor(name) for name in operation.tensors if name not in operation.optional]
+        if missing := [name for name in needed if name not in shapes]:
+            raise InputError(f"compact network: the tensor {missing[0]} is missing.")
+        read = [channels[name] for name in node.inputs]
+        channels[node.name] = operation.channels_out(node, read, shapes)

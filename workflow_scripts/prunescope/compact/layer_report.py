@@ -1,0 +1,99 @@
+"""What became of each layer of a network that was made compact, and why zeros stay."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from prunescope.compact.graph.nodes import Node, Tensors
+from prunescope.compact.graph.operations.table import operation_of
+from prunescope.compact.surgery import Surgery
+
+
+def describe_layers(tensors: Tensors, surgery: Surgery) -> list[dict[str, object]]:
+    """Count what was removed from each convolution and fully connected layer, and what stays.
+
+    Parameters
+    ----------
+    tensors
+        Those of the original network, by name.
+    surgery
+        The surgery, after its run.
+
+    Returns
+    -------
+    list of dict
+        Rows of `tables.COMPACTION`, in the order of the graph.
+    """
+    return [_describe(node, tensors, surgery) for node in surgery.graph.layers()]
+
+
+def _describe(node: Node, tensors: Tensors, surgery: Surgery) -> dict[str, object]:
+    weight = tensors[node.tensor("weight")]
+    filters, inputs = weight.shape[:2]
+    kept = surgery.needs.values[node.name]
+    # Readers see what the batch norm and the ReLU behind it make of a filter.
+    emitted = surgery.constants[_last_of(node, surgery)]
+    silent, constant = emitted == 0, np.isfinite(emitted) & (emitted != 0)
+    made = surgery.tensors.get(node.tensor("weight"))
+    # Nothing is left to count of a layer that is gone.
+    zero = np.zeros((0, 0, 1), bool) if made is None else made.reshape(*made.shape[:2], -1) == 0
+    in_filters, in_inputs = (np.asarray(zero.all(axis=axes)) for axes in ((1, 2), (0, 2)))
+    in_kernels = zero.all(axis=2) & ~in_filters[:, None] & ~in_inputs
+    inputs_kept, positions = zero.shape[1:]
+    counts = {
+        "zeros_filters": int(in_filters.sum()) * inputs_kept * positions,
+        "zeros_inputs": int(in_inputs.sum()) * positions * int((~in_filters).sum()),
+        "zeros_kernels": int(in_kernels.sum()) * positions if positions > 1 else 0,
+    }
+    counts["zeros_weights"] = int(zero.sum()) - sum(counts.values())
+    return {
+        "layer": node.name,
+        "layer_type": operation_of(node).layer_type,
+        "filters": filters,
+        "filters_kept": int(kept.sum()),
+        "filters_zero": int((~kept & silent).sum()),
+        "filters_folded": int((~kept & constant).sum()),
+        "filters_unread": int((~kept & ~np.isfinite(emitted)).sum()),
+        "inputs": inputs,
+        "inputs_kept": inputs_kept,
+        "inputs_gathered": surgery.gathered.get(node.name, 0),
+        "constants_folded": surgery.folded.get(node.name, 0),
+        "weights": weight.size,
+        "weights_kept": zero.size,
+        **counts,
+        "why": "; ".join(
+            _reasons(node, counts, bool((kept & np.isfinite(emitted)).any()), surgery)
+        ),
+    }
+
+
+def _last_of(node: Node, surgery: Surgery) -> str:
+    """The value in which a layer ends: behind its batch norm and its ReLU, if it alone has them."""
+    name = node.name
+    while len(surgery.readers[name]) == 1:
+        (reader,) = surgery.readers[name]
+        if not operation_of(reader).belongs_to_layer:
+            break
+        name = reader.name
+    return name
+
+
+def _reasons(
+    node: Node, counts: Mapping[str, int], kept_constant: bool, surgery: Surgery
+) -> list[str]:
+    """Why zeros stay in a layer."""
+    reasons = []
+    is_output = node.name == surgery.graph.output
+    if is_output and counts["zeros_filters"]:
+        reasons.append("every class has an output, also one without weights")
+    elif not is_output and kept_constant:
+        reasons.append(
+            "a reader pads, or has nothing else to read: a filter stays that is constant"
+        )
+    if counts["zeros_inputs"] or node.name in surgery.needs.last:
+        reasons.append("one input channel stays so that there is something to read")
+    if counts["zeros_kernels"]:
+        reasons.append("single kernels are zero, not whole filters or channels")
+    if counts["zeros_weights"]:
+        reasons.append("single weights are zero, not whole filters or channels")
+    return reasons

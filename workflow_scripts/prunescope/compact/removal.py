@@ -1,0 +1,84 @@
+"""Remove from a network what its zeros make superfluous: the same outputs from fewer channels.
+
+Three questions are answered for every channel of every value of the graph:
+
+1. Is it the same number everywhere, whatever the image? A filter whose weights are all zero makes
+   such a constant, and what is computed from constants may be constant, too. This is found
+   forwards, from the images to the output (`channels.find_constants`).
+2. Does anything depend on it? A channel that all its readers multiply by zero is superfluous, and
+   so is the filter that makes it, whatever its weights are. This is found backwards
+   (`channels.find_needs`).
+3. Can a constant become part of its reader? A convolution without padding makes the number `w * c`
+   of a constant `c`. The number can be added to the bias, or subtracted from the running mean of
+   the batch norm behind. With padding, the constant ends at the border of the image, and the
+   channel must stay. But one such channel can stand for all others of the same reader, because
+   what a convolution makes of two constants differs by a factor only.
+
+Then the network is built anew from the channels that are left (`surgery`). What each operation
+contributes is a question to its class in `graph.operations`.
+
+One pass in each direction finds everything: what is constant does not depend on what is read, and
+the pass backwards comes to a filter before it comes to the filters that this one reads. Compacting
+a compact network again changes nothing.
+
+Which parameters go is decided by what is exactly zero in the file, never by its masks. Weights
+that have regrown stay.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunescope.compact import channels, layer_report
+from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.nodes import Tensors
+from prunescope.compact.surgery import Surgery
+
+
+@dataclass(frozen=True)
+class Compact:
+    """A network without what it does not need.
+
+    Attributes
+    ----------
+    graph, tensors
+        The network.
+    layers
+        What became of each convolution and fully connected layer, in the order of the graph: rows
+        of `tables.COMPACTION`.
+    """
+
+    graph: Graph
+    tensors: Tensors
+    layers: list[dict[str, object]]
+
+
+def compact(graph: Graph, tensors: Tensors) -> Compact:
+    """Remove every channel of a network that its outputs do not depend on.
+
+    Parameters
+    ----------
+    graph
+        What the network computes.
+    tensors
+        Its parameters and buffers, by name. Those that the graph does not use, such as those of
+        auxiliary heads, are left out.
+
+    Returns
+    -------
+    Compact
+        A network that computes the same, up to rounding. Its tensors have the types of `tensors`.
+
+    Raises
+    ------
+    ValueError
+        An operation of the graph is not known.
+    """
+    original = {name: np.asarray(tensors[name]) for name in graph.tensor_names(tensors)}
+    constants = channels.find_constants(graph, original)
+    merged = channels.merge_constants(graph, original, constants)
+    needs = channels.find_needs(graph, merged, constants)
+    surgery = Surgery(graph, merged, constants, needs)
+    surgery.run()
+    made = Graph(tuple(surgery.nodes), graph.channels)
+    return Compact(made, surgery.tensors, layer_report.describe_layers(original, surgery))
