@@ -1,6 +1,8 @@
 """Files that stand in a registry for the length of a test."""
 
+import importlib
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,15 +13,31 @@ from prunescope.foundation import plugins
 
 def register(patch: pytest.MonkeyPatch, registry: str, name: str, **content: Any) -> None:
     """Let the registry have a file of that name with this content."""
-    known = plugins.names
     patch.setitem(sys.modules, f"prunescope.{registry}.{name}", SimpleNamespace(**content))
-    patch.setattr(
-        plugins,
-        "names",
-        lambda other: sorted({*known(other), name}) if other == registry else known(other),
-    )
+    _list(patch, registry, name)
+
+
+def register_file(patch: pytest.MonkeyPatch, registry: str, path: Path) -> None:
+    """Let the registry have this file too, which is imported as any other."""
+    module = f"prunescope.{registry}.{path.stem}"
+    package = importlib.import_module(f"prunescope.{registry}")
+    patch.setattr(package, "__path__", [*package.__path__, str(path.parent)])
+    # What is imported in the test goes with it.
+    patch.setitem(sys.modules, module, None)
+    patch.delitem(sys.modules, module)
+    patch.setattr(package, path.stem, None, raising=False)
+    _list(patch, registry, path.stem)
 
 
 def register_architecture(patch: pytest.MonkeyPatch, name: str, build: Any) -> None:
     """Let there be an architecture of that name."""
     register(patch, "networks.architectures", name, build=build)
+
+
+def _list(patch: pytest.MonkeyPatch, registry: str, name: str) -> None:
+    known = plugins.names
+    patch.setattr(
+        plugins,
+        "names",
+        lambda other: sorted({*known(other), name}) if other == registry else known(other),
+    )

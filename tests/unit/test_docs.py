@@ -1,7 +1,9 @@
 """The pages tell the truth: generated parts, keys, links, and the code that they print."""
 
-import importlib.util
+import importlib
 import re
+from collections.abc import Callable
+from inspect import get_annotations
 from itertools import product
 from pathlib import Path
 from textwrap import dedent
@@ -12,6 +14,7 @@ import numpy as np
 import one_operation
 import polars as pl
 import pytest
+import registries
 import torch
 import yaml
 from files import load_module
@@ -19,15 +22,15 @@ from files import load_module
 from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import graph_files, onnx_models, tracing
 from prunescope.compact.graph.operations.table import OPERATIONS
-from prunescope.data import image_tables, packed_images
-from prunescope.foundation import tables
-from prunescope.foundation.code_digest import PACKAGE
+from prunescope.data import image_tables, packed_images, source
+from prunescope.foundation import plugins, tables
+from prunescope.foundation.code_digest import PACKAGE, imported_modules
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.metrics import catalogue, embedding
-from prunescope.networks import modules, network_files
+from prunescope.networks import architecture, modules, network_files
 from prunescope.networks.architectures import googlenet
 from prunescope.networks.description import Description, Network
-from prunescope.prune import masks
+from prunescope.prune import masks, pieces, schedule
 from prunescope.study import all_tables
 from prunescope.study.config import check
 from prunescope.summarize import study_tables
@@ -144,41 +147,120 @@ def test_snippets_run_as_printed(
 # --- extensions ------------------------------------------------------------------------------
 
 
-def extension(defined: str) -> dict[str, Any]:
-    """The namespace of a module after the snippet that defines `defined` was added to it."""
-    (code,) = [code for code in fences("docs/extending.md", "python") if defined in code]
-    path = re.match(r"# workflow_scripts/(prunescope/[\w/]+)\.py\n", code)
-    assert path is not None
-    name = path[1].replace("/", ".")
+PATH = re.compile(r"# workflow_scripts/(prunescope/[\w/]+)\.py\n")
+REGISTRIES = (
+    pieces.CRITERIA, schedule.SCHEDULES, source.SOURCES, architecture.ARCHITECTURES,
+    catalogue.FAMILIES,
+)  # fmt: skip
+EXAMPLES = {
+    path[1].removeprefix("prunescope/").replace("/", "."): code
+    for code in fences("docs/extending.md", "python")
+    if (path := PATH.match(code))
+}
+WHOLE_FILES = {name for name in EXAMPLES if name.rpartition(".")[0] in REGISTRIES}
+
+
+def extension(module: str) -> dict[str, Any]:
+    """The namespace of a module after its snippet was added to it."""
+    name = f"prunescope.{module}"
     namespace = dict(vars(importlib.import_module(name)))
-    exec(compile(code, f"extension of {name}", "exec"), namespace)
+    exec(compile(EXAMPLES[module], f"extension of {name}", "exec"), namespace)
     return namespace
 
 
-def test_a_criterion() -> None:
-    largest = extension("def largest")["CRITERIA"]["largest"]
+@pytest.fixture
+def add(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """A function that puts the example of a whole file into its registry."""
+
+    def put(module: str) -> None:
+        registry, _, name = module.rpartition(".")
+        path = tmp_path / "added" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(EXAMPLES[module], encoding="utf-8")
+        registries.register_file(monkeypatch, registry, path)
+
+    return put
+
+
+def test_every_registry_has_an_example_that_is_one_whole_file() -> None:
+    assert sorted(name.rpartition(".")[0] for name in WHOLE_FILES) == sorted(REGISTRIES)
+    assert not {PACKAGE / f"{name.replace('.', '/')}.py" for name in WHOLE_FILES} & {
+        *PACKAGE.rglob("*.py")
+    }
+    assert len(EXAMPLES) == len(re.findall(PATH, read("docs/extending.md")))
+
+
+@pytest.mark.parametrize("module", WHOLE_FILES)
+def test_an_example_is_a_good_file_of_its_registry(
+    module: str, add: Callable[[str], None], tmp_path: Path
+) -> None:
+    registry, _, name = module.rpartition(".")
+    with pytest.raises(InputError, match=f"'{name}' is not known"):
+        plugins.load(registry, name)
+    add(module)
+    assert name in plugins.names(registry)
+    assert plugins.load(registry, name).__doc__
+    # Its imports can be followed, and none of them is another choice.
+    imported = imported_modules(tmp_path / "added" / f"{name}.py")
+    assert not {path.parent for path in imported if path.name != "__init__.py"} & {
+        PACKAGE / other.replace(".", "/") for other in REGISTRIES
+    }
+
+
+def test_a_criterion(add: Callable[[str], None]) -> None:
+    add("prune.criteria.largest")
+    rank = pieces.load_criterion("largest").rank
     weight = np.float32([[[[1]], [[-4]]], [[[2]], [[0]]]])
     rng = np.random.default_rng(0)
-    assert largest(weight, (1, 2, 3), rng).tolist() == [-2.5, -1]
-    assert masks.lowest(largest(weight, (), rng).ravel(), 1).tolist() == [1]
+    assert rank(weight, (1, 2, 3), rng).tolist() == [-2.5, -1]
+    assert masks.lowest(rank(weight, (), rng).ravel(), 1).tolist() == [1]
+
+
+def test_a_schedule_of_pruning(add: Callable[[str], None]) -> None:
+    add("prune.schedules.lowest_rate")
+    found = schedule.load("lowest_rate")
+    assert found.start([]) is None
+    assert found.start(["0.20"]) == "0.20"
+    assert found.start(["0.20", "0.40"]) == "0.20"
+    assert found.fraction(0.6, [0.2, 0.4]) == 0.6
+
+
+def test_an_architecture(add: Callable[[str], None]) -> None:
+    add("networks.architectures.plain")
+    facts = architecture.load("plain")
+    assert set(vars(facts)) >= set(get_annotations(architecture.Architecture))
+    description = Description("plain", 1000, 32, (0.3,) * 3, (0.4,) * 3)
+    module, described = modules.create(description, seed=0)
+    assert [layer.name for layer in described.layers] == list(facts.LAYERS)
+    assert [layer.batch_norm for layer in described.layers] == ["first.bn", "second.bn", None]
+    assert sum(layer.units for layer in described.measured_layers) == facts.UNITS
+    number = sum(parameter.numel() for parameter in module.parameters())
+    assert {False: number, True: number} == facts.PARAMETERS
+    assert module.state_dict()[facts.CLASSIFIER].shape[0] == 1000
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        expected = module.eval()(images)
+        again = modules.to_module(modules.to_network(module, described))(images)
+    assert expected.shape == (2, 1000)
+    assert torch.allclose(again, expected)
 
 
 def test_an_optimizer() -> None:
-    make = extension("def nesterov")["OPTIMIZERS"]["nesterov"]
+    make = extension("train.recipes.optimizers")["OPTIMIZERS"]["nesterov"]
     fields = {"optimizer": "nesterov", "lr": 0.1, "momentum": 0.9, "weight_decay": 0}
     rest = {"schedule": "constant", "batch": 2, "history_images": 1, "augmentation": []}
     optimizer = make([torch.nn.Parameter(torch.ones(1))], recipe.from_config(fields | rest))
     assert optimizer.defaults["nesterov"]
 
 
-def test_a_schedule() -> None:
-    linear = extension("def linear")["SCHEDULES"]["linear"]
+def test_a_learning_rate_schedule() -> None:
+    linear = extension("train.recipes.learning_rates")["SCHEDULES"]["linear"]
     plan = SimpleNamespace(steps=4)
     assert [linear(None, plan, step) for step in range(4)] == [1, 0.75, 0.5, 0.25]
 
 
 def test_an_augmentation() -> None:
-    darken = extension("def random_brightness")["AUGMENTATIONS"]["random_brightness"]
+    darken = extension("train.images.augmentation")["AUGMENTATIONS"]["random_brightness"]
     images = np.full((3, 3, 8, 8), 200, dtype=np.uint8)
     changed = darken(images, np.random.default_rng(0))
     assert changed.shape == images.shape
@@ -187,52 +269,62 @@ def test_an_augmentation() -> None:
     assert (images == 200).all()
 
 
-def test_a_similarity_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    families = extension("def load_pixels")["FAMILIES"]
-    monkeypatch.setattr(catalogue, "FAMILIES", families)
+def test_a_similarity_metric(add: Callable[[str], None]) -> None:
+    add("interpret.metrics.families.grey")
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
     packed = packed_images.PackedImages(images, np.zeros(4, dtype=np.int64))
-    (embeddings,) = embedding.embed(packed, "pixels:grey", 8, {})
+    (embeddings,) = embedding.embed(packed, "grey:pixels", 8, {})
     assert embeddings.shape == (4, 64)
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1)
-    assert {"timm", "dreamsim", "lpips", "pixels"} == set(families)
-    with pytest.raises(InputError, match="pixels:grey"):
-        catalogue.find("pixels:red")
+    assert {name.partition(":")[0] for name in catalogue.known()} == {
+        "timm", "dreamsim", "lpips", "pixels", "grey",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="grey:pixels"):
+        catalogue.find("grey:edges")
 
 
-def test_a_dataset(tmp_path: Path) -> None:
-    assert "my_images" in extension("SOURCE_IMAGES")["SOURCE_IMAGES"]
-    (code,) = [
-        code for code in fences("docs/extending.md", "python") if "smk.input.archive" in code
-    ]
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, number in (("train", 6), ("test", 4)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (number, 28, 28), dtype=np.uint8)
-        arrays[f"{split}_labels"] = np.arange(number) % 2
-    np.savez(tmp_path / "my_images.npz", **arrays)
+def outputs_of_packing(folder: Path) -> dict[str, str]:
     kinds = {"images": "npy", "labels": "npy", "index": "parquet"}
-    output = {
-        f"{split}_{kind}": str(tmp_path / split / f"{kind}.{ending}")
+    return {
+        f"{split}_{kind}": str(folder / split / f"{kind}.{ending}")
         for split in ("train", "test")
         for kind, ending in kinds.items()
     }
-    script: dict[str, Any] = {"__name__": "pack_my_images"}
-    exec(compile(code, "pack_my_images.py", "exec"), script)
-    script["main"](
-        SimpleNamespace(
-            input=SimpleNamespace(archive=tmp_path / "my_images.npz"),
-            output=output,
-            params=SimpleNamespace(image_size=32),
-        )
+
+
+def test_a_source(add: Callable[[str], None], tmp_path: Path) -> None:
+    add("data.sources.my_images")
+    archive = source.load("my_images")
+    assert isinstance(archive, source.Archive)
+    numbers = {"train": 6, "test": 4}
+    assert archive.IMAGES.keys() == numbers.keys()
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, number in numbers.items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.arange(number) % 2
+    (name,) = archive.FILES
+    np.savez(tmp_path / name, **arrays)
+    output = outputs_of_packing(tmp_path)
+    job = SimpleNamespace(
+        input=SimpleNamespace(downloaded=[], own=[str(tmp_path / name)]),
+        output=output,
+        params=SimpleNamespace(source="my_images", image_size=32),
     )
-    for split, number in (("train", 6), ("test", 4)):
+    script = load_module(PACKAGE.parent / "pack_dataset.py")
+    script.main(job)
+    for split, number in numbers.items():
         packed = packed_images.PackedImages.open(
             output[f"{split}_images"], output[f"{split}_labels"]
         )
         assert packed.images.shape == (number, 3, 32, 32)
         assert packed.images.dtype == np.uint8
-        assert len(image_tables.INDEX.read(output[f"{split}_index"])) == number
+        assert (packed.images[1, 2] == arrays[f"{split}_images"][1, :, :, 2]).all()
+        index = image_tables.INDEX.read(output[f"{split}_index"])
+        assert index["class"].to_list() == ["cat", "dog"] * (number // 2)
+    job.params.image_size = 64
+    with pytest.raises(InputError, match="`image_size` is 64"):
+        script.main(job)
 
 
 class Leaky(torch.nn.Module):
@@ -255,11 +347,11 @@ def test_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is traced, compacted, and written as PyTorch and ONNX, by what its class says."""
     (operation,) = (
         operation
-        for operation in extension("class LeakyReLU")["OPERATIONS"]
+        for operation in extension("compact.graph.operations.channelwise")["OPERATIONS"]
         if operation.name not in OPERATIONS
     )
     description = Description("leaky", 3, 6, (0.3,) * 3, (0.4,) * 3)
-    monkeypatch.setitem(modules.ARCHITECTURES, "leaky", Leaky)
+    registries.register_architecture(monkeypatch, "leaky", Leaky)
     with pytest.raises(NotImplementedError, match=r"no counterpart of .*rectified"):
         tracing.trace(description)
     monkeypatch.setitem(OPERATIONS, operation.name, operation)
@@ -285,9 +377,9 @@ def test_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_chart(monkeypatch: pytest.MonkeyPatch) -> None:
-    function = extension("def live_units_by_rate")["live_units_by_rate"]
+    function = extension("summarize.charts.interpretability_charts")["live_units_by_rate"]
     monkeypatch.setattr(interpretability_charts, function.__name__, function, raising=False)
-    drawn = extension("CHARTS = {**CHARTS")["CHARTS"]
+    drawn = extension("summarize.charts.all_charts")["CHARTS"]
     assert set(drawn) == {*all_charts.CHARTS, "live_units_by_rate"}
     frames = ChartData(
         synthetic(study_tables.NETWORKS), synthetic(study_tables.HISTORIES), "fashion_mnist", 100

@@ -124,6 +124,12 @@ def folders_without_package(scripts: Path) -> Iterator[str]:
             yield f"{folder.name} has no __init__.py"
 
 
+def homeless(scripts: Path) -> Iterator[str]:
+    for path in sorted((scripts / "prunescope").glob("*.py")):
+        if path.name != "__init__.py":
+            yield f"{path.name} lies in no folder"
+
+
 def large_folders(scripts: Path) -> Iterator[str]:
     for folder, number in Counter(map(folder_of, house.imports_of(scripts / "prunescope"))).items():
         if number > MOST_MODULES and folder not in REGISTRIES:
@@ -145,8 +151,8 @@ def shadows(scripts: Path) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
-    upwards, circles, named_choices, full_packages, folders_without_package, large_folders,
-    relative_imports, shadows,
+    upwards, circles, named_choices, full_packages, folders_without_package, homeless,
+    large_folders, relative_imports, shadows,
 )  # fmt: skip
 
 
@@ -222,6 +228,7 @@ FAULTS = {
     "a folder without a package": (
         folders_without_package, {"data/__init__.py": None}, "data has no __init__.py",
     ),
+    "a module in no folder": (homeless, {"helpers.py": ""}, "helpers.py lies in no folder"),
     "a large folder": (
         large_folders, {f"data/module_{number}.py": "" for number in range(MOST_MODULES)},
         "data holds 11 modules",
@@ -270,11 +277,6 @@ def test_a_fault_is_found(build: Callable[..., Path], name: str) -> None:
     rule, changes, message = FAULTS[name]
     (found,) = rule(build(changes))
     assert message in found
-
-
-def test_modules_outside_of_folders_are_left_alone(build: Callable[..., Path]) -> None:
-    scripts = build({"old.py": "from prunescope.study.run import server"})
-    assert [message for rule in RULES for message in rule(scripts)] == []
 
 
 def test_a_registry_may_have_as_many_files_as_there_are_choices(
