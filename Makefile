@@ -26,7 +26,7 @@ help:
 	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
-	@echo "make docs      write docs/artifacts.md anew from the schemas"
+	@echo "make docs      write docs/artifacts.md and the picture of docs/architecture.md anew"
 	@echo "make lock      resolve envs/*.in into the lock files"
 	@echo "make clean     remove results, keep the environment"
 
@@ -89,6 +89,7 @@ format: $(READY)
 
 docs: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_artifacts.py
+	$(BIN)/python docs/make_architecture.py
 
 # Versions that the lock files hold stay: results depend on them. UPGRADE=--upgrade takes the newest of all,
 # UPGRADE='--upgrade-package NAME' of one.

@@ -1,6 +1,6 @@
 """Write docs/artifacts.md: every file of the workflow, the tables from their declared schemas.
 
-Run `make docs` after a change of `prunescope.tables`; a test compares the page with the schemas.
+Run `make docs` after a change of a table; a test compares the page with the schemas.
 """
 
 from pathlib import Path
@@ -13,8 +13,9 @@ PAGE = Path(__file__).resolve().with_name("artifacts.md")
 INTRODUCTION = """\
 # Artifacts: every file, every column
 
-This page is written by `docs/make_artifacts.py` from the schemas in
-`workflow_scripts/prunescope/tables.py`. Change it there, then run `make docs`.
+This page is written by `docs/make_artifacts.py` from the schemas, which stand with the stage that
+writes them: the modules `*_table.py` and `*_tables.py` in `workflow_scripts/prunescope/`. Change
+them there, then run `make docs`.
 
 All files but downloads lie below `results/`. Names in braces stand for:
 
@@ -57,7 +58,8 @@ that broke off is `{file}.part`; the next run continues it.
 ### `results/datasets/{dataset}/source/`
 
 The four files of Fashion-MNIST, decompressed, as published (IDX format). Their SHA-256 checksums
-are in `workflow_scripts/prunescope/sources.py`; a file with another checksum is refused.
+are in `workflow_scripts/prunescope/data/sources/fashion_mnist.py`; a file with another checksum is
+refused.
 
 ### `results/datasets/{dataset}/{split}/images.npy`
 
@@ -123,8 +125,8 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
   follows, or null) and `auxiliary`.
 - `provenance`: rule, wildcards, parameters, digest of the code, versions.
 
-`prunescope.checkpoints.load(path)` reads both kinds of file without PyTorch;
-`prunescope.networks.to_module(network)` makes a PyTorch module of the result.
+`prunescope.networks.network_files.load(path)` reads both kinds of file without PyTorch;
+`prunescope.networks.modules.to_module(network)` makes a PyTorch module of the result.
 
 ### `{network folder}/compact.safetensors`, `compact.json`
 

@@ -18,6 +18,7 @@ import registries
 import torch
 import yaml
 from files import load_module
+from snakemake.iocontainers import Wildcards
 
 from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import graph_files, onnx_models, tracing
@@ -33,6 +34,8 @@ from prunescope.networks.description import Description, Network
 from prunescope.prune import masks, pieces, schedule
 from prunescope.study import all_tables
 from prunescope.study.config import check
+from prunescope.study.paths import Paths
+from prunescope.study.study import Study
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts import all_charts, interpretability_charts, theme
 from prunescope.summarize.charts.chart_rows import ChartData
@@ -58,6 +61,9 @@ def fences(page: str, language: str) -> list[str]:
     """The code blocks of a page, without their indentation."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^\1```", read(page), flags=re.M | re.S)
     return [dedent(code) for _, code in found]
+
+
+architecture_page = load_module(ROOT / "docs" / "make_architecture.py")
 
 
 def test_the_page_of_artifacts_is_that_of_the_schemas() -> None:
@@ -223,6 +229,23 @@ def test_a_schedule_of_pruning(add: Callable[[str], None]) -> None:
     assert found.start(["0.20"]) == "0.20"
     assert found.start(["0.20", "0.40"]) == "0.20"
     assert found.fraction(0.6, [0.2, 0.4]) == 0.6
+
+
+def test_networks_are_pruned_as_a_schedule_says(add: Callable[[str], None]) -> None:
+    add("prune.schedules.lowest_rate")
+    config = yaml.safe_load(read("config/tiny.yaml"))
+    config["retraining"]["iterative"]["start"] = "lowest_rate"
+    config["pruning"]["rates"] = [0.3, 0.5, 0.6]
+    paths = Paths(Study(config))
+    names = {"study": "tiny", "method": "structured", "retraining": "iterative", "seed": "0"}
+    pruned = {
+        rate: paths.network_to_prune(Wildcards(fromdict={**names, "rate": rate}))
+        for rate in ("0.30", "0.50", "0.60")
+    }
+    folder = "results/tiny/networks"
+    first = f"{folder}/structured/iterative/rate0.30/seed0/network.safetensors"
+    dense = f"{folder}/dense/none/rate0.00/seed0/network.safetensors"
+    assert pruned == {"0.30": dense, "0.50": first, "0.60": first}
 
 
 def test_an_architecture(add: Callable[[str], None]) -> None:
@@ -492,13 +515,58 @@ def test_the_table_of_staleness_has_what_rules_look_up(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_every_rule_is_in_the_table_of_stages(rule: str) -> None:
-    assert f"`{rule}`" in read("README.md")
+def test_every_rule_is_in_the_table_of_rules(rule: str) -> None:
+    """In the row of its rule file."""
+    (file,) = (
+        path.name
+        for path in (ROOT / "rules").glob("*.smk")
+        if f"rule {rule}:\n" in path.read_text(encoding="utf-8")
+    )
+    (row,) = re.findall(rf"^\| `rules/{file}` \|.*$", read("docs/architecture.md"), flags=re.M)
+    assert f"`{rule}`" in row
 
 
-@pytest.mark.parametrize("module", sorted(path.stem for path in PACKAGE.glob("[a-z]*.py")))
-def test_every_module_is_in_the_readme(module: str) -> None:
-    assert f"`{module}`" in read("README.md")
+FOLDERS = sorted(path.parent for path in PACKAGE.glob("*/**/__init__.py"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_folder_is_described_in_one_line(folder: Path) -> None:
+    name = re.escape(f"`{folder.relative_to(PACKAGE).as_posix()}/`")
+    (text,) = re.findall(rf"^\| {name} \| (.+) \|$", read("docs/architecture.md"), flags=re.M)
+    assert text == architecture_page.describe(folder)
+    assert len(text) > 10
+
+
+def test_the_page_of_the_architecture_is_that_of_the_code() -> None:
+    page = read("docs/architecture.md")
+    assert architecture_page.insert(page, PACKAGE) == page, "run `make docs`"
+    drawn = architecture_page.picture(architecture_page.imports_of(PACKAGE), PACKAGE)
+    assert drawn == read("docs/images/architecture.svg"), "run `make docs`"
+    for name in (name for row in architecture_page.STAIRS for name in row):
+        assert f">{name}</text>" in drawn
+    with pytest.raises(ValueError, match="comments around the folders"):
+        architecture_page.insert("nothing", PACKAGE)
+
+
+def test_the_picture_shows_every_import_once() -> None:
+    """What it leaves out follows from what it shows."""
+    stages = architecture_page.between_stages(architecture_page.imports_of(PACKAGE))
+    edges = architecture_page.reduced(stages)
+    reach: dict[str, set[str]] = {name: set() for name in stages}
+    for _ in stages:
+        for upper, lower in edges:
+            reach[upper] |= {lower} | reach[lower]
+    assert all(imported <= reach[name] for name, imported in stages.items())
+    for edge in edges:
+        assert edge[1] in stages[edge[0]]
+        assert not any((edge[0], other) in edges and edge[1] in reach[other] for other in stages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_of_code_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:[\w.]+/)+[a-z_]+\.(?:py|smk))`", text):
+        assert (ROOT / path).is_file() or (PACKAGE / path).is_file(), path
 
 
 PACKAGES = [
