@@ -95,7 +95,7 @@ def reduced(graph: Graph) -> list[tuple[str, str]]:
 
 # --- the picture ---------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, GAP, COLUMN_GAP = 264, 100, 48, 40
+WIDTH, HEIGHT, GAP, COLUMN_GAP = 276, 104, 46, 36
 # The column of each box: its left edge in boxes and the gaps between them.
 COLUMNS = {
     "study": 1, "summarize": 0.5, "compact": 0, "train": 1, "interpret": 0, "evaluate": 1,
@@ -142,7 +142,7 @@ def _in_words(edges: Sequence[tuple[str, str]]) -> str:
 def _box(name: str, left: float, top: float, package: Path) -> str:
     own, *others = _folders(package / name)
     inner = [folder.relative_to(own).as_posix() for folder in others]
-    lines = textwrap.wrap(describe(own), 40)
+    lines = textwrap.wrap(describe(own), 42)
     text = [
         f'<text class="name" x="{left + 12:g}" y="{top + 22:g}">{name}</text>',
         *(

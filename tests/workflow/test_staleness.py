@@ -146,7 +146,7 @@ CODE_EDITS = {
         f"{MODULES}/interpret/mis.py", "return 0.5 * (1 + np", "return 0.25 * (2 + np",
         RESCORED,
     ),
-    "line of accounting.py": (
+    "line of counts.py": (
         f"{MODULES}/evaluate/counts.py", "else 0.0", "else 1.0",
         {
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
@@ -154,14 +154,14 @@ CODE_EDITS = {
             "account_network": 9,
         },
     ),
-    "constant in pruning.py": (
+    "constant in masks.py": (
         f"{MODULES}/prune/masks.py", "if number == 0:", "if number <= 0:",
         {
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
             **measured(6, varied=3, compacted=2),
         },
     ),
-    "line of theme.py": (
+    "line of coordinates.py": (
         f"{MODULES}/networks/coordinates.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"summarize_findings": 1, **DRAWN, **COST_DRAWN},
     ),
@@ -190,7 +190,7 @@ CODE_EDITS = {
         f"{MODULES}/interpret/mis.py", "return 0.5 * (1 + np", "# a note\n    return 0.5 * (1 + np",
         {},
     ),
-    "docstring in pruning.py": (
+    "docstring in masks.py": (
         f"{MODULES}/prune/masks.py", "Which weights go:", "Which of the weights go:", {},
     ),
     "comment in the config": (TINY, "study: tiny", "study: tiny  # a note", {}),
