@@ -10,15 +10,26 @@ from prunescope import study as studies
 from prunescope import tuning, warm, weights
 from prunescope.charts import CHARTS as CHART_FUNCTIONS
 from prunescope.charts import GROUPS as CHART_GROUPS
+from prunescope.config import reading
 from prunescope.cost_charts import CHARTS as COST_CHART_FUNCTIONS
 from prunescope.errors import InputError
 from prunescope.provenance import code_digest
 from prunescope.sources import FASHION_MNIST
 
+# Snakemake has read these files too, but knows nothing of `extends` and of what is left out.
 try:
-    studies.check(config)
+    RESOLVED = reading.read(
+        *workflow.configfiles, overrides=workflow.config_settings.config
+    )
 except InputError as error:
     raise WorkflowError(str(error))
+# In place: rules look up values in this mapping, and it is what a script would get.
+config.clear()
+config.update(RESOLVED.values)
+# The report shows all files of the study, and archives for machines without its folder hold them.
+workflow.configfiles += [
+    path for path in RESOLVED.files if path not in map(Path, workflow.configfiles)
+]
 
 # Every job inherits this.
 tuning.tune(os.environ)
@@ -42,7 +53,7 @@ TABLE_NAMES = [
     "history",
     "statistics",
 ]
-PUBLISHED = config.get("published") or []
+PUBLISHED = config["published"] or []
 TABLE_NAMES += ["published"] if PUBLISHED else []
 
 # What the sentences on a study need to know of its config.
@@ -124,7 +135,7 @@ METRIC_READERS = ("fetch_metric_weights", "embed_probe")
 METHODS = list(config["pruning"]["methods"])
 TRAINED = [name for name, kind in config["retraining"].items() if kind["recipe"]]
 RECALIBRATED = [
-    name for name, kind in config["retraining"].items() if "recalibration" in kind
+    name for name, kind in config["retraining"].items() if kind["recalibration"]
 ]
 TRAINED_NETWORKS = [
     network
@@ -275,7 +286,7 @@ def rate_to_prune(wildcards):
 def mask_of(wildcards):
     """Whether retraining holds a network's masks: as its method says, else the retraining."""
     method = config["pruning"]["methods"].get(wildcards.method, {})
-    return method.get("mask", config["retraining"][wildcards.retraining]["mask"])
+    return method.get("mask") or config["retraining"][wildcards.retraining]["mask"]
 
 
 def network_to_retrain(wildcards):
@@ -391,7 +402,7 @@ def training_minutes(wildcards, attempt):
     """Resource function: time limit of a training, by its epochs where images are decoded."""
     kind = config["retraining"].get(getattr(wildcards, "retraining", None), {})
     recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
-    epochs = 1 if config["dataset"] in PACKED_DATASETS else recipe.get("epochs", 1)
+    epochs = 1 if config["dataset"] in PACKED_DATASETS else recipe["epochs"] or 1
     return attempt * (60 + EPOCH_MINUTES * epochs)
 
 

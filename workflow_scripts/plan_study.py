@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.logging import logger
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from prunescope import planning
+from prunescope.config import reading
+from prunescope.errors import InputError
 from prunescope.planning import Job
 
 # How the Snakefile begins to tell what is missing.
@@ -76,7 +77,10 @@ def main() -> None:
     config = parser.parse_args().configfile
     if not config.is_file():
         sys.exit(f"plan: {config} is not there. Name a config: make plan CONFIG=config/paper.yaml")
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    try:
+        settings = reading.read(config).values
+    except InputError as error:
+        sys.exit(f"plan: {error}")
     jobs = jobs_to_run(config, settings)
     logs = Path("results/logs")
     costs = planning.read_logs(logs / "datasets" / settings["dataset"])

@@ -31,6 +31,7 @@ from prunescope import (
     tracing,
 )
 from prunescope.chart_rows import Study
+from prunescope.config.checking import check
 from prunescope.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -259,7 +260,7 @@ def test_entries_of_the_config_are_accepted(page: str) -> None:
                 config["pruning"]["methods"][name] = entry
             elif "recipe" in entry:
                 config["retraining"][name] = entry
-    study.check(config)
+    check(config)
     default = yaml.safe_load(read("config.yaml"))
     assert len(config["pruning"]["methods"]) == len(default["pruning"]["methods"]) + 1
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 
 from prunescope import published, study
+from prunescope.config import reading
+from prunescope.config.checking import check
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = ("paper", "corrected")
@@ -33,7 +34,7 @@ def text_of(name: str) -> str:
 
 
 def config_of(name: str) -> dict[str, Any]:
-    return yaml.safe_load(text_of(name))
+    return reading.read(ROOT / "config" / f"{name}.yaml").values
 
 
 def header_of(name: str) -> str:
@@ -50,7 +51,7 @@ def epochs_of(config: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_valid(name: str) -> None:
-    study.check(config_of(name))
+    check(config_of(name))
 
 
 @pytest.mark.parametrize("name", PRESETS)

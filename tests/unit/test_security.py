@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from prunescope import study
+from prunescope.config.checking import check
 from prunescope.errors import InputError
 from prunescope.metric_dreamsim import _unpacked
 
@@ -69,7 +69,7 @@ def test_names_that_could_mean_something_to_a_shell_or_a_path_are_refused(name: 
     ]
     for change in changes:
         with pytest.raises(InputError):
-            study.check(config | change)
+            check(config | change)
 
 
 def test_rules_use_no_shell() -> None:

@@ -18,6 +18,7 @@ from workspaces import PROJECT, Workspace, temporary_project
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS
+from prunescope.config import reading
 from prunescope.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ SMALL = "config/paper_small.yaml"
 
 
 def preset(name: str) -> dict[str, Any]:
-    return yaml.safe_load((PROJECT / "config" / f"{name}.yaml").read_text())
+    return reading.read(PROJECT / "config" / f"{name}.yaml").values
 
 
 @pytest.mark.parametrize(("name", "networks"), [("paper", 48), ("corrected", 327)])
@@ -67,7 +68,7 @@ def small(url: str, sha256: str) -> dict[str, Any]:
     dataset |= {"image_size": 48, "resize": 56, "probe": {"images": 60, "seed": 0}}
     config["pruning"]["rates"] = [0.4, 0.8]
     for method in config["pruning"]["methods"].values():
-        if "rates" in method:
+        if method["rates"]:
             method["rates"] = method["rates"][-2:]
     for recipe in config["recipes"].values():
         recipe |= {"epochs": 1, "batch": 16, "history_images": 40}

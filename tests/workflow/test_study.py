@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 from browser import Watched
 from workspaces import TINY, Workspace, copy_project, run_study
 
 from prunescope import checkpoints, study, tables
 from prunescope.charts import CHARTS, GROUPS
+from prunescope.config import reading
 from prunescope.cost_charts import CHARTS as COST_CHARTS
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def config(finished: Workspace) -> dict:
-    return yaml.safe_load(finished.path("config/tiny.yaml").read_text())
+    return reading.read(finished.path(TINY)).values
 
 
 def test_every_network_has_its_files(finished: Workspace, config: dict) -> None:

@@ -135,8 +135,8 @@ def expected_minutes(
         return None
     kind = config["retraining"].get(wildcards.get("retraining", ""), {})
     recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
-    whole = recipe.get("images_per_epoch") is None
-    return EPOCH_MINUTES * recipe["epochs"] if whole and "epochs" in recipe else None
+    whole = recipe["images_per_epoch"] is None
+    return EPOCH_MINUTES * recipe["epochs"] if whole and recipe["epochs"] else None
 
 
 def needs(

@@ -1,0 +1,90 @@
+"""Other ways to compute the score: would the conclusion be another one?"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from prunescope import sensitivity, similarity
+from prunescope.config import choices
+from prunescope.config.section import Problem, Section, key
+from prunescope.config.sections.interpretability import size_problems
+from prunescope.config.values import Name, OneOf, Rates, Seed, Side
+
+
+class VariedSimilarity(Section):
+    """Another metric."""
+
+    metric: Annotated[str, OneOf(choices.metrics)] = key(
+        "compare images by this metric", note="a metric whose weights need no download"
+    )
+    image_size: Side = key("side in pixels at which it sees them")
+
+    def problems(self) -> Iterator[Problem]:
+        yield from size_problems(self.metric, self.image_size)
+        if similarity.find(self.metric).weights:
+            free = [name for name in choices.metrics() if not similarity.find(name).weights]
+            yield Problem(
+                "metric",
+                f"{self.metric} needs files that only the study's own metric may need; allowed: "
+                f"{', '.join(free)}",
+            )
+
+
+def _instead(name: str, **constraints: Any) -> Any:
+    """A key that a variant may have instead of the study's own."""
+    return key(
+        f"instead of `interpretability.mis.{name}`", default=None, left_out=" ", **constraints
+    )
+
+
+class Variant(Section):
+    """What a variant changes. It has no other keys: null is no value of any."""
+
+    explanations: int = _instead("explanations", ge=1)
+    tasks: int = _instead("tasks", ge=1)
+    tau: float = _instead("tau", gt=0)
+    draw: Annotated[str, OneOf(choices.draws)] = _instead("draw")
+    seed: Seed = _instead("seed")
+    query: int = _instead("query", ge=0, values="a whole number from 0 to `explanations`")
+    pool: int = _instead(
+        "pool", ge=2, values="a whole number above `explanations`", note="for `quantile` only"
+    )
+    probe_images: int = key(
+        "take the extremes from so many of the recorded images",
+        default=None,
+        ge=2,
+        note="at most `interpretability.activations.images`",
+        left_out=" ",
+    )
+    pooling: Literal["mean", "max"] = key(
+        "take them by the mean or the maximum over spatial positions, from the recorded images",
+        default=None,
+        left_out=" ",
+    )
+    permuted: bool = key(
+        "permute the activations of each unit: the floor of the score", default=None, left_out=" "
+    )
+    similarity: VariedSimilarity = key("another metric", default=None, left_out=" ")
+
+    def unused(self) -> set[str]:
+        return set(type(self).model_fields) - self.model_fields_set
+
+    def problems(self) -> Iterator[Problem]:
+        if not self.model_fields_set:
+            yield Problem("", "names nothing that it changes")
+
+
+class Sensitivity(Section):
+    """The variants, and the networks that are scored in them."""
+
+    rates: Rates = key(
+        "rates at which networks are scored in every variant",
+        values="a rising list of rates of the study; may be empty",
+    )
+    variants: dict[Name, Variant] = key("the variants, by a name of your choice")
+
+    def problems(self) -> Iterator[Problem]:
+        if sensitivity.UNCHANGED in self.variants:
+            yield Problem(
+                "variants",
+                f"`{sensitivity.UNCHANGED}` is the study's own way to score; choose another name",
+            )
