@@ -1,6 +1,7 @@
 """The pages tell the truth: generated parts, keys, links, and the code that they print."""
 
 import importlib.util
+import json
 import re
 from itertools import product
 from pathlib import Path
@@ -68,6 +69,15 @@ def load_module(path: Path) -> ModuleType:
 def test_the_page_of_artifacts_is_that_of_the_schemas() -> None:
     rendered = load_module(ROOT / "docs" / "make_artifacts.py").render()
     assert rendered == read("docs/artifacts.md"), "run `make docs`"
+
+
+def test_what_is_said_of_the_config_is_that_of_the_models() -> None:
+    make = load_module(ROOT / "docs" / "make_configuration.py")
+    page = read("docs/configuration.md")
+    assert make.render_schema() == read("rules/schemas/config.schema.json"), "run `make docs`"
+    assert make.render_page(page) == page, "run `make docs`"
+    marked = re.findall(r"^<!-- made by docs/make_configuration\.py: (.+) -->$", page, flags=re.M)
+    assert sorted(marked) == sorted([*make.TABLES, "methods", "kinds"])
 
 
 # --- snippets that read results --------------------------------------------------------------
@@ -272,22 +282,24 @@ def config_keys(schema: dict[str, Any], definitions: dict[str, Any], path: str =
     """Every key of the schema that holds a value, with `<name>` for names that users choose."""
     if "$ref" in schema:
         return config_keys(definitions[schema["$ref"].rpartition("/")[2]], definitions, path)
+    if branches := schema.get("anyOf", schema.get("oneOf")):
+        # A key may hold either text or keys of its own.
+        return [key for part in branches for key in config_keys(part, definitions, path)]
     inner = dict(schema.get("properties", {}))
     if isinstance(schema.get("additionalProperties"), dict):
         inner["<name>"] = schema["additionalProperties"]
     if not inner:
-        return [path]
-    # A key that holds either text or keys of its own.
-    own = [path] if "string" in schema["type"] else []
-    return own + [
+        return [] if schema["type"] == "null" else [path]
+    return [
         key
         for name, part in inner.items()
         for key in config_keys(part, definitions, f"{path}.{name}" if path else name)
     ]
 
 
-SCHEMA = yaml.safe_load(read("rules/schemas/config.schema.yaml"))
-KEYS = config_keys(SCHEMA, SCHEMA["$defs"])
+SCHEMA = json.loads(read("rules/schemas/config.schema.json"))
+# `extends` is no key of a study, but says where its other keys are.
+KEYS = [key for key in config_keys(SCHEMA, SCHEMA["$defs"]) if key != "extends"]
 
 
 def test_keys_are_found() -> None:

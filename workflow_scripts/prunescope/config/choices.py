@@ -68,3 +68,8 @@ def draws() -> Collection[str]:
 def metrics() -> Collection[str]:
     """The metrics of similarity, `<family>:<model>`."""
     return similarity.known()
+
+
+def metrics_without_files() -> Collection[str]:
+    """Those metrics that need no weights beside those of packages."""
+    return [name for name in similarity.known() if not similarity.find(name).weights]

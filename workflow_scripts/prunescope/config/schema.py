@@ -13,6 +13,7 @@ from prunescope.config.study_model import StudyModel
 from prunescope.config.values import Name
 
 Schema = Mapping[str, Any]
+_WORDS = ("description", "x-note", "x-left-out")
 
 
 @cache
@@ -87,7 +88,9 @@ def allowed(schema: Schema) -> str:
         return schema["x-values"]
     found = options(schema)
     words = [_one(option) for option in found if option.get("type") != "null"]
-    return ", or ".join(words + ["`null`"] * (len(words) < len(found)))
+    # Who may leave a key out need not know that null says the same.
+    null_counts = len(words) < len(found) and schema.get("default", 0) is not None
+    return ", or ".join([*words, "null"] if null_counts else words)
 
 
 def _one(schema: Schema) -> str:
@@ -162,4 +165,6 @@ def _entries(schema: Schema) -> Iterator[tuple[str, Schema, bool]]:
         for name, inner in option.get("properties", {}).items():
             yield name, inner, name not in required
         if isinstance(option.get("additionalProperties"), Mapping):
-            yield "<name>", option["additionalProperties"], False
+            # What is said of a mapping of plain values holds for each of them.
+            said = {name: text for name, text in schema.items() if name in _WORDS}
+            yield "<name>", {**said, **resolve(option["additionalProperties"])}, False

@@ -95,7 +95,7 @@ def key(
     note
         What else there is to know of the allowed values.
     left_out
-        What an optional key means where it is left out, if its default does not say it.
+        What the documentation says of leaving out an optional key, if not its default.
     constraints
         Of `pydantic.Field`: `default`, `gt`, `le`, ...
     """

@@ -38,7 +38,7 @@ class StudyModel(Section):
         "`resources/published_results.csv` has those of the paper; "
         "[its page](../resources/README.md) describes the columns",
         default=None,
-        values="a path of a CSV table, or `null`",
+        values="a path of a CSV table, or null",
     )
     dataset: Name = key("the dataset that the study uses", values="a key of `datasets`")
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = key("the datasets")

@@ -52,12 +52,13 @@ class Dataset(Section):
         "where the labels of flat validation images stand: a CSV file or the development kit",
         default=None,
         note="`imagenet` only",
+        left_out="optional",
     )
     on_error: Literal["fail", "skip"] | None = key(
         "what a damaged image file does: stop the job, or be left out and reported",
         default=None,
         values="`fail`, `skip`",
-        note=_OF_IMAGE_FILES,
+        left_out=_OF_IMAGE_FILES,
     )
     resize: int | None = key(
         "shorter side in pixels before the centre is cut out",
@@ -65,7 +66,7 @@ class Dataset(Section):
         ge=28,
         le=2048,
         values="a whole number from `image_size` to 2048",
-        note=_OF_IMAGE_FILES,
+        left_out=_OF_IMAGE_FILES,
     )
     image_size: int = key(
         "side of the packed images in pixels. The 28 x 28 images of Fashion-MNIST are centred on "

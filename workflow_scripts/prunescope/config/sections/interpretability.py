@@ -48,8 +48,7 @@ class Similarity(Section):
     sha256: dict[str, Sha256] = key(
         "SHA-256 of the archive, for which none is published",
         default_factory=dict,
-        note="`<name>` is the archive of a `dreamsim` model; needed by these models only",
-        left_out=" ",
+        left_out="`<name>` is the archive of a `dreamsim` model; needed by these models only",
     )
 
     def problems(self) -> Iterator[Problem]:
@@ -90,7 +89,7 @@ class Mis(Section):
         default=None,
         ge=2,
         values="a whole number above `explanations`",
-        note="for `quantile` only",
+        left_out="for `quantile` only, which needs it",
     )
 
     def settings(self) -> mis.Settings:

@@ -25,28 +25,27 @@ class Checkpoint(Section):
     """Weights to download: those of torchvision, or a file from elsewhere."""
 
     torchvision: Annotated[str, OneOf(choices.torchvision_weights)] | None = key(
-        "weights that torchvision publishes", default=None, note="stands alone", left_out=" "
+        "weights that torchvision publishes", default=None, left_out="stands alone"
     )
     url: str | None = key(
         "weights from elsewhere",
         default=None,
         pattern=r"^(https://|http://127\.0\.0\.1(:[0-9]+)?/)",
         values="an https address that ends in a file name (http only for this machine, 127.0.0.1)",
-        left_out=" ",
+        left_out="optional",
     )
     sha256: str | None = key(
         "SHA-256 of that file",
         default=None,
         pattern="^[0-9a-fA-F]{64}$",
         values="64 hexadecimal digits",
-        note="required with `url`",
-        left_out=" ",
+        left_out="required with `url`",
     )
     transform_input: bool = key(
         "whether the network takes images normalised with ImageNet's mean and deviation and "
         "normalises them to -1..1 itself",
         default=False,
-        note="with `url` only",
+        left_out="optional with `url`, `false` if left out",
     )
 
     def unused(self) -> set[str]:
@@ -86,7 +85,7 @@ class Model(Section):
     )
     recipe: str | None = key(
         "how the dense network is trained; not used with downloaded weights",
-        values="a key of `recipes`, or `null`",
+        values="a key of `recipes`, or null",
         note="`null` only if `checkpoint` is not `train`",
     )
     auxiliary_heads: bool = key(

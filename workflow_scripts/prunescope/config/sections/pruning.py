@@ -30,13 +30,13 @@ class Method(Section):
         "whether retraining holds this method's masks",
         default=None,
         values="`enforced`, `released`",
-        left_out="the retraining's `mask` if left out",
+        left_out="optional, the retraining's `mask` if left out",
     )
     rates: Annotated[Rates, Field(min_length=1)] | None = key(
         "rates of this method, instead of `pruning.rates`",
         default=None,
         values="a rising list of numbers between 0 and 1, like `pruning.rates`",
-        left_out="`pruning.rates` if left out",
+        left_out="optional",
     )
     cumulative: bool = key(
         "whether a rate takes its share of what the rates below it left, see below", default=False

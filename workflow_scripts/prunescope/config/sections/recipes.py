@@ -22,7 +22,7 @@ class Recipe(Section):
         default=1.0,
         gt=0,
         le=1,
-        note="required by `exponential`",
+        left_out="required by `exponential`",
     )
     batch: int = key("images in one step", ge=2)
     epochs: int | None = key(
@@ -30,20 +30,20 @@ class Recipe(Section):
         default=None,
         ge=1,
         values="a whole number from 1",
-        left_out=" ",
+        left_out="optional",
     )
     steps: int | None = key(
         "length of training in steps, instead of `epochs`",
         default=None,
         ge=1,
         values="a whole number from 1",
-        left_out=" ",
+        left_out="optional",
     )
     images_per_epoch: int | None = key(
         "images drawn anew for each epoch; `null` takes all train images",
         default=None,
         ge=2,
-        values="a whole number from `batch`, or `null`",
+        values="a whole number from `batch`, or null",
     )
     augmentation: Annotated[list[str], EachOf(choices.augmentations)] = key(
         "changes to the train images, in this order",

@@ -13,7 +13,7 @@ class Recalibration(Section):
         "train images on which the batch-norm statistics are measured anew; no weight changes",
         ge=2,
         values="a multiple of `batch`",
-        note="`recalibration` is optional and needs `recipe: null`",
+        note="`recalibration` is optional, and needs `recipe: null`",
     )
     batch: int = key("images in one forward pass", ge=2)
 

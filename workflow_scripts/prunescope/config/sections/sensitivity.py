@@ -14,25 +14,29 @@ class VariedSimilarity(Section):
     """Another metric."""
 
     metric: Annotated[str, OneOf(choices.metrics)] = key(
-        "compare images by this metric", note="a metric whose weights need no download"
+        "compare images by this metric",
+        values=", ".join(f"`{name}`" for name in choices.metrics_without_files()),
+        note="a metric whose weights need no download",
     )
     image_size: Side = key("side in pixels at which it sees them")
 
     def problems(self) -> Iterator[Problem]:
         yield from size_problems(self.metric, self.image_size)
         if similarity.find(self.metric).weights:
-            free = [name for name in choices.metrics() if not similarity.find(name).weights]
             yield Problem(
                 "metric",
                 f"{self.metric} needs files that only the study's own metric may need; allowed: "
-                f"{', '.join(free)}",
+                f"{', '.join(choices.metrics_without_files())}",
             )
 
 
 def _instead(name: str, **constraints: Any) -> Any:
     """A key that a variant may have instead of the study's own."""
     return key(
-        f"instead of `interpretability.mis.{name}`", default=None, left_out=" ", **constraints
+        f"instead of `interpretability.mis.{name}`",
+        default=None,
+        left_out="optional",
+        **constraints,
     )
 
 
@@ -53,17 +57,19 @@ class Variant(Section):
         default=None,
         ge=2,
         note="at most `interpretability.activations.images`",
-        left_out=" ",
+        left_out="optional",
     )
     pooling: Literal["mean", "max"] = key(
         "take them by the mean or the maximum over spatial positions, from the recorded images",
         default=None,
-        left_out=" ",
+        left_out="optional",
     )
     permuted: bool = key(
-        "permute the activations of each unit: the floor of the score", default=None, left_out=" "
+        "permute the activations of each unit: the floor of the score",
+        default=None,
+        left_out="optional",
     )
-    similarity: VariedSimilarity = key("another metric", default=None, left_out=" ")
+    similarity: VariedSimilarity = key("another metric", default=None, left_out="optional")
 
     def unused(self) -> set[str]:
         return set(type(self).model_fields) - self.model_fields_set
