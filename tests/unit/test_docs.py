@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shutil
 from itertools import product
 from pathlib import Path
 from textwrap import dedent
@@ -32,6 +33,7 @@ from prunescope import (
     tracing,
 )
 from prunescope.chart_rows import Study
+from prunescope.config import reading
 from prunescope.config.checking import check
 from prunescope.errors import InputError
 
@@ -273,6 +275,31 @@ def test_entries_of_the_config_are_accepted(page: str) -> None:
     check(config)
     default = yaml.safe_load(read("config.yaml"))
     assert len(config["pruning"]["methods"]) == len(default["pruning"]["methods"]) + 1
+
+
+@pytest.mark.parametrize("code", fences("docs/configuration.md", "yaml"))
+def test_examples_of_the_config_are_accepted(code: str, tmp_path: Path) -> None:
+    """A study that the page shows is one; other parts can be added to the default study."""
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    path = tmp_path / "config" / "example.yaml"
+    path.parent.mkdir()
+    path.write_text(code if "extends:" in code else f"extends: ../config.yaml\n{code}")
+    if "checkpoint" in code:
+        path.write_text(path.read_text() + IMAGENET)
+    assert reading.read(path).files[-1] == path
+
+
+# Weights for images of ImageNet need their normalisation.
+IMAGENET = """
+datasets:
+  fashion_mnist: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}
+"""
+
+
+def test_a_study_that_extends_is_explained_by_an_example() -> None:
+    (example,) = [code for code in fences("docs/configuration.md", "yaml") if "extends:" in code]
+    assert len(example.splitlines()) <= 12
+    assert f"`config/{yaml.safe_load(example)['study']}.yaml`" in read("docs/configuration.md")
 
 
 # --- the config ------------------------------------------------------------------------------
