@@ -44,6 +44,7 @@ from prunescope.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
 TINY = ROOT / "config" / "tiny.yaml"
+VARIANTS = ("permuted", "tasks_4", "quantile", "probe_60", "pooling_max", "metric_pixels")
 
 Write = Callable[..., Path]
 
@@ -89,6 +90,19 @@ def test_mappings_are_merged_and_lists_are_replaced(write: Write) -> None:
     assert values["seeds"] == [4]
     assert values["pruning"]["rates"] == [0.5]
     assert values["charts"] == tiny()["charts"] | {"width": 500}
+
+
+def test_an_empty_mapping_adds_nothing(write: Write) -> None:
+    empty = write("empty.yaml", sensitivity={"variants": dict.fromkeys(VARIANTS)})
+    assert reading.read(empty).values["sensitivity"]["variants"] == {}
+    nothing = write("nothing.yaml", sensitivity={"variants": {}}, charts={})
+    assert reading.read(nothing).values == tiny()
+    again = write("again.yaml", "empty.yaml", sensitivity={"variants": {"seed": {"seed": 1}}})
+    assert reading.read(again).values["sensitivity"]["variants"] == {"seed": {"seed": 1}}
+    said = {"sensitivity": {"rates": [], "variants": {}}}
+    values = {key: value for key, value in tiny().items() if key != "sensitivity"} | said
+    origins = reading.read(write("whole.yaml", None, **values)).origins
+    assert origins["sensitivity"]["variants"].endswith("whole.yaml")
 
 
 def test_paths_are_seen_from_the_file_that_says_them(write: Write) -> None:
@@ -171,7 +185,8 @@ def test_extends_is_one_path(write: Write) -> None:
 
 
 def test_mistakes_in_a_study_that_extends_are_told_as_always(write: Write) -> None:
-    message = refusal(write("own.yaml", chart={"width": 1}, seeds=[True]))
+    message = refusal(write("own.yaml", chart={"width": 1}, seeds=[True], extend="a.yaml"))
+    assert "`extend` is not a key of the config. Did you mean `extends`?" in message
     assert "`chart` is not a key of the config. Did you mean `charts`?" in message
     assert "`seeds.0`: True must be a whole number" in message
 
@@ -276,8 +291,10 @@ def test_a_later_file_says_more_or_something_else(write: Write) -> None:
 def test_the_command_line_comes_last(write: Write) -> None:
     path = write("own.yaml", seeds=[1])
     # As Snakemake reads `seeds=[2,3]`, `charts={width: 500}` and `published=null`.
-    overrides = {"seeds": ["2", "3"], "charts": {"width": "500"}, "published": "null"}
+    overrides = {"seeds": ["2", "3"], "charts": {"width": "500"}, "published": "a: b"}
     values = reading.read(path, overrides=overrides).values
+    assert values["published"] == "a: b"
+    values = reading.read(path, overrides=overrides | {"published": "null"}).values
     assert values["seeds"] == [2, 3]
     assert values["charts"]["width"] == 500
     assert values["published"] is None

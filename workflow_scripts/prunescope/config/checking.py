@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from prunescope.config import schema
 from prunescope.config.section import HERE, PROBLEM, VALUE
 from prunescope.config.sections.model import DOWNLOADED, TRAINED
-from prunescope.config.study_model import StudyModel, problems_between
+from prunescope.config.study_model import EXTENDS, StudyModel, problems_between
 from prunescope.config.values import suggest, unknown
 from prunescope.errors import InputError
 
@@ -60,11 +60,12 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"`{where}` is missing"
     if error["type"] in ("extra_forbidden", "invalid_key"):
-        keys = sorted(
+        known = [
             key
             for option in schema.options(schema.at(path[:-1]))
             for key in option.get("properties", {})
-        )
+        ]
+        keys = sorted(known if path[:-1] else [*known, EXTENDS])
         return f"`{where}` is not a key of the config. {suggest(path[-1], keys)}"
     described = schema.at(path[:-1])["propertyNames"] if KEY in error["loc"] else schema.at(path)
     if (names := schema.names(described)) and not isinstance(value, list | Mapping):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunescope.config import schema
-from prunescope.config.reading import EXTENDS
+from prunescope.config.study_model import EXTENDS
 
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 

@@ -11,10 +11,9 @@ from pydantic.fields import FieldInfo
 
 from prunescope.config.checking import check
 from prunescope.config.section import Section, kinds
-from prunescope.config.study_model import StudyModel
+from prunescope.config.study_model import EXTENDS, StudyModel
 from prunescope.errors import InputError
 
-EXTENDS = "extends"
 # Where values come from that stand in no file.
 COMMAND_LINE, DEFAULT = "--config", "default"
 
@@ -81,16 +80,17 @@ def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Reso
 
 
 def _typed(value: Any) -> Any:
-    """What the command line says as a file would: Snakemake takes all within brackets for text."""
+    """What the command line says, as a file says it: Snakemake takes all in brackets for text."""
     if isinstance(value, Mapping):
         return {key: _typed(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_typed(inner) for inner in value]
     if isinstance(value, str):
         try:
-            return yaml.safe_load(value)
+            read = yaml.safe_load(value)
         except yaml.YAMLError:
             return value
+        return value if isinstance(read, Mapping | list) else read
     return value
 
 
@@ -137,11 +137,12 @@ def _name(path: Path) -> str:
 
 def _of_one_origin(values: Mapping[Any, Any], origin: str, path: Path | None = None) -> _Said:
     def origins(value: Any) -> Any:
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             return {key: origins(inner) for key, inner in value.items()}
         return origin
 
-    return _Said(dict(values), origins(values), (path,) if path else ())
+    said = {key: origins(value) for key, value in values.items()}
+    return _Said(dict(values), said, (path,) if path else ())
 
 
 def _merge(
@@ -149,7 +150,10 @@ def _merge(
 ) -> tuple[dict[Any, Any], Origins]:
     values, origins = dict(old), dict(old_origins)
     for key, value in new.items():
-        if isinstance(value, Mapping) and isinstance(old.get(key), Mapping):
+        if old.get(key) and isinstance(old[key], Mapping) and isinstance(value, Mapping):
+            # An empty mapping adds nothing.
+            if not value:
+                continue
             values[key], origins[key] = _merge(old[key], old_origins[key], value, new_origins[key])
         else:
             values[key], origins[key] = value, new_origins[key]
@@ -202,5 +206,5 @@ def _origins_of(values: Mapping[str, Any], said: Any) -> Origins:
 
 
 def _origin(said: Any) -> str:
-    """Of a value without keys: one that is not said, or an empty mapping, is the default."""
+    """Of a value without keys: what is not said is the default."""
     return said if isinstance(said, str) else DEFAULT

@@ -25,6 +25,9 @@ from prunescope.config.sections.sensitivity import Sensitivity, Variant
 from prunescope.config.sections.statistics import Statistics
 from prunescope.config.values import Different, Name, Path, Seed, suggest, unknown
 
+# The key of a file that names the study which it changes. Read away before the rest is checked.
+EXTENDS = "extends"
+
 
 class StudyModel(Section):
     """A prunescope study."""
