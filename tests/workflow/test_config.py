@@ -55,7 +55,7 @@ def test_a_change_counts_wherever_it_stands(finished: Workspace) -> None:
 
 
 def test_jobs_see_the_study_that_was_planned(blank: Workspace) -> None:
-    """Snakemake starts itself anew for a job, with the same files and command line."""
+    """A cluster starts Snakemake anew for each job, with the same files and command line."""
     blank.path(OWN).write_text("extends: tiny.yaml\nstudy: own\ncharts: {width: 543}\n")
     page = "results/own/pages/configuration.html"
     said = ("--config", "charts={height: 345}", "--", page)
@@ -66,6 +66,12 @@ def test_jobs_see_the_study_that_was_planned(blank: Workspace) -> None:
     assert "&quot;height&quot;: 345" in text
     again = blank.snakemake(*said, config=OWN)
     assert "Nothing to be done" in again.stdout + again.stderr
+    job = ("--mode", "remote", "--executor", "local", "--target-jobs", "describe_config:study=own")
+    rules = ("--allowed-rules", "describe_config")
+    changed = ("--config", "charts={'height': '346'}")
+    done = blank.snakemake(*job, *rules, "--force", *changed, config=str(blank.path(OWN)))
+    assert done.returncode == 0, done.stderr
+    assert blank.path(page).read_text() == text.replace("345", "346")
 
 
 def test_a_file_that_is_extended_and_missing_stops_before_any_job(blank: Workspace) -> None:
