@@ -1,4 +1,4 @@
-# Targets: fetch, plan, results, perceptual, verify, report, findings, benchmark, test, lint, lock, docs, clean. Each sets up what it needs.
+# Targets: fetch, plan, config, results, perceptual, verify, report, findings, benchmark, test, lint, lock, docs, clean. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -13,11 +13,12 @@ CORES ?= all
 # pytest-xdist would start with the files of the most tests, which are the quick ones.
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup perceptual fetch plan results report findings verify benchmark test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch plan config results report findings verify benchmark test test-fast lint format docs lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
 	@echo "make plan      what is left to do of it: jobs, hours, disk"
+	@echo "make config    print the whole study, with the file that each value comes from"
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
@@ -26,7 +27,7 @@ help:
 	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
-	@echo "make docs      write docs/artifacts.md and the picture of docs/architecture.md anew"
+	@echo "make docs      write docs/artifacts.md, the tables of docs/configuration.md and the picture of docs/architecture.md anew"
 	@echo "make lock      resolve envs/*.in into the lock files"
 	@echo "make clean     remove results, keep the environment"
 
@@ -50,6 +51,9 @@ fetch: $(READY)
 
 plan: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/plan_study.py --configfile $(CONFIG)
+
+config: $(READY)
+	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/show_config.py --configfile $(CONFIG)
 
 results: $(READY)
 	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)
@@ -89,6 +93,7 @@ format: $(READY)
 
 docs: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_artifacts.py
+	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_configuration.py
 	$(BIN)/python docs/make_architecture.py
 
 # Versions that the lock files hold stay: results depend on them. UPGRADE=--upgrade takes the newest of all,

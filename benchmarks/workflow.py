@@ -9,6 +9,7 @@ import yaml
 
 from benchmarks.common import PAIRS, ROOT, Material, Measured, Target, seconds
 from prunescope.foundation.errors import InputError
+from prunescope.study.config import reading
 
 SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
 JOBS = 10_000
@@ -47,7 +48,7 @@ def noop(config: Path, pairs: int) -> Measured:
 
 def large_config(config: Path, seeds: int, folder: str) -> Path:
     """The study of `config` under another name, with more seeds."""
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    settings = reading.read(config).values
     settings |= {"study": "many_jobs", "seeds": list(range(seeds))}
     path = Path(folder) / f"seeds{seeds}.yaml"
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")

@@ -5,11 +5,9 @@ import re
 from prunescope.data.sources import fashion_mnist
 from prunescope.foundation import plugins
 from prunescope.foundation.code_digest import code_digest
-from prunescope.foundation.errors import InputError
 from prunescope.interpret.metrics.catalogue import FAMILIES
 from prunescope.networks.coordinates import coordinates_of
 from prunescope.study import readiness
-from prunescope.study.config import check
 from prunescope.study.params import JobParams, chart_category, chart_labels
 from prunescope.study.paths import (
     CHARTS,
@@ -32,10 +30,7 @@ from prunescope.summarize.charts.all_charts import CHARTS as CHART_FUNCTIONS
 from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHART_FUNCTIONS
 from prunescope.summarize.explorer.page import page_digest
 
-try:
-    check.check(config)
-except InputError as error:
-    raise WorkflowError(str(error))
+snakemake_hooks.read_config(workflow, config)
 
 # Every job inherits this.
 environment.tune(os.environ)

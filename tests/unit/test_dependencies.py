@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 USES = {
     "onnxscript": ("tests/*.py", "torch.onnx.export("),
     "open-clip-torch": ("workflow_scripts/*.py", '"open-clip-torch"'),
-    "pydantic": ("docs/dependencies.md", "`pydantic`"),
     "pytest-xdist": ("Makefile", "--dist loadfile"),
     "snakemake-executor-plugin-slurm": ("profiles/*.yaml", "executor: slurm"),
     "transformers": ("workflow_scripts/*.py", '"transformers"'),

@@ -1,7 +1,9 @@
 """The pages tell the truth: generated parts, keys, links, and the code that they print."""
 
 import importlib
+import json
 import re
+import shutil
 from collections.abc import Callable
 from inspect import get_annotations
 from itertools import product
@@ -33,7 +35,8 @@ from prunescope.networks.architectures import googlenet
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks, pieces, schedule
 from prunescope.study import all_tables
-from prunescope.study.config import check
+from prunescope.study.config import reading
+from prunescope.study.config.checking import check
 from prunescope.study.paths import Paths
 from prunescope.study.study import Study
 from prunescope.summarize import study_tables
@@ -69,6 +72,15 @@ architecture_page = load_module(ROOT / "docs" / "make_architecture.py")
 def test_the_page_of_artifacts_is_that_of_the_schemas() -> None:
     rendered = load_module(ROOT / "docs" / "make_artifacts.py").render()
     assert rendered == read("docs/artifacts.md"), "run `make docs`"
+
+
+def test_what_is_said_of_the_config_is_that_of_the_models() -> None:
+    make = load_module(ROOT / "docs" / "make_configuration.py")
+    page = read("docs/configuration.md")
+    assert make.render_schema() == read("rules/schemas/config.schema.json"), "run `make docs`"
+    assert make.render_page(page) == page, "run `make docs`"
+    marked = re.findall(r"^<!-- made by docs/make_configuration\.py: (.+) -->$", page, flags=re.M)
+    assert sorted(marked) == sorted([*make.TABLES, "methods", "kinds"])
 
 
 # --- snippets that read results --------------------------------------------------------------
@@ -211,6 +223,36 @@ def test_an_example_is_a_good_file_of_its_registry(
     assert not {path.parent for path in imported if path.name != "__init__.py"} & {
         PACKAGE / other.replace(".", "/") for other in REGISTRIES
     }
+
+
+CHOSEN = {
+    "prune.criteria.largest": "      criterion: l1\n      layers: [conv2d]\n",
+    "prune.schedules.lowest_rate": "start: previous_rate",
+    "data.sources.my_images": "    source: fashion_mnist\n    folder: null",
+    "networks.architectures.plain": "architecture: googlenet",
+    "interpret.metrics.families.grey": 'metric: "timm:tf_efficientnet_lite0"',
+}
+
+
+@pytest.mark.parametrize("module", WHOLE_FILES)
+def test_an_example_can_be_chosen_in_the_config(module: str, add: Callable[[str], None]) -> None:
+    text = read("config/tiny.yaml")
+    old = CHOSEN[module]
+    assert text.count(old) == 1
+    key, _, _ = old.strip().partition(":")
+    name = "grey:pixels" if key == "metric" else module.rpartition(".")[2]
+    lines = {
+        "criterion": f"      criterion: {name}\n      layers: [conv2d]\n",
+        "source": f"    source: {name}\n    folder: my_folder",
+    }
+    text = text.replace(old, lines.get(key, f'{key}: "{name}"'))
+    if key == "architecture":
+        text = re.sub(r"exclude: \[.*\]", "exclude: [first.conv]", text)
+    config = yaml.safe_load(text)
+    with pytest.raises(InputError, match=name):
+        check(config)
+    add(module)
+    check(config)
 
 
 def test_a_criterion(add: Callable[[str], None]) -> None:
@@ -421,9 +463,34 @@ def test_entries_of_the_config_are_accepted(page: str) -> None:
                 config["pruning"]["methods"][name] = entry
             elif "recipe" in entry:
                 config["retraining"][name] = entry
-    check.check(config)
+    check(config)
     default = yaml.safe_load(read("config.yaml"))
     assert len(config["pruning"]["methods"]) == len(default["pruning"]["methods"]) + 1
+
+
+@pytest.mark.parametrize("code", fences("docs/configuration.md", "yaml"))
+def test_examples_of_the_config_are_accepted(code: str, tmp_path: Path) -> None:
+    """A study that the page shows is one; other parts can be added to the default study."""
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    path = tmp_path / "config" / "example.yaml"
+    path.parent.mkdir()
+    path.write_text(code if "extends:" in code else f"extends: ../config.yaml\n{code}")
+    if "checkpoint" in code:
+        path.write_text(path.read_text() + IMAGENET)
+    assert reading.read(path).files[-1] == path
+
+
+# Weights for images of ImageNet need their normalisation.
+IMAGENET = """
+datasets:
+  fashion_mnist: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}
+"""
+
+
+def test_a_study_that_extends_is_explained_by_an_example() -> None:
+    (example,) = [code for code in fences("docs/configuration.md", "yaml") if "extends:" in code]
+    assert len(example.splitlines()) <= 12
+    assert f"`config/{yaml.safe_load(example)['study']}.yaml`" in read("docs/configuration.md")
 
 
 # --- the config ------------------------------------------------------------------------------
@@ -433,22 +500,24 @@ def config_keys(schema: dict[str, Any], definitions: dict[str, Any], path: str =
     """Every key of the schema that holds a value, with `<name>` for names that users choose."""
     if "$ref" in schema:
         return config_keys(definitions[schema["$ref"].rpartition("/")[2]], definitions, path)
+    if branches := schema.get("anyOf", schema.get("oneOf")):
+        # A key may hold either text or keys of its own.
+        return [key for part in branches for key in config_keys(part, definitions, path)]
     inner = dict(schema.get("properties", {}))
     if isinstance(schema.get("additionalProperties"), dict):
         inner["<name>"] = schema["additionalProperties"]
     if not inner:
-        return [path]
-    # A key that holds either text or keys of its own.
-    own = [path] if "string" in schema["type"] else []
-    return own + [
+        return [] if schema["type"] == "null" else [path]
+    return [
         key
         for name, part in inner.items()
         for key in config_keys(part, definitions, f"{path}.{name}" if path else name)
     ]
 
 
-SCHEMA = yaml.safe_load(read("rules/schemas/config.schema.yaml"))
-KEYS = config_keys(SCHEMA, SCHEMA["$defs"])
+SCHEMA = json.loads(read("rules/schemas/config.schema.json"))
+# `extends` is no key of a study, but says where its other keys are.
+KEYS = [key for key in config_keys(SCHEMA, SCHEMA["$defs"]) if key != "extends"]
 
 
 def test_keys_are_found() -> None:

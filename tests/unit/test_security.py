@@ -10,7 +10,7 @@ import yaml
 
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.metrics.families.dreamsim import _unpacked
-from prunescope.study.config import check
+from prunescope.study.config.checking import check
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = sorted(
@@ -69,7 +69,7 @@ def test_names_that_could_mean_something_to_a_shell_or_a_path_are_refused(name: 
     ]
     for change in changes:
         with pytest.raises(InputError):
-            check.check(config | change)
+            check(config | change)
 
 
 def test_rules_use_no_shell() -> None:

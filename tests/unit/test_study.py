@@ -18,7 +18,8 @@ from prunescope.networks.coordinates import Coordinates
 from prunescope.networks.description import Network
 from prunescope.prune import rates
 from prunescope.study import readiness
-from prunescope.study.config import check
+from prunescope.study.config import reading
+from prunescope.study.config.checking import check
 from prunescope.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -93,7 +94,7 @@ def good() -> dict[str, Any]:
 
 
 def shipped(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return reading.read(path).values
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
@@ -113,13 +114,13 @@ def changed(changes: dict[str, Any]) -> dict[str, Any]:
 
 def refusal(config: dict[str, Any]) -> str:
     with pytest.raises(InputError) as refused:
-        check.check(config)
+        check(config)
     return str(refused.value)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_are_taken(path: Path) -> None:
-    check.check(shipped(path))
+    check(shipped(path))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_shipped_configs_are_taken(path: Path) -> None:
     ],
 )
 def test_optional_metrics_are_taken(settings: dict[str, Any]) -> None:
-    check.check(changed({SIMILARITY: {"largest_matrix_mb": 4000, **settings}}))
+    check(changed({SIMILARITY: {"largest_matrix_mb": 4000, **settings}}))
 
 
 def test_both_studies_are_shipped() -> None:
@@ -187,31 +188,40 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "missing key of a recipe": ({f"{RECIPE}.lr": DELETED}, [f"`{RECIPE}.lr` is missing"]),
     "text for a number": (
         {f"{MIS}.tasks": "twenty"},
-        [f"`{MIS}.tasks`", "'twenty'", "'integer'"],
+        [f"`{MIS}.tasks`", "'twenty'", "must be a whole number from 1"],
     ),
-    "a fraction for a count": ({f"{RECIPE}.batch": 3.5}, [f"`{RECIPE}.batch`", "3.5", "'integer'"]),
+    "a fraction for a count": (
+        {f"{RECIPE}.batch": 3.5},
+        [f"`{RECIPE}.batch`", "3.5", "must be a whole number from 2"],
+    ),
     "a count written as a fraction": (
         {f"{RECIPE}.batch": 64.0},
-        [f"`{RECIPE}.batch`", "64.0", "'integer'"],
+        [f"`{RECIPE}.batch`", "64.0", "must be a whole number from 2"],
     ),
-    "a number for a list": ({"seeds": 0}, ["`seeds`", "0", "'array'"]),
-    "a truth value for a number": ({"seeds": [True]}, ["`seeds.0`", "True", "'integer'"]),
+    "a number for a list": (
+        {"seeds": 0},
+        ["`seeds`", "0", "must be a list of different whole numbers from 0, at least one"],
+    ),
+    "a truth value for a number": (
+        {"seeds": [True]},
+        ["`seeds.0`", "True", "must be a whole number from 0"],
+    ),
     "a number for a recipe": (
         {"retraining.one_shot.recipe": 5},
         ["`retraining.one_shot.recipe`", "5", "a key of `recipes`, or null"],
     ),
-    "seed twice": ({"seeds": [1, 1]}, ["`seeds`", "[1, 1]", "non-unique"]),
-    "seed below 0": ({"seeds": [-1]}, ["`seeds.0`", "-1", "minimum of 0"]),
+    "seed twice": ({"seeds": [1, 1]}, ["`seeds`", "[1, 1]", "must be a list of different"]),
+    "seed below 0": ({"seeds": [-1]}, ["`seeds.0`", "-1", "must be a whole number from 0"]),
     "no seeds": ({"seeds": []}, ["`seeds`", "[]"]),
     "name with capitals": (
         {"study": "My-Study"},
         ["`study`", "'My-Study'", "lower-case letters, digits and underscores"],
     ),
-    "learning rate 0": ({f"{RECIPE}.lr": 0}, [f"`{RECIPE}.lr`", "0", "minimum of 0"]),
-    "rate 0": ({RATES: [0, 0.5]}, [f"`{RATES}.0`", "0 is less than or equal to", "minimum of 0"]),
-    "rate 1": ({RATES: [0.5, 1]}, [f"`{RATES}.1`", "1 is greater than or equal to", "of 1"]),
-    "rate 1.2": ({RATES: [0.5, 1.2]}, [f"`{RATES}.1`", "1.2", "maximum of 1"]),
-    "rate -0.1": ({RATES: [-0.1]}, [f"`{RATES}.0`", "-0.1", "minimum of 0"]),
+    "learning rate 0": ({f"{RECIPE}.lr": 0}, [f"`{RECIPE}.lr`", "0", "must be a number above 0"]),
+    "rate 0": ({RATES: [0, 0.5]}, [f"`{RATES}.0`", "0 must be", "between 0 and 1 (both excluded)"]),
+    "rate 1": ({RATES: [0.5, 1]}, [f"`{RATES}.1`", "1 must be", "between 0 and 1 (both excluded)"]),
+    "rate 1.2": ({RATES: [0.5, 1.2]}, [f"`{RATES}.1`", "1.2", "between 0 and 1"]),
+    "rate -0.1": ({RATES: [-0.1]}, [f"`{RATES}.0`", "-0.1", "between 0 and 1"]),
     "rate twice": ({RATES: [0.2, 0.2, 0.4]}, [f"`{RATES}`", "[0.2, 0.2, 0.4]", "twice"]),
     "rates that fall": (
         {RATES: [0.4, 0.2]},
@@ -222,7 +232,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         [f"`{RATES}`", "[0.123]", "at most two decimals"],
     ),
     "no rates": ({RATES: []}, [f"`{RATES}`", "[]"]),
-    "a method's rate 1": ({f"{METHOD}.rates": [1]}, [f"`{METHOD}.rates.0`", "1", "of 1"]),
+    "a method's rate 1": (
+        {f"{METHOD}.rates": [1]},
+        [f"`{METHOD}.rates.0`", "1", "between 0 and 1 (both excluded)"],
+    ),
     "a method's rates that fall": (
         {f"{METHOD}.rates": [0.4, 0.2]},
         [f"`{METHOD}.rates`", "[0.4, 0.2]", "must rise: [0.2, 0.4]"],
@@ -234,7 +247,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a method without rates": ({f"{METHOD}.rates": []}, [f"`{METHOD}.rates`", "[]"]),
     "a number for cumulative": (
         {f"{METHOD}.cumulative": 1},
-        [f"`{METHOD}.cumulative`", "1", "'boolean'"],
+        [f"`{METHOD}.cumulative`", "1", "must be `true` or `false`"],
     ),
     "unknown criterion": (
         {f"{METHOD}.criterion": "l11"},
@@ -246,11 +259,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown scope": (
         {f"{METHOD}.scope": "block"},
-        [f"`{METHOD}.scope`", "'block'", "'global', 'layer'"],
+        [f"`{METHOD}.scope`", "'block'", "Allowed: global, layer"],
     ),
     "unknown kind of layer": (
         {f"{METHOD}.layers": ["conv2d", "conv3d"]},
-        [f"`{METHOD}.layers.1`", "'conv3d'", "'conv2d', 'linear'"],
+        [f"`{METHOD}.layers.1`", "'conv3d'", "Did you mean `conv2d`? Allowed: conv2d, linear"],
     ),
     "unknown layer": (
         {"pruning.exclude": ["conv1.conv", "conv9.conv"]},
@@ -266,7 +279,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown batch norm": (
         {"pruning.batch_norm": "gone"},
-        ["`pruning.batch_norm`", "'gone'", "'pruned', 'kept'"],
+        ["`pruning.batch_norm`", "'gone'", "Allowed: pruned, kept"],
     ),
     "unknown retraining of a method": (
         {f"{METHOD}.retraining": ["one_shoot"]},
@@ -314,11 +327,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown start": (
         {"retraining.one_shot.start": "scratch"},
-        ["`retraining.one_shot.start`", "'scratch'", "'dense', 'previous_rate'"],
+        ["`retraining.one_shot.start`", "'scratch'", "Allowed: dense, previous_rate"],
     ),
     "unknown mask": (
         {"retraining.one_shot.mask": "free"},
-        ["`retraining.one_shot.mask`", "'free'", "'enforced', 'released'"],
+        ["`retraining.one_shot.mask`", "'free'", "Allowed: enforced, released"],
     ),
     "unknown recipe of a retraining": (
         {"retraining.one_shot.recipe": "shrot"},
@@ -409,8 +422,14 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {f"{RECIPE}.auxiliary_weight": 0.3},
         [f"`{RECIPE}.auxiliary_weight`: 0.3", "`model.auxiliary_heads` to true"],
     ),
-    "unknown precision": ({f"{RECIPE}.precision": "int8"}, [f"`{RECIPE}.precision`", "'bf16'"]),
-    "unknown mask of a method": ({f"{METHOD}.mask": "held"}, [f"`{METHOD}.mask`", "'released'"]),
+    "unknown precision": (
+        {f"{RECIPE}.precision": "int8"},
+        [f"`{RECIPE}.precision`", "Allowed: float32, bf16, fp16"],
+    ),
+    "unknown mask of a method": (
+        {f"{METHOD}.mask": "held"},
+        [f"`{METHOD}.mask`", "Allowed: enforced, released"],
+    ),
     "a metric without a model": ({METRIC: "timm"}, [f"`{METRIC}`", "'timm'"]),
     "misspelt checkpoint": (
         {"model.checkpoint": "trian"},
@@ -478,11 +497,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "auxiliary heads by number": (
         {"model.auxiliary_heads": 2},
-        ["`model.auxiliary_heads`", "2", "'boolean'"],
+        ["`model.auxiliary_heads`", "2", "must be `true` or `false`"],
     ),
     "unknown architecture": (
         {"model.architecture": "resnet18"},
-        ["`model.architecture`", "'resnet18'", "'googlenet'"],
+        ["`model.architecture`", "'resnet18'", "Allowed: googlenet"],
     ),
     "unknown dataset": (
         {"dataset": "mnist"},
@@ -490,7 +509,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown source": (
         {"datasets.clothes.source": "imagnet"},
-        ["`datasets.clothes.source`", "'imagnet'", "'fashion_mnist'"],
+        ["`datasets.clothes.source`", "'imagnet' is", "Did you mean `imagenet`? Allowed: fashion"],
     ),
     "a crop that is not the first": (
         {f"{RECIPE}.augmentation": ["horizontal_flip", "random_resized_crop"]},
@@ -502,7 +521,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "all images for the probe": (
         {"datasets.clothes.probe.images": None},
-        ["`datasets.clothes.probe.images`", "None is not of type 'integer'"],
+        ["`datasets.clothes.probe.images`", "null must be a whole number from 1"],
     ),
     "keys of folders of images": (
         {"datasets.clothes.resize": 36},
@@ -514,7 +533,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown way to treat damage": (
         {"datasets.clothes": {**FOLDER, "on_error": "ignore"}},
-        ["`datasets.clothes.on_error`", "'ignore'", "'fail', 'skip'"],
+        ["`datasets.clothes.on_error`", "'ignore'", "Allowed: fail, skip"],
     ),
     "source without its folder": (
         {"datasets.clothes": {**FOLDER, "folder": None}},
@@ -623,7 +642,7 @@ def test_keys_that_yaml_reads_as_numbers() -> None:
 
 def test_a_config_is_not_changed_by_its_check() -> None:
     config = good()
-    check.check(config)
+    check(config)
     assert config == good()
 
 
@@ -670,7 +689,7 @@ def test_a_config_is_not_changed_by_its_check() -> None:
     ],
 )
 def test_a_good_config_is_taken(changes: dict) -> None:
-    check.check(changed(changes))
+    check(changed(changes))
 
 
 def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -739,7 +758,7 @@ def test_what_variants_need() -> None:
         "pixels": {"similarity": {"metric": "pixels:correlation", "image_size": 32}},
     }
     config = changed({"sensitivity": {"rates": [0.4], "variants": variants}})
-    check.check(config)
+    check(config)
     assert Study(config).varied_poolings == ["mean", "max"]
     assert Study(config).varied_metrics == {
         "pixels:correlation 32": variants["pixels"]["similarity"]
@@ -764,12 +783,12 @@ def test_retrained_networks_at_some_rates_are_made_compact() -> None:
     ("changes", "told"),
     [
         ({"compact.rates": [0.8, 0.4]}, "`compact.rates`: [0.8, 0.4] must rise"),
-        ({"compact.rounds": 14}, "`compact.rounds`: 14 is less than the minimum of 15"),
+        ({"compact.rounds": 14}, "`compact.rounds`: 14 must be a whole number from 15 to 1000"),
     ],
 )
 def test_settings_of_compact_networks_are_checked(changes: dict, told: str) -> None:
     with pytest.raises(InputError) as caught:
-        check.check(changed(changes))
+        check(changed(changes))
     assert told in str(caught.value)
 
 
@@ -786,7 +805,7 @@ def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -
             "sensitivity": {"rates": [], "variants": {"pixels": pixels}},
         }
     )
-    check.check(config)
+    check(config)
     assert Study(config).kinds_of_input == kinds
 
 
@@ -874,10 +893,7 @@ def test_layer_names_are_in_forward_order(googlenet_network: Network) -> None:
 
 
 def test_a_config_is_checked_without_torch() -> None:
-    program = (
-        "import prunescope.study.study, prunescope.study.config.check, sys; "
-        "assert 'torch' not in sys.modules"
-    )
+    program = "import prunescope.study.config.reading, sys; assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow_scripts")}
     done = subprocess.run(
         [sys.executable, "-c", program],

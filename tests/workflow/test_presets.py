@@ -18,6 +18,7 @@ from workspaces import PROJECT, Workspace, temporary_project
 
 from prunescope.networks import description, network_files
 from prunescope.study import all_tables, study
+from prunescope.study.config import reading
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
 
@@ -28,7 +29,7 @@ SMALL = "config/paper_small.yaml"
 
 
 def preset(name: str) -> dict[str, Any]:
-    return yaml.safe_load((PROJECT / "config" / f"{name}.yaml").read_text())
+    return reading.read(PROJECT / "config" / f"{name}.yaml").values
 
 
 @pytest.mark.parametrize(("name", "networks"), [("paper", 48), ("corrected", 327)])
@@ -68,7 +69,7 @@ def small(url: str, sha256: str) -> dict[str, Any]:
     dataset |= {"image_size": 48, "resize": 56, "probe": {"images": 60, "seed": 0}}
     config["pruning"]["rates"] = [0.4, 0.8]
     for method in config["pruning"]["methods"].values():
-        if "rates" in method:
+        if method["rates"]:
             method["rates"] = method["rates"][-2:]
     for recipe in config["recipes"].values():
         recipe |= {"epochs": 1, "batch": 16, "history_images": 40}

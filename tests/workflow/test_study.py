@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 from browser import Watched
 from workspaces import TINY, Workspace, copy_project, run_study
 
@@ -19,6 +18,7 @@ from prunescope.foundation import tables
 from prunescope.interpret import unit_tables
 from prunescope.networks import network_files
 from prunescope.study import study
+from prunescope.study.config import reading
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts.all_charts import CHARTS, GROUPS
 from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def config(finished: Workspace) -> dict:
-    return yaml.safe_load(finished.path("config/tiny.yaml").read_text())
+    return reading.read(finished.path(TINY)).values
 
 
 def test_every_network_has_its_files(finished: Workspace, config: dict) -> None:

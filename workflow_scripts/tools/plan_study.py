@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.logging import logger
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture
 from prunescope.study import remaining_work
+from prunescope.study.config import reading
 from prunescope.study.remaining_work import Job
 
 # How the Snakefile begins to tell what is missing.
@@ -77,7 +78,10 @@ def main() -> None:
     config = parser.parse_args().configfile
     if not config.is_file():
         sys.exit(f"plan: {config} is not there. Name a config: make plan CONFIG=config/paper.yaml")
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    try:
+        settings = reading.read(config).values
+    except InputError as error:
+        sys.exit(f"plan: {error}")
     jobs = jobs_to_run(config, settings)
     logs = Path("results/logs")
     costs = remaining_work.read_logs(logs / "datasets" / settings["dataset"])

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from prunescope.study import remaining_work
+from prunescope.study.config import reading
 from prunescope.study.remaining_work import Cost, Job
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,7 +67,7 @@ def test_without_a_finished_job_the_time_limit_counts() -> None:
 
 
 def test_without_a_finished_training_the_epochs_of_the_config_count() -> None:
-    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    config = reading.read(ROOT / "config" / "paper.yaml").values
     recipe = config["recipes"][config["retraining"]["one_shot"]["recipe"]]
     minutes = remaining_work.expected_minutes("retrain_network", {"retraining": "one_shot"}, config)
     assert minutes == 21 * recipe["epochs"]
@@ -117,7 +117,7 @@ def test_sizes_are_readable(size: float, text: str) -> None:
 
 
 def tiny() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text())
+    return reading.read(ROOT / "config" / "tiny.yaml").values
 
 
 def test_sizes_are_those_of_files_of_the_same_name(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 
-from prunescope.study.config import check
+from prunescope.study.config import reading
+from prunescope.study.config.checking import check
 from prunescope.study.study import Study
 from prunescope.summarize import published
 
@@ -35,7 +35,7 @@ def text_of(name: str) -> str:
 
 
 def config_of(name: str) -> dict[str, Any]:
-    return yaml.safe_load(text_of(name))
+    return reading.read(ROOT / "config" / f"{name}.yaml").values
 
 
 def header_of(name: str) -> str:
@@ -52,7 +52,7 @@ def epochs_of(config: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_valid(name: str) -> None:
-    check.check(config_of(name))
+    check(config_of(name))
 
 
 @pytest.mark.parametrize("name", PRESETS)

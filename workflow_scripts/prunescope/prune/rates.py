@@ -11,7 +11,7 @@ from prunescope.networks.coordinates import format_rate
 def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
     """The rates of a method as they stand in paths: its own, or those of the study."""
     pruning_settings = config["pruning"]
-    own = pruning_settings["methods"][method].get("rates", pruning_settings["rates"])
+    own = pruning_settings["methods"][method].get("rates") or pruning_settings["rates"]
     return [format_rate(rate) for rate in own]
 
 

@@ -132,8 +132,7 @@ def expected_minutes(
         return None
     kind = config["retraining"].get(wildcards.get("retraining", ""), {})
     recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
-    whole = recipe.get("images_per_epoch") is None
-    if not whole or recipe.get("epochs") is None:
+    if recipe["images_per_epoch"] is not None or recipe["epochs"] is None:
         return None
     return architecture.load(config["model"]["architecture"]).EPOCH_MINUTES * recipe["epochs"]
 

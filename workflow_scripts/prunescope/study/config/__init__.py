@@ -1,1 +1,1 @@
-"""The config of a study: one typed model for each section."""
+"""The config of a study: one typed model for each section, and how its files are read."""

@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from prunescope.foundation.errors import InputError
+from prunescope.study.config import reading
 from prunescope.study.run import fork_server, slurm_leftovers
 
 # What stands in the cluster's profile until it is filled in.
@@ -20,6 +21,28 @@ SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 # With fewer scripts to run, all that jobs import is imported sooner than it is kept ready.
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
+
+
+def read_config(workflow: Any, config: dict[str, Any]) -> None:
+    """Replace the config that Snakemake has read by the study as it is run.
+
+    Snakemake has read the same files, but knows nothing of `extends` and of what is left out. The
+    mapping is changed in place: rules look up values in it.
+
+    Raises
+    ------
+    WorkflowError
+        A file cannot be read, or the config is wrong.
+    """
+    given = workflow.configfiles
+    try:
+        study = reading.read(*given, overrides=workflow.config_settings.config)
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
+    config.clear()
+    config.update(study.values)
+    # The report shows all files of the study, and archives for other machines hold them.
+    given += [path for path in study.files if path not in map(Path, given)]
 
 
 def installs_packages(workflow: Any) -> bool:

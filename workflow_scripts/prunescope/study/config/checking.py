@@ -1,0 +1,82 @@
+"""Check a config against the models, and say everything that is wrong with it at once."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from prunescope.foundation.errors import InputError
+from prunescope.study.config import schema
+from prunescope.study.config.section import HERE, PROBLEM, VALUE
+from prunescope.study.config.sections.model import DOWNLOADED, TRAINED
+from prunescope.study.config.study_model import EXTENDS, StudyModel, problems_between
+from prunescope.study.config.values import suggest, unknown
+
+# What pydantic puts into the paths of errors beside keys.
+KEY = "[key]"
+MARKS = (KEY, TRAINED, DOWNLOADED)
+
+
+def check(config: Mapping[str, Any]) -> StudyModel:
+    """Check a config: each section by itself, and all against each other.
+
+    Raises
+    ------
+    InputError
+        Lists everything that is wrong: the key, the value, and what is allowed.
+    """
+    lines: list[str] = []
+    try:
+        study = StudyModel.model_validate(config)
+        sections = dict(study)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=True)
+        lines += dict.fromkeys(_explain(details) for details in errors)
+        sections = dict(_sound(config, {details["loc"][0] for details in errors}))
+    lines += [_line(problem.key, problem.text) for problem in problems_between(sections)]
+    if lines:
+        listed = "\n".join(f"  - {line}" for line in lines)
+        raise InputError(f"the config cannot be used:\n{listed}")
+    return study
+
+
+def _sound(config: Mapping[str, Any], broken: set[int | str]) -> Iterator[tuple[str, Any]]:
+    """The sections that are right by themselves."""
+    for name, field in StudyModel.model_fields.items():
+        if name in config and name not in broken:
+            kind: Any = Annotated[field.annotation, field]
+            yield name, TypeAdapter(kind).validate_python(config[name])
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One line on one error of pydantic."""
+    path = tuple(part for part in error["loc"] if part not in MARKS)
+    where, value = ".".join(map(str, path)), error["input"]
+    if error["type"] == PROBLEM:
+        section = ".".join(map(str, path[:-1]))
+        text = error["ctx"]["text"].replace(HERE, section).replace(VALUE, _show(value))
+        return _line(where, text)
+    if error["type"] == "missing":
+        return f"`{where}` is missing"
+    if error["type"] in ("extra_forbidden", "invalid_key"):
+        known = [
+            key
+            for option in schema.options(schema.at(path[:-1]))
+            for key in option.get("properties", {})
+        ]
+        keys = sorted(known if path[:-1] else [*known, EXTENDS])
+        return f"`{where}` is not a key of the config. {suggest(path[-1], keys)}"
+    described = schema.at(path[:-1])["propertyNames"] if KEY in error["loc"] else schema.at(path)
+    if (names := schema.names(described)) and not isinstance(value, list | Mapping):
+        return _line(where, unknown(value, names))
+    return _line(where, f"{_show(value)} must be {schema.allowed(described)}")
+
+
+def _line(path: str, text: str) -> str:
+    return f"`{path}` {text}" if text.startswith("is missing") else f"`{path}`: {text}"
+
+
+def _show(value: Any) -> str:
+    """A value as it stands in a message: YAML's word for nothing, the others as in Python."""
+    return "null" if value is None else repr(value)

@@ -1,0 +1,93 @@
+"""The names that the config can choose from, each list from where the things themselves are."""
+
+from collections.abc import Collection
+
+from prunescope.data import source
+from prunescope.foundation import plugins
+from prunescope.interpret import mis
+from prunescope.interpret.metrics import catalogue
+from prunescope.networks import architecture as architecture_registry
+from prunescope.prune import pieces, schedule
+from prunescope.train.images.augmentation import AUGMENTATIONS
+from prunescope.train.recipes.learning_rates import SCHEDULES
+from prunescope.train.recipes.optimizers import OPTIMIZERS
+from prunescope.train.recipes.recipe import PRECISIONS
+
+
+def sources() -> Collection[str]:
+    """Where images may come from."""
+    return plugins.names(source.SOURCES)
+
+
+def architectures() -> Collection[str]:
+    """The networks that can be studied."""
+    return plugins.names(architecture_registry.ARCHITECTURES)
+
+
+def layers(architecture: str) -> Collection[str]:
+    """The layers of a network that can be pruned, by module name."""
+    return architecture_registry.load(architecture).LAYERS
+
+
+def published_weights() -> Collection[str]:
+    """Trained weights that torchvision publishes, of all architectures."""
+    return [
+        name
+        for architecture in architectures()
+        for name in architecture_registry.load(architecture).WEIGHTS
+    ]
+
+
+def granularities() -> Collection[str]:
+    """What can be removed as one piece."""
+    return list(pieces.GRANULARITIES)
+
+
+def scopes() -> Collection[str]:
+    """What can be ranked together."""
+    return pieces.SCOPES
+
+
+def criteria() -> Collection[str]:
+    """How pieces can be ranked."""
+    return plugins.names(pieces.CRITERIA)
+
+
+def starts() -> Collection[str]:
+    """Which network can be pruned at a rate."""
+    return plugins.names(schedule.SCHEDULES)
+
+
+def optimizers() -> Collection[str]:
+    """The optimizers that train."""
+    return list(OPTIMIZERS)
+
+
+def schedules() -> Collection[str]:
+    """The ways in which the learning rate changes."""
+    return list(SCHEDULES)
+
+
+def precisions() -> Collection[str]:
+    """What training can compute in."""
+    return list(PRECISIONS)
+
+
+def augmentations() -> Collection[str]:
+    """The changes to train images."""
+    return list(AUGMENTATIONS)
+
+
+def draws() -> Collection[str]:
+    """How images can be dealt to tasks."""
+    return list(mis.DRAWS)
+
+
+def metrics() -> Collection[str]:
+    """The metrics of similarity, `<family>:<model>`."""
+    return catalogue.known()
+
+
+def metrics_without_files() -> Collection[str]:
+    """Those metrics that need no weights beside those of packages."""
+    return [name for name in catalogue.known() if not catalogue.find(name).weights]

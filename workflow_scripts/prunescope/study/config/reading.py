@@ -1,0 +1,210 @@
+"""Read a study: the files that it consists of, what each of them says, and what is left out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from prunescope.foundation.errors import InputError
+from prunescope.study.config.checking import check
+from prunescope.study.config.section import Section, kinds
+from prunescope.study.config.study_model import EXTENDS, StudyModel
+
+# Where values come from that stand in no file.
+COMMAND_LINE, DEFAULT = "--config", "default"
+
+# Of each key: where its value comes from, or the same for the keys below it.
+Origins = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A study as it is run.
+
+    Attributes
+    ----------
+    values
+        The whole config: checked, whole numbers made fractions where the key takes any number,
+        optional keys filled in.
+    origins
+        The same keys; instead of each value, the file that says it, `COMMAND_LINE` or `DEFAULT`.
+    files
+        All files that were read, in the order in which they are merged.
+    """
+
+    values: dict[str, Any]
+    origins: Origins
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What some files say together, before it is checked."""
+
+    values: dict[Any, Any]
+    origins: Origins
+    files: tuple[Path, ...] = ()
+
+    def then(self, other: "_Said") -> "_Said":
+        """Merge what is said later: mappings key by key, everything else is replaced."""
+        values, origins = _merge(self.values, self.origins, other.values, other.origins)
+        return _Said(values, origins, tuple(dict.fromkeys([*self.files, *other.files])))
+
+
+def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolved:
+    """Read, merge and check a study.
+
+    Parameters
+    ----------
+    paths
+        Its files; a later one says more, or something else, than those before.
+    overrides
+        What the command line says on top.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, files extend each other in a circle, or the config is wrong.
+    """
+    said = _Said({}, {})
+    for path in paths:
+        said = said.then(_read_file(Path(path), ()))
+    if overrides:
+        said = said.then(_of_one_origin(_typed(overrides), COMMAND_LINE))
+    values = check(_without_removed(said.values, StudyModel)).model_dump()
+    return Resolved(values, _origins_of(values, said.origins), said.files)
+
+
+def _typed(value: Any) -> Any:
+    """What the command line says, as a file says it: Snakemake takes all in brackets for text."""
+    if isinstance(value, Mapping):
+        return {key: _typed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typed(inner) for inner in value]
+    if isinstance(value, str):
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return value if isinstance(read, Mapping | list) else read
+    return value
+
+
+def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
+    """Read a file and those that it extends; the `waiting` ones extend it."""
+    chain = [*waiting, path]
+    if path.resolve() in [other.resolve() for other in waiting]:
+        names = " -> ".join(_name(other) for other in chain)
+        raise InputError(f"{_name(waiting[-1])}: `{EXTENDS}` goes round in a circle: {names}")
+    content = dict(_parse(path, waiting))
+    parent = content.pop(EXTENDS, None)
+    own = _of_one_origin(content, _name(path), path)
+    if parent is None:
+        return own
+    if not isinstance(parent, str):
+        raise InputError(
+            f"{_name(path)}: `{EXTENDS}`: {parent!r} must be the path of a study, seen from this "
+            "file"
+        )
+    return _read_file(path.parent / parent, chain).then(own)
+
+
+def _parse(path: Path, waiting: Sequence[Path]) -> Mapping[Any, Any]:
+    named = f" (`{EXTENDS}` of {_name(waiting[-1])})" if waiting else ""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{_name(path)}{named}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{_name(path)}{named}: not YAML: {reason}") from error
+    if not isinstance(content, Mapping):
+        raise InputError(
+            f"{_name(path)}{named}: holds {content!r}, but a study is a mapping of keys to values"
+        )
+    return content
+
+
+def _name(path: Path) -> str:
+    """A file as one would type it here."""
+    absolute, here = path.resolve(), Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
+def _of_one_origin(values: Mapping[Any, Any], origin: str, path: Path | None = None) -> _Said:
+    def origins(value: Any) -> Any:
+        if isinstance(value, Mapping) and value:
+            return {key: origins(inner) for key, inner in value.items()}
+        return origin
+
+    said = {key: origins(value) for key, value in values.items()}
+    return _Said(dict(values), said, (path,) if path else ())
+
+
+def _merge(
+    old: Mapping[Any, Any], old_origins: Origins, new: Mapping[Any, Any], new_origins: Origins
+) -> tuple[dict[Any, Any], Origins]:
+    values, origins = dict(old), dict(old_origins)
+    for key, value in new.items():
+        if old.get(key) and isinstance(old[key], Mapping) and isinstance(value, Mapping):
+            # An empty mapping adds nothing.
+            if not value:
+                continue
+            values[key], origins[key] = _merge(old[key], old_origins[key], value, new_origins[key])
+        else:
+            values[key], origins[key] = value, new_origins[key]
+    return values, origins
+
+
+def _without_removed(value: Any, kind: Any) -> Any:
+    """Take away what null takes away: entries that the user named, and optional keys.
+
+    Where null is a value of the key, and not that which it has when it is left out, it stays.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    for option in kinds(kind):
+        if get_origin(option) is dict:
+            _, entry = get_args(option)
+            return {
+                key: _without_removed(inner, entry)
+                for key, inner in value.items()
+                if inner is not None
+            }
+        if isinstance(option, type) and issubclass(option, Section):
+            return dict(_kept(value, option.model_fields))
+    return value
+
+
+def _kept(values: Mapping[Any, Any], fields: Mapping[str, FieldInfo]) -> Iterator[tuple[Any, Any]]:
+    for key, value in values.items():
+        field = fields.get(key)
+        if field is None:
+            yield key, value
+        elif value is not None or not _can_be_taken_away(field):
+            yield key, _without_removed(value, field.annotation)
+
+
+def _can_be_taken_away(field: FieldInfo) -> bool:
+    takes_null = NoneType in kinds(field.annotation)
+    return not field.is_required() and (field.default is None or not takes_null)
+
+
+def _origins_of(values: Mapping[str, Any], said: Any) -> Origins:
+    """Where each value of a checked config comes from."""
+    known = said if isinstance(said, dict) else {}
+    return {
+        key: _origins_of(value, known.get(key))
+        if isinstance(value, dict) and value
+        else _origin(known.get(key))
+        for key, value in values.items()
+    }
+
+
+def _origin(said: Any) -> str:
+    """Of a value without keys: what is not said is the default."""
+    return said if isinstance(said, str) else DEFAULT

@@ -1,0 +1,1 @@
+"""The sections of the config, one model a file."""

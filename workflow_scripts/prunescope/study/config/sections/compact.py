@@ -1,0 +1,17 @@
+"""Networks that are rebuilt without what was pruned, and timed."""
+
+from prunescope.study.config.section import Section, key
+from prunescope.study.config.values import Rates
+
+
+class Compact(Section):
+    """Which networks are made compact, and how long they are timed."""
+
+    rates: Rates = key(
+        "retrained networks at these rates are rebuilt without what was pruned, and timed; an "
+        "empty list leaves out the tables and charts of costs",
+        values="a rising list of rates of the study; may be empty",
+    )
+    rounds: int = key(
+        "rounds in which dense, masked and compact networks are timed in turns", ge=15, le=1000
+    )

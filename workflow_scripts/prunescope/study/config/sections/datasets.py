@@ -1,0 +1,134 @@
+"""Where images come from, and how they are made into the input of a network."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from prunescope.data import source
+from prunescope.data.source import Archive, Folder
+from prunescope.study.config import choices
+from prunescope.study.config.section import HERE, Problem, Section, key
+from prunescope.study.config.values import Channels, Deviations, OneOf, Path, Sample, Seed
+
+_OF_IMAGE_FILES = "required by `image_folder` and `imagenet`, refused by `fashion_mnist`"
+
+
+class Validation(Section):
+    """The validation split."""
+
+    images: int | None = key(
+        "images of the validation split, drawn from the test images, evenly over the classes",
+        note="at most as many as there are (10,000 in Fashion-MNIST); `null` for all, with "
+        "`image_folder` and `imagenet` only",
+        ge=1,
+    )
+    seed: Seed = key("seed of that draw")
+
+
+class Probe(Sample):
+    """The probe split."""
+
+    images: int = key(
+        "images among which exemplars are looked for, drawn from the train images, evenly over the "
+        "classes",
+        note="at most as many as there are (60,000 in Fashion-MNIST), at least twice "
+        "`interpretability.exemplars.per_side`",
+        ge=1,
+    )
+
+
+class Dataset(Section):
+    """A dataset. Which keys it has depends on its source."""
+
+    source: Annotated[str, OneOf(choices.sources)] = key(
+        "where the images come from. [imagenet.md](imagenet.md) explains the last two, which read "
+        "image files"
+    )
+    folder: Path | None = key(
+        "for Fashion-MNIST, a folder with its four files, gzipped or plain; `null` looks for "
+        "Debian's package on this machine, then downloads. For image files, the folder that holds "
+        "`train/` and `val/`",
+        note="`image_folder` and `imagenet` need a path",
+    )
+    validation_labels: Path | None = key(
+        "where the labels of flat validation images stand: a CSV file or the development kit",
+        default=None,
+        note="`imagenet` only",
+        left_out="optional",
+    )
+    on_error: Literal["fail", "skip"] | None = key(
+        "what a damaged image file does: stop the job, or be left out and reported",
+        default=None,
+        values="`fail`, `skip`",
+        left_out=_OF_IMAGE_FILES,
+    )
+    resize: int | None = key(
+        "shorter side in pixels before the centre is cut out",
+        default=None,
+        ge=28,
+        le=2048,
+        values="a whole number from `image_size` to 2048",
+        left_out=_OF_IMAGE_FILES,
+    )
+    image_size: int = key(
+        "side of the packed images in pixels. The 28 x 28 images of Fashion-MNIST are centred on "
+        "black; of image files, the centre is cut out",
+        ge=28,
+        le=1024,
+    )
+    mean: Channels = key("mean of each channel, for images scaled to 0..1")
+    std: Deviations = key("standard deviation of each channel")
+    validation: Validation = key("the validation split")
+    probe: Probe = key("the probe split")
+
+    def unused(self) -> set[str]:
+        kind = source.load(self.source)
+        return {"validation_labels", "on_error", "resize"} - {*kind.REQUIRED, *kind.OPTIONAL}
+
+    def problems(self) -> Iterator[Problem]:
+        kind = source.load(self.source)
+        for name in kind.REQUIRED:
+            if getattr(self, name) is None:
+                yield Problem(name, f"is missing: source {self.source!r} needs it")
+        for name in sorted(self.unused() & self.model_fields_set):
+            yield Problem(name, f"source {self.source!r} does not use it. Remove it")
+        if isinstance(kind, Folder):
+            yield from self._problems_of_files()
+        else:
+            yield from self._problems_of_packed_images(kind)
+
+    def _problems_of_files(self) -> Iterator[Problem]:
+        if self.folder is None:
+            yield Problem(
+                "folder",
+                f"null, but source {self.source!r} needs the folder that holds train/ and val/",
+            )
+        if self.resize is not None and self.resize < self.image_size:
+            yield Problem(
+                "resize", f"{self.resize} is less than `{HERE}.image_size`, {self.image_size}"
+            )
+
+    def _problems_of_packed_images(self, archive: Archive) -> Iterator[Problem]:
+        if self.folder is None and not archive.DOWNLOADED:
+            yield Problem(
+                "folder",
+                f"null, but source {self.source!r} needs the folder that holds "
+                f"{', '.join(archive.FILES)}",
+            )
+        samples = (
+            ("probe", self.probe.images, "train"),
+            ("validation", self.validation.images, "test"),
+        )
+        for split, number, drawn_from in samples:
+            available = (archive.IMAGES or {}).get(drawn_from)
+            if number is None:
+                folders = [name for name in choices.sources() if _is_folder(name)]
+                yield Problem(f"{split}.images", f"null needs one of the sources {folders}")
+            elif available is not None and number > available:
+                yield Problem(
+                    f"{split}.images",
+                    f"{number}, but {self.source} has {available} images to draw from",
+                )
+
+
+def _is_folder(name: str) -> bool:
+    return isinstance(source.load(name), Folder)

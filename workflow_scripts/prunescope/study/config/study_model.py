@@ -1,0 +1,248 @@
+"""The whole config of a study, and what its sections must agree on."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from prunescope.interpret import mis, score_variants
+from prunescope.networks import architecture, coordinates
+from prunescope.networks.imported import known_weights
+from prunescope.study.config import choices
+from prunescope.study.config.section import Problem, Section, key
+from prunescope.study.config.sections.charts import Charts
+from prunescope.study.config.sections.compact import Compact
+from prunescope.study.config.sections.datasets import Dataset
+from prunescope.study.config.sections.interpretability import (
+    Interpretability,
+    images_needed,
+    score_problems,
+)
+from prunescope.study.config.sections.model import Model
+from prunescope.study.config.sections.pruning import Pruning
+from prunescope.study.config.sections.recipes import Recipe
+from prunescope.study.config.sections.retraining import Retraining
+from prunescope.study.config.sections.sensitivity import Sensitivity, Variant
+from prunescope.study.config.sections.statistics import Statistics
+from prunescope.study.config.values import Different, Name, Path, Seed, suggest, unknown
+
+# The key of a file that names the study which it changes. Read away before the rest is checked.
+EXTENDS = "extends"
+
+
+class StudyModel(Section):
+    """A prunescope study."""
+
+    study: Name = key("the study, and its folder in `results/`")
+    seeds: Annotated[list[Seed], Field(min_length=1), *Different] = key(
+        "every kind of network is made once for each seed"
+    )
+    published: Path | None = key(
+        "published numbers to compare with: a table and curves in the charts. "
+        "`resources/published_results.csv` has those of the paper; "
+        "[its page](../resources/README.md) describes the columns",
+        default=None,
+        values="a path of a CSV table, or null",
+    )
+    dataset: Name = key("the dataset that the study uses", values="a key of `datasets`")
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = key("the datasets")
+    model: Model = key("the dense network")
+    pruning: Pruning = key("what is pruned")
+    retraining: dict[Name, Retraining] = key("the kinds of retraining")
+    recipes: dict[Name, Recipe] = key("the ways to train")
+    interpretability: Interpretability = key("how units are scored")
+    compact: Compact = key("networks without what was pruned")
+    sensitivity: Sensitivity = key("other ways to score")
+    statistics: Statistics = key("intervals and tests")
+    charts: Charts = key("size of the charts")
+
+
+def problems_between(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what sections do not agree on.
+
+    Parameters
+    ----------
+    sections
+        Those values of a `StudyModel` that are right by themselves. Of the checks, those are made
+        that need no others: one mistake does not hide another.
+    """
+    for check in _CHECKS:
+        needed = inspect.signature(check).parameters
+        if needed.keys() <= sections.keys():
+            yield from check(**{name: sections[name] for name in needed})
+
+
+def _dataset(dataset: str, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
+    if dataset not in datasets:
+        yield Problem("dataset", unknown(dataset, datasets))
+
+
+def _normalisation(
+    model: Model, dataset: str, datasets: Mapping[str, Dataset]
+) -> Iterator[Problem]:
+    checkpoint = known_weights.from_config(model.model_dump())
+    if checkpoint is None or not checkpoint.transform_input or dataset not in datasets:
+        return
+    facts = architecture.load(model.architecture)
+    for name, needed in (("mean", facts.INPUT_MEAN), ("std", facts.INPUT_STD)):
+        given = getattr(datasets[dataset], name)
+        if tuple(given) != needed:
+            yield Problem(
+                f"datasets.{dataset}.{name}",
+                f"{given}, but the weights of `model.checkpoint` transform their input, which "
+                f"takes images normalised with {list(needed)}",
+            )
+
+
+def _recipe_of_model(model: Model, recipes: Mapping[str, Recipe]) -> Iterator[Problem]:
+    if model.recipe is None:
+        if model.checkpoint == known_weights.TRAIN:
+            yield Problem(
+                "model.recipe",
+                f"null, but the dense network is trained here. {suggest('', recipes)}",
+            )
+    elif model.recipe not in recipes:
+        yield Problem("model.recipe", unknown(model.recipe, recipes))
+
+
+def _controls(model: Model, retraining: Mapping[str, Retraining]) -> Iterator[Problem]:
+    for name in model.retraining:
+        if name not in retraining:
+            yield Problem("model.retraining", unknown(name, retraining))
+            continue
+        kind = retraining[name]
+        if kind.start != "dense" or (kind.recipe is None and kind.recalibration is None):
+            yield Problem(
+                "model.retraining",
+                f"{name!r} is no control for the dense network: it must start from `dense` and "
+                "have a recipe or a recalibration",
+            )
+
+
+def _excluded_layers(pruning: Pruning, model: Model) -> Iterator[Problem]:
+    layers = choices.layers(model.architecture)
+    for name in pruning.exclude:
+        if name not in layers:
+            yield Problem("pruning.exclude", unknown(name, layers))
+
+
+def _retraining_of_methods(
+    pruning: Pruning, retraining: Mapping[str, Retraining]
+) -> Iterator[Problem]:
+    for name, method in pruning.methods.items():
+        for kind in method.retraining:
+            if kind not in retraining:
+                yield Problem(f"pruning.methods.{name}.retraining", unknown(kind, retraining))
+
+
+def _untouched(retraining: Mapping[str, Retraining]) -> Iterator[Problem]:
+    kind = retraining.get(coordinates.NOT_RETRAINED)
+    if kind is None or kind.recipe is not None or kind.start != "dense":
+        yield Problem(
+            f"retraining.{coordinates.NOT_RETRAINED}",
+            "must be there, start from `dense` and have recipe null: the dense network is measured "
+            "under this name",
+        )
+    elif kind.recalibration is not None:
+        yield Problem(
+            f"retraining.{coordinates.NOT_RETRAINED}.recalibration",
+            "networks under this name are left as they are; recalibrate under another name",
+        )
+
+
+def _recipes_of_retraining(
+    retraining: Mapping[str, Retraining], recipes: Mapping[str, Recipe]
+) -> Iterator[Problem]:
+    for name, kind in retraining.items():
+        if kind.recipe is not None and kind.recipe not in recipes:
+            yield Problem(f"retraining.{name}.recipe", unknown(kind.recipe, recipes))
+
+
+def _auxiliary_weights(recipes: Mapping[str, Recipe], model: Model) -> Iterator[Problem]:
+    for name, recipe in recipes.items():
+        if recipe.auxiliary_weight and not model.auxiliary_heads:
+            yield Problem(
+                f"recipes.{name}.auxiliary_weight",
+                f"{recipe.auxiliary_weight}, but the network has no auxiliary heads. Set "
+                "`model.auxiliary_heads` to true, or remove it",
+            )
+
+
+def _images_looked_at(
+    interpretability: Interpretability, dataset: str, datasets: Mapping[str, Dataset]
+) -> Iterator[Problem]:
+    if dataset not in datasets:
+        return
+    probe = datasets[dataset].probe.images
+    per_side = interpretability.exemplars.per_side
+    if 2 * per_side > probe:
+        yield Problem(
+            "interpretability.exemplars.per_side",
+            f"{per_side} strongest and {per_side} weakest images need a probe set of "
+            f"{2 * per_side}, but `datasets.{dataset}.probe.images` is {probe}",
+        )
+    parts = (
+        ("activations", interpretability.activations.images, "probe", probe),
+        (
+            "ablation",
+            interpretability.ablation.images,
+            "validation",
+            datasets[dataset].validation.images,
+        ),
+    )
+    for name, images, split, whole in parts:
+        if whole is not None and images > whole:
+            yield Problem(
+                f"interpretability.{name}.images",
+                f"{images}, but `datasets.{dataset}.{split}.images` is {whole}",
+            )
+
+
+def _variants(sensitivity: Sensitivity, interpretability: Interpretability) -> Iterator[Problem]:
+    for name, variant in sensitivity.variants.items():
+        for problem in _problems_of_variant(variant, interpretability):
+            path = f"sensitivity.variants.{name}"
+            yield Problem(f"{path}.{problem.key}" if problem.key else path, problem.text)
+
+
+def _problems_of_variant(variant: Variant, interpretability: Interpretability) -> Iterator[Problem]:
+    changes = variant.model_dump()
+    score = score_variants.settings_of(changes, interpretability.mis.settings())
+    yield from score_problems(score)
+    recorded = interpretability.activations.images
+    images = changes.get("probe_images", recorded)
+    if images > recorded:
+        yield Problem(
+            "probe_images",
+            f"{images}, but only `interpretability.activations.images` = {recorded} are recorded",
+        )
+    if score_variants.ranks_anew(changes):
+        if 2 * score.images_per_side > images:
+            yield Problem("", f"{images_needed(score)}, twice that of {images} images")
+    else:
+        yield from _too_few_exemplars(score, interpretability.exemplars.per_side)
+
+
+def _too_few_exemplars(score: mis.ScoreSettings, per_side: int) -> Iterator[Problem]:
+    if score.images_per_side > per_side:
+        yield Problem(
+            "",
+            f"{images_needed(score)}, but `interpretability.exemplars.per_side` is {per_side}",
+        )
+
+
+# Each takes the sections that it compares, by their names.
+_CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
+    _dataset,
+    _normalisation,
+    _recipe_of_model,
+    _controls,
+    _excluded_layers,
+    _retraining_of_methods,
+    _untouched,
+    _recipes_of_retraining,
+    _auxiliary_weights,
+    _images_looked_at,
+    _variants,
+)
