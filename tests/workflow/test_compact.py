@@ -1,5 +1,6 @@
 """Compact networks of a finished study: proven on real images, measured, ready to be taken away."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,12 +136,13 @@ def test_costs_are_of_all_variants(finished: Workspace) -> None:
 
 def test_anybody_can_check_the_accuracy(finished: Workspace) -> None:
     network = f"{COMPACT[1]}/compact.onnx"
-    script = str(PROJECT / "workflow_scripts" / "check_onnx.py")
+    script = str(PROJECT / "workflow_scripts" / "tools" / "check_onnx.py")
 
     def check(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, script, *arguments],
             cwd=finished.folder, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "workflow_scripts")},
         )  # fmt: skip
 
     done = check(network, SPLIT)
