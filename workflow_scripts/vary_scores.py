@@ -19,7 +19,7 @@ def load(smk) -> score_variants.Material:
     poolings = dict(zip(smk.params.poolings, smk.input.activations, strict=True))
     metrics = dict(zip(["", *smk.params.metrics], smk.input.similarities, strict=True))
     return score_variants.Material(
-        exemplars=score_variants.Extremes(
+        exemplars=score_variants.Exemplars(
             tables.matrix(exemplars["strongest"]), tables.matrix(exemplars["weakest"])
         ),
         recorded={name: arrays.load_array(path) for name, path in poolings.items()},
