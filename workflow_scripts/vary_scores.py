@@ -1,4 +1,4 @@
-"""Score the units of one network in all ways that the config lists."""
+"""Score the units of one network under all variants in the config."""
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from prunescope.interpret import mis, score_variants, similarities, unit_tables
 
 
 def load(smk) -> score_variants.Material:
+    """Read the data that the variants are scored from."""
     exemplars = unit_tables.EXEMPLARS.read(smk.input.exemplars)
     labels = arrays.load_array(smk.input.labels)
     rows = sampling.sample_rows(labels, **smk.params.activations)
