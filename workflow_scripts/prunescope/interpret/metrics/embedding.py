@@ -1,4 +1,4 @@
-"""Embed images with a perceptual metric, and compare all pairs of them."""
+"""Embed images with a perceptual metric, and compute the similarities of all pairs."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from prunescope.foundation import whole_files
 from prunescope.interpret.metrics.catalogue import find
 from prunescope.interpret.metrics.metric import package_versions
 
+# Features that are converted to float64 at a time.
 FEATURES = 1 << 14
 
 
@@ -25,15 +26,15 @@ def embed(
     name
         `<family>:<model>`, such as `timm:tf_efficientnet_lite0`.
     image_size
-        Side, in pixels, at which the metric sees the images.
+        Side in pixels to which images are scaled for the metric.
     files
-        The verified weights of the metric by name; none for a metric without.
+        Verified files with the metric's weights, by name; empty for a metric without files.
 
     Yields
     ------
     numpy.ndarray
-        `(images, features)` float32, batch after batch. Rows have length 1, unless the metric
-        is a distance.
+        float32 `(images, features)` for each batch. Rows have length 1, unless the metric is a
+        distance.
 
     Raises
     ------
@@ -51,15 +52,24 @@ def embed(
             vectors = embedder(batch.images).numpy()
         if not metric.distance:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            # What has no length is like nothing.
+            # A zero vector stays zero: its similarity to all images is 0.
             vectors = vectors / np.maximum(lengths, 1e-12)
         yield vectors
 
 
 def save(batches: Iterator[np.ndarray], images: int, path: str | Path) -> None:
-    """Write the embeddings of all images as one .npy array, a batch at a time.
+    """Write the embeddings of all images as one .npy array, batch by batch.
 
-    Those of LPIPS can be larger than the memory.
+    The embeddings of LPIPS can be larger than the memory.
+
+    Parameters
+    ----------
+    batches
+        As `embed` yields them.
+    images
+        Number of images in all batches.
+    path
+        The .npy file.
     """
     with whole_files.atomic(path) as temporary, temporary.open("wb") as file:
         for number, batch in enumerate(batches):
@@ -71,19 +81,19 @@ def save(batches: Iterator[np.ndarray], images: int, path: str | Path) -> None:
 
 
 def compare(embeddings: np.ndarray, *, distance: bool) -> np.ndarray:
-    """Similarity of all pairs of images.
+    """The similarities of all pairs of images.
 
     Parameters
     ----------
     embeddings
-        `(images, features)` float32, as `embed` makes them; may be memory-mapped.
+        float32 `(images, features)`, as `embed` yields them; may be memory-mapped.
     distance
-        Whether the metric that made them is a distance.
+        Whether the metric is a distance.
 
     Returns
     -------
     numpy.ndarray
-        `(images, images)` float32, symmetric: cosines, or 1 minus the distance.
+        float32 `(images, images)`, symmetric: cosines, or 1 minus the squared distances.
     """
     if distance:
         return (1 - _squared_distances(embeddings)).astype(np.float32)
@@ -92,7 +102,7 @@ def compare(embeddings: np.ndarray, *, distance: bool) -> np.ndarray:
 
 
 def _squared_distances(vectors: np.ndarray) -> np.ndarray:
-    """Squared distances of all pairs of rows, from blocks of features: float64."""
+    """Squared distances of all pairs of rows, float64, computed in blocks of features."""
     products = np.zeros((len(vectors), len(vectors)))
     for start in range(0, vectors.shape[1], FEATURES):
         block = np.asarray(vectors[:, start : start + FEATURES], dtype=np.float64)
