@@ -146,7 +146,7 @@ def against_argsort(material: Material, pairs: int) -> Measured:
     batches = activations.split(BATCH)
     shown = [part.numpy() for part in batches]
 
-    def ours() -> tuple[exemplars.Extremes, exemplars.Extremes]:
+    def ours() -> tuple[exemplars.RankedImages, exemplars.RankedImages]:
         running = exemplars.RunningExtremes(len(activations), settings)
         for part in shown:
             running.update(part)

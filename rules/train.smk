@@ -27,7 +27,7 @@ rule train_dense:
         mem_mb=RESOURCES.training_memory,
         runtime=RESOURCES.training_minutes,
         gpu=1,
-        checkpoint_seconds=300,
+        save_state_seconds=300,
     params:
         code=code_of("train_dense.py", STUDY.architecture),
         architecture=lookup("model/architecture", within=config),
@@ -86,7 +86,7 @@ rule retrain_network:
         mem_mb=RESOURCES.training_memory,
         runtime=RESOURCES.training_minutes,
         gpu=1,
-        checkpoint_seconds=300,
+        save_state_seconds=300,
     params:
         code=code_of("retrain_network.py", STUDY.architecture),
         decoding=STUDY.decoding,

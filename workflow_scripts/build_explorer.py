@@ -1,4 +1,4 @@
-"""Write the unit explorer: a page, sheets of the probe images, and data that it loads on demand."""
+"""Write the unit explorer: a page, sheets of the probe images, and the data files it loads."""
 
 from pathlib import Path
 
@@ -14,13 +14,25 @@ from prunescope.summarize.explorer.sheets import Sheets, draw_sheets
 
 
 def write(folder: Path, name: str, content: bytes) -> None:
+    """Write a file of the explorer; `name` is its path below `folder`."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
 def write_networks(smk, folder: Path) -> pl.DataFrame:
-    """Write the data of every network; return the units, which are the same for all."""
+    """Write the data of every network.
+
+    Returns
+    -------
+    polars.DataFrame
+        `layer`, `layer_type` and `unit` of all units, which are the same in all networks.
+
+    Raises
+    ------
+    ValueError
+        Networks differ in their units.
+    """
     similarity = similarities.load(smk.input.similarity, smk.params.kind)
     settings = mis.ScoreSettings(**smk.params.mis)
     keys = ["layer", "layer_type", "unit"]

@@ -1,4 +1,4 @@
-"""Rebuild a network without what was pruned, and prove that its outputs are the same."""
+"""Remove the pruned parts of a network, and check that its outputs stay the same."""
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,7 @@ from prunescope.data import packed_images
 from prunescope.foundation import job, whole_files
 from prunescope.networks import modules, network_files, preprocessing
 
-# Images on which the networks must agree.
+# Number of images on which the outputs are compared.
 CHECKED = 32
 
 
@@ -50,7 +50,7 @@ def main(smk) -> None:
 
 
 def check(network, made, model, images) -> None:
-    """Fail unless the compact network computes what the masked one does, in both runtimes."""
+    """Fail unless the compact network has the outputs of the masked one, in both runtimes."""
     inputs = preprocessing.to_input(images, network.description)
     with torch.inference_mode():
         masked = modules.to_module(network)

@@ -1,4 +1,4 @@
-"""Compare all pairs of probe images: the similarity matrix that scores every unit."""
+"""Compute the similarity matrix of all pairs of probe images."""
 
 from prunescope.foundation import arrays, job
 from prunescope.interpret.metrics import comparison

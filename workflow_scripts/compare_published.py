@@ -1,4 +1,4 @@
-"""Set the study's results beside published numbers."""
+"""Compare the study's results with published numbers."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Draw one chart of the study as a page, two pictures and a specification; say what it shows."""
+"""Draw one chart of the study as a page, two pictures and a specification, with a caption."""
 
 from prunescope.foundation import job, whole_files
 from prunescope.summarize import published, study_tables

@@ -1,4 +1,4 @@
-"""Draw one chart of what compact networks cost as a page, pictures, a specification, in words."""
+"""Draw one chart of the costs of compact networks, in the formats of all charts."""
 
 from prunescope.foundation import job, whole_files
 from prunescope.summarize import study_tables

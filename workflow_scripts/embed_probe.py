@@ -1,6 +1,6 @@
 """Embed the probe images with the perceptual metric."""
 
-import torch  # noqa: F401 (before the job starts, so that it can limit torch's threads)
+import torch  # noqa: F401 (imported before the job starts, which then limits torch's threads)
 
 from prunescope.data import packed_images
 from prunescope.foundation import arrays, job, provenance

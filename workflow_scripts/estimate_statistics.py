@@ -1,4 +1,4 @@
-"""Estimate what the tables say, with intervals and tests."""
+"""Estimate the statistics of the study from its tables, with intervals and tests."""
 
 from prunescope.foundation import job
 from prunescope.interpret import unit_tables

@@ -1,4 +1,4 @@
-"""Download the weights of the dense network, or take the file that is there already."""
+"""Download the weights of the dense network, or verify the file if it exists already."""
 
 from prunescope.foundation import downloads, job
 from prunescope.networks.imported import known_weights

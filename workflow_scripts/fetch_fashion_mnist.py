@@ -1,4 +1,4 @@
-"""Fetch the four files of Fashion-MNIST from the first source that has them intact."""
+"""Fetch the four files of Fashion-MNIST from the first provider that has them intact."""
 
 from prunescope.data import fashion_mnist_downloads
 from prunescope.foundation import job

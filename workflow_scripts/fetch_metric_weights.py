@@ -1,4 +1,4 @@
-"""Download a file with weights of the perceptual metric, or check the one that is there."""
+"""Download a file with weights of the perceptual metric, or verify it if it exists already."""
 
 from prunescope.foundation import job
 from prunescope.interpret.metrics import catalogue, metric

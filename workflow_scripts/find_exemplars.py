@@ -1,4 +1,4 @@
-"""Find, for every unit, the probe images that excite it most and least."""
+"""Find the probe images that excite each unit most and least."""
 
 from prunescope.data import packed_images, sampling
 from prunescope.foundation import arrays, job

@@ -1,4 +1,4 @@
-"""Make the dense network of weights that were downloaded or put there by hand."""
+"""Make the dense network from downloaded weights."""
 
 from prunescope.data import image_tables
 from prunescope.foundation import downloads, job

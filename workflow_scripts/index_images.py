@@ -1,4 +1,4 @@
-"""List the image files of a dataset's folder and their classes."""
+"""List the image files in the folder of a dataset, and their classes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make the control that was never trained: the dense network with weights as they start."""
+"""Make the untrained control: the dense network with freshly initialised weights."""
 
 from prunescope.foundation import job
 from prunescope.networks import modules, network_files

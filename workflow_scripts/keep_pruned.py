@@ -1,4 +1,4 @@
-"""Take a pruned network that is not retrained as the one to measure."""
+"""Copy a pruned network that is not retrained: it is measured as it is."""
 
 from prunescope.foundation import job, whole_files
 

@@ -1,12 +1,12 @@
-"""Time a compact network against the dense and the masked one, and measure their memory."""
+"""Compare the run time and memory of a compact network with the dense and the masked one."""
 
 import os
 from pathlib import Path
 
 import polars as pl
 
-# Before torch is loaded: its threads must not wait actively, which takes the cores from whatever
-# runs next. Those of onnxruntime do not either.
+# Must be set before torch is imported. torch's idle threads must not spin, because this would take
+# cores from the network that is timed next. onnxruntime's threads do not spin either.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from prunescope.compact import compared_forms, cost_tables, timing
@@ -33,7 +33,7 @@ def main(smk) -> None:
     def use(load, batch):
         return lambda: load()(compared_forms.batch_of(images, batch, dense.description))
 
-    # Memory first: it is measured in copies of this process, which must not have threads yet.
+    # Memory first: it is measured in forks of this process, which must not have threads yet.
     peaks = {
         (runtime, variant, batch): timing.peak_memory(
             use(loaders[runtime][variant], batch), warm_up=use(small[runtime], 1)

@@ -1,4 +1,4 @@
-"""Measure the units and layers of one network in other ways than by the MIS."""
+"""Compute the measures of a network's units and layers other than the MIS."""
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,26 @@ def measure(
     labels: np.ndarray,
     recorded: np.ndarray,
 ) -> pl.DataFrame:
+    """The measures of every unit; missing for constant units.
+
+    Parameters
+    ----------
+    exemplars
+        A table `unit_tables.EXEMPLARS`.
+    activations
+        Recorded activations, float32 `(rows, units)`.
+    similarity
+        Similarities of the probe images.
+    labels
+        Classes of the probe images, `(images,)`.
+    recorded
+        Indices in the probe set of the images with recorded activations, `(rows,)`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `exemplars` with the columns `unit_tables.MEASURE_COLUMNS`.
+    """
     strongest = tables.matrix(exemplars["strongest"])
     found = {
         "monosemanticity": unit_measures.monosemanticity(
@@ -34,6 +54,10 @@ def measure(
 
 
 def compare(layers: pl.Series, activations: np.ndarray, dense: np.ndarray) -> pl.DataFrame:
+    """The alignment (`cka`) of each layer with the same layer of the dense network.
+
+    `layers` names the layer of each unit; `activations` and `dense` are float32 `(rows, units)`.
+    """
     names = layers.unique(maintain_order=True)
     chosen = {name: (layers == name).to_numpy() for name in names}
     alike = [

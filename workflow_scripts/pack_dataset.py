@@ -1,4 +1,4 @@
-"""Pack the train and test images of an archive."""
+"""Pack the train and the test images of an archive, each into one array."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from prunescope.foundation import arrays, job
 
 
 def index(split: Split) -> pl.DataFrame:
+    """The index of a split, with the columns of `image_tables.INDEX`."""
     return pl.DataFrame(
         {
             "image": np.arange(len(split.labels)),

@@ -1,4 +1,4 @@
-"""Decode, resize and crop a class-balanced sample of image files: validation or probe images."""
+"""Pack a class-balanced sample of image files: the validation or the probe images."""
 
 import numpy as np
 import polars as pl

@@ -1,4 +1,4 @@
-"""Choose what to prune and set it to zero."""
+"""Prune a network: compute the masks, and set the pruned parameters to zero."""
 
 from prunescope.evaluate import counts
 from prunescope.foundation import job

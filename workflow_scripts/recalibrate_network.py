@@ -1,4 +1,4 @@
-"""Measure the batch-norm statistics of a pruned network anew; its weights stay as they are."""
+"""Recalibrate a pruned network: measure its batch-norm statistics again, keep its weights."""
 
 from prunescope.foundation import job
 from prunescope.networks import devices, modules, network_files

@@ -1,4 +1,4 @@
-"""Record the activations of all units for some of the probe images, pooled in another way."""
+"""Record the activations of all units for a sample of the probe images, with another pooling."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Retrain a pruned network while its masks are held (or the dense one, as a control)."""
+"""Retrain a pruned network, or the dense network as a control."""
 
 from prunescope.data import packed_images
 from prunescope.foundation import job
@@ -19,7 +19,8 @@ def main(smk) -> None:
             smk.input.validation_images, smk.input.validation_labels
         ),
         recipe=recipe.from_config(smk.params.recipe),
-        # The rate takes part, so that the levels of a chain do not see the same images again.
+        # The rate is part of the seed, so that the networks of an iterative chain draw different
+        # images.
         seed=(int(smk.params.seed), round(100 * float(smk.params.rate))),
         enforce_masks=smk.params.mask == "enforced",
     )
@@ -27,7 +28,7 @@ def main(smk) -> None:
         device,
         workers=batches.workers(smk.params.decoding, smk.threads, device),
         saved_state=training_job.make_saved_state(
-            smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
+            smk.output.network, smk.params.items(), smk.input, smk.resources.save_state_seconds
         ),
         stop=job.catch_signals(),
     )

@@ -1,4 +1,4 @@
-"""Say in ten lines what the study found, and write its tables as pages for the report."""
+"""Summarize the findings of the study in text, and write its tables as pages for the report."""
 
 from prunescope.foundation import job, whole_files
 from prunescope.summarize import pages, study_tables

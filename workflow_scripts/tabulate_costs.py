@@ -1,4 +1,4 @@
-"""Gather what compact networks are and cost into the tables of the study."""
+"""Gather the sizes and costs of all compact networks into the tables of the study."""
 
 from prunescope.compact import cost_tables
 from prunescope.foundation import job

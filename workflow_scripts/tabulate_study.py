@@ -11,7 +11,7 @@ from prunescope.train import history_table
 def main(smk) -> None:
     networks = gathering.coordinates(smk.params.networks, smk.params.study)
     trained = gathering.coordinates(smk.params.trained, smk.params.study)
-    # A study of downloaded weights may train nothing.
+    # A study that uses downloaded weights may train no network.
     history = study_tables.HISTORIES.empty()
     if trained:
         history = gathering.gather(map(history_table.HISTORY.read, smk.input.history), trained)

@@ -32,7 +32,7 @@ def main(smk) -> None:
         device,
         workers=batches.workers(smk.params.decoding, smk.threads, device),
         saved_state=training_job.make_saved_state(
-            smk.output.network, smk.params.items(), smk.input, smk.resources.checkpoint_seconds
+            smk.output.network, smk.params.items(), smk.input, smk.resources.save_state_seconds
         ),
         stop=job.catch_signals(),
     )

@@ -1,4 +1,4 @@
-"""Score the units of one network in all ways that the config lists."""
+"""Score the units of one network under all variants in the config."""
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from prunescope.interpret import mis, score_variants, similarities, unit_tables
 
 
 def load(smk) -> score_variants.Material:
+    """Read the data that the variants are scored from."""
     exemplars = unit_tables.EXEMPLARS.read(smk.input.exemplars)
     labels = arrays.load_array(smk.input.labels)
     rows = sampling.sample_rows(labels, **smk.params.activations)
@@ -19,7 +20,7 @@ def load(smk) -> score_variants.Material:
     poolings = dict(zip(smk.params.poolings, smk.input.activations, strict=True))
     metrics = dict(zip(["", *smk.params.metrics], smk.input.similarities, strict=True))
     return score_variants.Material(
-        exemplars=score_variants.Extremes(
+        exemplars=score_variants.Exemplars(
             tables.matrix(exemplars["strongest"]), tables.matrix(exemplars["weakest"])
         ),
         recorded={name: arrays.load_array(path) for name, path in poolings.items()},

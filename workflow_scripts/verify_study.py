@@ -1,4 +1,4 @@
-"""Check every file of a study: whole, unchanged, and its own."""
+"""Check that every file of a study is complete, unchanged, and made by the study."""
 
 from prunescope.foundation import job
 from prunescope.foundation.errors import InputError

@@ -217,7 +217,7 @@ def trainings(
     workspaces = ExitStack()
     for name, (_, place) in [*FAULTS.items(), (STARVED, (None, "--nodelist=n1"))]:
         workspace = workspaces.enter_context(temporary_project(tmp_path_factory, name))
-        fill_in(workspace, slurm_extra=f"'{place}'", checkpoint_seconds=0)
+        fill_in(workspace, slurm_extra=f"'{place}'", save_state_seconds=0)
         lengthen(workspace)
         for copied in ("results/datasets", ".snakemake"):
             shutil.copytree(undisturbed.path(copied), workspace.path(copied), dirs_exist_ok=True)

@@ -52,7 +52,7 @@ def run(finished: Workspace, tmp_path: Path) -> Iterator[tuple[Workspace, subpro
     process = subprocess.Popen(
         [
             sys.executable, "-m", "snakemake", "--configfile", TINY, "--cores", "2",
-            "--set-resources", "retrain_network:checkpoint_seconds=0", "--", NETWORK,
+            "--set-resources", "retrain_network:save_state_seconds=0", "--", NETWORK,
         ],
         cwd=workspace.folder,
         stdout=subprocess.PIPE,

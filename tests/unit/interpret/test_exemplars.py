@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from prunescope.foundation.errors import InputError
 from prunescope.interpret import exemplars, mis
-from prunescope.interpret.exemplars import ExemplarSettings, Extremes, RunningExtremes
+from prunescope.interpret.exemplars import ExemplarSettings, RankedImages, RunningExtremes
 
 TIED = [-1.0, -0.0, 0.0, 0.5, 1e-40, -1e-40, 3e38]
 any_float = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -24,7 +24,7 @@ def probes(draw: st.DrawFn) -> np.ndarray:
 
 def stream(
     activations: np.ndarray, settings: ExemplarSettings, batch: int = 7
-) -> tuple[Extremes, Extremes]:
+) -> tuple[RankedImages, RankedImages]:
     running = RunningExtremes(len(activations), settings)
     for start in range(0, len(activations), batch):
         running.update(activations[start : start + batch])
@@ -148,8 +148,8 @@ def test_a_large_constant_response_is_constant() -> None:
 
 
 def test_tied_fraction_by_hand() -> None:
-    strongest = Extremes(np.zeros((2, 4), int), np.float32([[9, 9, 8, 7], [4, 3, 2, 1]]))
-    weakest = Extremes(np.zeros((2, 4), int), np.float32([[1, 1, 1, 2], [0, 0.5, 0.5, 0.7]]))
+    strongest = RankedImages(np.zeros((2, 4), int), np.float32([[9, 9, 8, 7], [4, 3, 2, 1]]))
+    weakest = RankedImages(np.zeros((2, 4), int), np.float32([[1, 1, 1, 2], [0, 0.5, 0.5, 0.7]]))
     # Of eight exemplars, five and two share their activation.
     assert exemplars.tied_fraction(strongest, weakest).tolist() == [5 / 8, 2 / 8]
 

@@ -5,7 +5,7 @@ import pytest
 
 from prunescope.data import sampling
 from prunescope.interpret import mis, score_variants
-from prunescope.interpret.score_variants import Extremes, Material
+from prunescope.interpret.score_variants import Exemplars, Material
 
 IMAGES, UNITS = 60, 6
 SETTINGS = mis.ScoreSettings(2, 4, 0.16, "imi", 0)
@@ -29,7 +29,7 @@ def symmetric(seed: int) -> np.ndarray:
 def material() -> Material:
     ranked = np.argsort(ACTIVATIONS.T, axis=1)
     return Material(
-        exemplars=Extremes(ranked[:, ::-1][:, :20], ranked[:, :20]),
+        exemplars=Exemplars(ranked[:, ::-1][:, :20], ranked[:, :20]),
         recorded={"mean": ACTIVATIONS[ROWS], "max": ACTIVATIONS[ROWS] ** 2},
         rows=ROWS,
         subsets={size: sampling.sample_rows(LABELS[ROWS], size, 0) for size in (25, 40)},
@@ -96,7 +96,7 @@ def test_permuted_activations_give_the_floor() -> None:
     similarity = np.outer(alike, alike).astype(np.float32)
     images = np.tile(np.arange(400), (300, 1))
     known = Material(
-        Extremes(images[:, :200], images[:, 200:]), {}, np.arange(0), {}, {"": similarity}
+        Exemplars(images[:, :200], images[:, 200:]), {}, np.arange(0), {}, {"": similarity}
     )
     settings = mis.ScoreSettings(9, 20, 0.16, "imi", 0)
     assert score_variants.score(known, {}, settings)[0].mean() > 0.99

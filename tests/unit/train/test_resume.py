@@ -1,4 +1,4 @@
-"""Side checkpoints: what is written comes back, and nothing else is taken for it."""
+"""Saved states: a state that is read equals the state that was written, or is refused."""
 
 import errno
 import logging

@@ -1,1 +1,1 @@
-"""Images: where they come from, how they are decoded, packed and sampled."""
+"""The images of a dataset: sources, decoding, packing and sampling."""

@@ -1,4 +1,4 @@
-"""Folders of classes: which image files there are, and of which class each is."""
+"""List the image files of a dataset that has one folder for each class."""
 
 import logging
 import os
@@ -19,12 +19,18 @@ EXTENSIONS = (".jpeg", ".jpg", ".png")
 
 
 def list_classes(path: Path) -> dict[str, list[str]]:
-    """Sorted image files of each class folder, relative to `path`."""
+    """Sorted image files of each class folder in `path`, relative to `path`.
+
+    Raises
+    ------
+    InputError
+        There are no class folders, a class folder has no images, or an image lies outside them.
+    """
     classes, strays = scan(path)
     if strays:
         raise InputError(
-            f"{path}: {len(strays)} images lie beside the folders of classes, the first is "
-            f"{strays[0]}. Move them into the folders of their classes."
+            f"{path}: {len(strays)} images lie beside the class folders, the first is "
+            f"{strays[0]}. Move them into their class folders."
         )
     images = {name: _scan_class(path / name) for name in classes}
     empty = [name for name, files in images.items() if not files]
@@ -46,7 +52,15 @@ def _scan_class(path: Path) -> list[str]:
 
 
 def scan(path: Path) -> tuple[list[str], list[str]]:
-    """Sorted names of the folders and of the images in a folder; the rest goes to the log."""
+    """Sorted names of the folders and of the image files in `path`.
+
+    Hidden entries are ignored. Other files are ignored and counted in the log.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be read.
+    """
     try:
         with os.scandir(path) as entries:
             kinds = sorted((entry.name, entry.is_dir()) for entry in entries)
@@ -67,6 +81,13 @@ def scan(path: Path) -> tuple[list[str], list[str]]:
 
 
 def check_classes(folder: Path, train: set[str], validation: set[str]) -> None:
+    """Check that the train and the validation folder have the same classes.
+
+    Raises
+    ------
+    InputError
+        The classes differ.
+    """
     if train != validation:
         only = [
             f"only in {split}/: {', '.join(sorted(names)[:5])}"
@@ -74,7 +95,7 @@ def check_classes(folder: Path, train: set[str], validation: set[str]) -> None:
             if names
         ]
         raise InputError(
-            f"{folder}: {TRAIN}/ and {VALIDATION}/ have not the same class folders "
+            f"{folder}: {TRAIN}/ and {VALIDATION}/ do not have the same class folders "
             f"({'; '.join(only)}). Add or remove folders."
         )
 
@@ -82,6 +103,7 @@ def check_classes(folder: Path, train: set[str], validation: set[str]) -> None:
 def index_classes(
     split: str, by_class: Mapping[str, list[str]], classes: Sequence[str]
 ) -> pl.DataFrame:
+    """The index (`image_tables.INDEX`) of the files of each class, in the order of `classes`."""
     files = [file for name in classes for file in by_class[name]]
     names = [name for name in classes for _ in by_class[name]]
     return index_files(split, files, names, classes)
@@ -90,6 +112,24 @@ def index_classes(
 def index_files(
     split: str, files: Sequence[str], names: Sequence[str], classes: Sequence[str]
 ) -> pl.DataFrame:
+    """The index of a split.
+
+    Parameters
+    ----------
+    split
+        `train` or `val`, the folder of the split.
+    files
+        Files relative to the folder of the split.
+    names
+        The class name of each file.
+    classes
+        All class names; the place of a name is the class index.
+
+    Returns
+    -------
+    polars.DataFrame
+        `image_tables.INDEX`, with a row for each file.
+    """
     numbers = {name: number for number, name in enumerate(classes)}
     index = pl.DataFrame(
         {

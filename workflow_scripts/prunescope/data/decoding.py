@@ -1,4 +1,4 @@
-"""One image file: decoded, turned upright, made RGB, resized, cropped; and what is odd about it."""
+"""Decode an image file to upright RGB, resize and crop it, and report its peculiarities."""
 
 import io
 import struct
@@ -11,16 +11,16 @@ from PIL import ExifTags, Image
 
 from prunescope.foundation.errors import InputError
 
-# Others are not tried: some of Pillow's decoders start programs.
+# No other formats: some of Pillow's decoders start external programs.
 FORMATS = ("JPEG", "PNG")
-# What Pillow raises on damaged files.
+# Errors of Pillow for damaged files.
 DAMAGE = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError,
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
-# By Pillow's mode; whatever is not RGB is converted to it.
+# The `kind` of a file in the report, by Pillow's mode. All modes are converted to RGB.
 KINDS = {"CMYK": "cmyk", "P": "palette", "LA": "alpha", "PA": "alpha", "RGBA": "alpha"}
-# By the value of the EXIF tag Orientation; 1 is upright.
+# How to turn an image upright, by the value of the EXIF tag Orientation (1 is upright).
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -33,7 +33,10 @@ TURNS = {
 
 
 class UnreadableError(Exception):
-    """An image file is damaged; `kind` is `corrupt` or `truncated`, the message the reason."""
+    """An image file is damaged.
+
+    `kind` is `corrupt` or `truncated`; the message is the reason.
+    """
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -42,7 +45,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Peculiarity:
-    """What is odd about an image file: a row of `tables.REPORT` without the file's name."""
+    """A peculiarity of an image file: a row of `image_tables.REPORT` without the file's name."""
 
     kind: str
     action: str
@@ -52,15 +55,20 @@ class Peculiarity:
 def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
     """Read an image file as upright RGB.
 
-    Modes are converted as torchvision's loader does (`Image.convert`, transparency dropped).
-    The orientation that EXIF tells is applied, which torchvision's loader does not do.
+    Other modes are converted with `Image.convert`, which drops transparency, as in torchvision's
+    loader. Unlike in torchvision's loader, the EXIF orientation is applied.
+
+    Returns
+    -------
+    image, peculiarities
+        The RGB image, and all that was converted or turned.
 
     Raises
     ------
     UnreadableError
         The file is damaged.
     InputError
-        The file is gone, or may not be read.
+        The file is missing, or its permissions forbid reading.
     """
     try:
         content = path.read_bytes()
@@ -81,7 +89,7 @@ def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
 
 
 def _without_address(error: BaseException) -> str:
-    """The reason in one line; Pillow's names the object in memory, which differs between runs."""
+    """The reason in one line, without the memory address in some of Pillow's messages."""
     if isinstance(error, Image.UnidentifiedImageError):
         return f"not a {' or '.join(FORMATS)} file"
     return " ".join(str(error).split()) or type(error).__name__
@@ -91,7 +99,7 @@ def _turn(image: Image.Image) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except DAMAGE:
-        orientation = 1  # Pillow passes over damaged EXIF data of most files by itself.
+        orientation = 1  # as Pillow itself does for most damaged EXIF data
     if orientation not in TURNS:
         return image, ()
     note = Peculiarity("exif_rotated", "rotated", f"EXIF orientation {orientation}")
@@ -104,16 +112,17 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
     kind = KINDS.get(image.mode, "greyscale")
     note = Peculiarity(kind, "converted", f"mode {image.mode} to RGB")
     if image.mode.startswith("I"):
-        # 16 bits: Pillow would clip them.
+        # Scale 16-bit values: Pillow would clip them.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGB"), (note,)
 
 
 def resize_and_crop(image: Image.Image, resize: int, size: int) -> np.ndarray:
-    """Resize the shorter side to `resize` pixels, bilinear with antialiasing, and cut the centre.
+    """Resize the shorter side to `resize` pixels and cut out the central square.
 
-    The same pixels as torchvision's `ImageClassification(crop_size=size, resize_size=resize)`
-    (torchvision.transforms._presets) before it scales and normalises.
+    Resizing is bilinear with antialiasing. The pixels equal those of torchvision's
+    `ImageClassification(crop_size=size, resize_size=resize)` (torchvision.transforms._presets)
+    before it scales and normalises.
 
     Returns
     -------
@@ -136,19 +145,19 @@ def to_array(image: Image.Image) -> np.ndarray:
 def prepare(
     path: Path, resize: int, size: int
 ) -> tuple[np.ndarray | None, tuple[Peculiarity, ...]]:
-    """Make a file into the image that is packed, or None where the file is damaged.
+    """Decode, resize and crop a file for packing.
 
     Returns
     -------
     pixels
-        uint8 `(3, size, size)`, or None.
+        uint8 `(3, size, size)`; None if the file is damaged.
     peculiarities
-        What is odd about the file.
+        The peculiarities of the file.
 
     Raises
     ------
     InputError
-        The file is gone, or may not be read.
+        The file is missing, or its permissions forbid reading.
     """
     try:
         image, peculiarities = decode(path)
@@ -161,7 +170,7 @@ def prepare(
 
 
 def refusal(path: Path, kind: str, reason: str) -> str:
-    """What to tell about a damaged file where none may be."""
+    """The error message for a damaged file under `on_error: fail`."""
     return (
         f"{path}: {reason} ({kind}). Replace the file, or leave damaged files out: "
         "`datasets.<name>.on_error: skip`."

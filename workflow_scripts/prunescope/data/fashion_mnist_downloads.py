@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST comes from: sources tried in order, and the checksums of its files.
+"""Fetch the files of Fashion-MNIST from the first of several places that has them.
 
 Source of the dataset: Xiao, Rasul, Vollgraf, "Fashion-MNIST", arXiv 1708.07747 (MIT licence).
 """
@@ -32,22 +32,26 @@ APT_SECONDS = 120
 
 
 class UnavailableError(Exception):
-    """A source cannot give the files; the message is the reason."""
+    """A provider does not have the files; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """A place that may have the files: `fetch(folder)` puts gzip or plain files into `folder`."""
+    """A place that may have the files.
+
+    `fetch(folder)` copies them into `folder`, gzipped or plain. It raises `UnavailableError` if
+    it cannot.
+    """
 
     name: str
     fetch: Callable[[Path], None]
 
 
 def default_providers(folder: str | None) -> list[Provider]:
-    """The sources of Fashion-MNIST in the order in which they are tried.
+    """The providers of Fashion-MNIST in the order in which they are tried.
 
-    A `folder` that the config names is the only one: whoever names a folder wants those files,
-    and learns what is wrong with them instead of getting others.
+    If the config names a `folder`, it is the only provider. So an error in its files is reported
+    instead of replaced by a download.
     """
     if folder is not None:
         return [Provider(f"folder {folder}", copy_from(Path(folder)))]
@@ -59,24 +63,24 @@ def default_providers(folder: str | None) -> list[Provider]:
 
 
 def fetch_fashion_mnist(outputs: dict[str, str | Path], sources: Sequence[Provider]) -> str:
-    """Write the four decompressed IDX files from the first source that has all of them intact.
+    """Write the four decompressed IDX files from the first provider that has all of them intact.
 
     Parameters
     ----------
     outputs
-        Where each file of `FILES` goes, by name.
+        Path to write each file of `FILES` to, by the file's name.
     sources
-        Tried in order; each attempt is logged.
+        The providers, tried in order. Each attempt is logged.
 
     Returns
     -------
     str
-        Name of the source that served.
+        Name of the provider that had the files.
 
     Raises
     ------
     InputError
-        No source served. The message lists each with its reason.
+        No provider had the files. The message lists all of them with the reasons.
     """
     reasons = []
     for source in sources:
@@ -130,7 +134,7 @@ def _decompressed(folder: Path, name: str) -> bytes:
 
 
 def copy_from(origin: Path) -> Callable[[Path], None]:
-    """Take the files, gzipped or plain, from a folder on this machine."""
+    """A `Provider.fetch` that copies the files, gzipped or plain, from the folder `origin`."""
 
     def fetch(folder: Path) -> None:
         if not origin.is_dir():
@@ -149,7 +153,7 @@ def copy_from(origin: Path) -> Callable[[Path], None]:
 
 
 def download_from(mirror: str) -> Callable[[Path], None]:
-    """Download the gzipped files over HTTPS; a server that stays silent is given up."""
+    """A `Provider.fetch` that downloads the gzipped files from `mirror` over HTTPS."""
 
     def fetch(folder: Path) -> None:
         for name in FILES:
@@ -164,9 +168,9 @@ def download_from(mirror: str) -> Callable[[Path], None]:
 
 
 def download_debian_package(folder: Path) -> None:
-    """Download Debian's package and unpack it here: no root, nothing installed.
+    """Download Debian's package and copy the files out of it, without root or an installation.
 
-    Where the machine has no package lists, private ones are fetched into a temporary folder.
+    If the machine has no package lists, they are downloaded into a temporary folder.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise UnavailableError("no apt-get and dpkg-deb on this machine")

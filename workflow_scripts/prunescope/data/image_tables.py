@@ -1,4 +1,4 @@
-"""The tables of a split: its images, and what was peculiar about their files."""
+"""The tables of a split: the index of its images, and the report on peculiar files."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Packed images: a split in two arrays that are mapped into memory."""
+"""Read a packed split: its images and labels in two .npy files. The images are memory-mapped."""
 
 import mmap
 from collections.abc import Iterator
@@ -13,9 +13,14 @@ from prunescope.foundation.errors import InputError, how_to_rebuild
 
 @dataclass(frozen=True)
 class PackedImages:
-    """Images and labels of a split, memory-mapped.
+    """Images and labels of a split, or of a batch of it.
 
-    `images` is uint8 `(images, channels, height, width)`, `labels` int64 `(images,)`.
+    Attributes
+    ----------
+    images
+        uint8 `(images, channels, height, width)`, memory-mapped for a whole split.
+    labels
+        int64 `(images,)`.
     """
 
     images: np.ndarray
@@ -42,21 +47,27 @@ class PackedImages:
         return packed
 
     def __reduce__(self) -> tuple:
-        """Another process maps the same file: a pickled memory map would hold all its content."""
+        """Pickle a memory map as its path: pickling it directly would copy all its content."""
         if isinstance(self.images, np.memmap):
             return _reopen, (str(self.images.filename), self.labels)
         return PackedImages, (self.images, self.labels)
 
     def batches(self, size: int, indices: np.ndarray | None = None) -> Iterator["PackedImages"]:
-        """Yield consecutive batches of at most `size` images, of all images or of `indices`."""
+        """Yield batches of at most `size` images, in order.
+
+        With `indices`, only these images are read, in the order of `indices`.
+        """
         order = np.arange(len(self)) if indices is None else indices
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             yield PackedImages(self.images[chosen], self.labels[chosen])
-            self._forget()
+            self._release_pages()
 
-    def _forget(self) -> None:
-        """Count what was read no longer as this process's memory; the system may keep it."""
+    def _release_pages(self) -> None:
+        """Release the mapped pages, so that the process's memory does not grow with each read.
+
+        The page cache of the system may keep them.
+        """
         mapped = getattr(self.images, "_mmap", None)
         if mapped is not None:
             mapped.madvise(mmap.MADV_DONTNEED)

@@ -1,8 +1,12 @@
-"""Image files decoded once into one array, in order, in steady memory; an interrupted one goes on.
+"""Decode image files once and pack them into one array. An interrupted job continues.
 
-The array grows in a file beside the output; a second one, JSON, says how far it got and for
-which files, settings and code. What is written past that point is cut off when the job goes on.
-A third one is the lease of the job that writes.
+Memory does not grow with the number of images. Three files lie beside the output until the array
+is complete:
+
+- the unfinished array, which grows;
+- a JSON file with the progress and a fingerprint of the files, settings and code. When a job
+  continues, all bytes after the recorded progress are cut off;
+- the lease of the job that writes.
 """
 
 import hashlib
@@ -28,14 +32,14 @@ from prunescope.foundation.lease import Lease
 
 log = logging.getLogger("prunescope")
 
-# Images between two records of the progress: a second's work.
+# Files between two records of the progress: about a second of work.
 CHUNK = 64
 SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
 class PackingSettings:
-    """How files become images.
+    """How image files are decoded for packing.
 
     Attributes
     ----------
@@ -44,9 +48,9 @@ class PackingSettings:
     image_size
         Side of the packed images in pixels.
     resize
-        Shorter side before the centre crop in pixels.
+        Shorter side in pixels before the centre crop.
     on_error
-        `fail` or `skip`: what a damaged file does.
+        `fail`: a damaged file stops the job. `skip`: it is left out.
     """
 
     folder: str
@@ -57,7 +61,19 @@ class PackingSettings:
 
 @dataclass
 class Progress:
-    """How far packing got: files read, images written, and `(file, kind, action, message)`."""
+    """The progress of packing.
+
+    Attributes
+    ----------
+    fingerprint
+        SHA-256 of the files, settings and code.
+    read
+        Number of files read.
+    written
+        Number of images written.
+    report
+        `[file, kind, action, message]` for each peculiarity so far.
+    """
 
     fingerprint: str
     read: int = 0
@@ -66,6 +82,7 @@ class Progress:
 
     @property
     def skipped(self) -> set[str]:
+        """The files that are left out."""
         return {file for file, _, action, _ in self.report if action == SKIPPED}
 
 
@@ -80,35 +97,36 @@ def pack(
 ) -> list[list[str]]:
     """Write the images of `files`, in this order, as one uint8 array `(images, 3, side, side)`.
 
-    Threads decode, one writes. A job that was killed goes on where it was, and its result has
-    the same bytes; one of other files, settings or code starts anew.
+    Several threads decode, and one thread writes. If a killed job is repeated, it continues where
+    it stopped, and the result has the same bytes. If the files, settings or code have changed, it
+    starts from the beginning.
 
     Parameters
     ----------
     files
-        Paths below the dataset's folder.
+        Paths relative to the dataset's folder.
     settings
-        How files become images.
+        How the files are decoded.
     images
-        The .npy file.
+        Path of the .npy file to write.
     unfinished
-        Where it grows; `<unfinished>.json` holds the progress, `<unfinished>.lease` names the job.
-        All are gone at the end.
+        Path of the unfinished array. `<unfinished>.json` holds the progress,
+        `<unfinished>.lease` names the job. All three are removed at the end.
     code
-        Digest of the code, part of the fingerprint.
+        Digest of the code, which becomes part of the fingerprint.
     threads
-        How many files are decoded at once.
+        Number of files that are decoded at the same time.
 
     Returns
     -------
     list
-        `[file, kind, action, message]` for each peculiarity of a file, in the order of `files`.
-        Files with the action `skipped` are not in the array.
+        `[file, kind, action, message]` for each peculiarity, in the order of `files`. Files with
+        the action `skipped` are not in the array.
 
     Raises
     ------
     InputError
-        A file is gone, or damaged and not to be skipped, or none can be read.
+        A file is missing, a file is damaged under `on_error: fail`, or no file can be read.
     SupersededError
         Another job packs the same images.
     """
@@ -154,7 +172,7 @@ def _continue(
                     progress.written += 1
                 progress.report += peculiarities
             progress.read += len(chunk)
-            # First the images, then the record that counts on them.
+            # The images must be on the disk before the record that counts them.
             file.flush()
             os.fsync(file.fileno())
             lease.check("packs these images")
@@ -178,7 +196,7 @@ def _prepared(
 def _resume(
     unfinished: Path, record: Path, fingerprint: str, settings: PackingSettings
 ) -> Progress:
-    """The progress of a killed job, if it was this one; else a new file."""
+    """The progress of a killed job with the same fingerprint; otherwise start a new file."""
     try:
         progress = Progress(**json.loads(record.read_text()))
         whole = unfinished.stat().st_size >= _offset(progress.written, settings.image_size)
@@ -189,7 +207,7 @@ def _resume(
         return progress
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
-    # A new file, not the old one emptied: a late job of before may still be writing into that.
+    # Do not reuse the old file: a superseded job may still be writing to it.
     unfinished.unlink(missing_ok=True)
     unfinished.write_bytes(_header(0, settings.image_size))
     return Progress(fingerprint)
@@ -201,7 +219,7 @@ def _fingerprint(files: Sequence[str], settings: PackingSettings, code: str) -> 
 
 
 def _header(images: int, size: int) -> bytes:
-    """The header of a .npy file; NumPy pads it, so that its length is that of any number."""
+    """The .npy header. NumPy pads it, so that its length does not depend on `images`."""
     fields = {"descr": "|u1", "fortran_order": False, "shape": (images, 3, size, size)}
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, fields)

@@ -1,8 +1,8 @@
-"""Where images come from.
+"""The interface of a source of images, and how to load one by its name.
 
-Each file in `data/sources/` is a source of its name. There are two kinds: archives, which are
-packed as a whole and then sampled, and folders of image files, which are listed first; only the
-samples that are measured are packed.
+Each file in `data/sources/` is a source; the name of the file is the name in the config. There are
+two kinds. An archive is packed as a whole and then sampled. A folder of image files is indexed
+first, and only the validation and probe samples are packed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Split:
     labels
         int64 `(images,)`.
     classes
-        The name of the class of each label.
+        Class names by label.
     """
 
     name: str
@@ -42,14 +42,15 @@ class Split:
 
 
 class Source(Protocol):
-    """What every file in `data/sources/` holds.
+    """The constants that every file in `data/sources/` must define.
 
     Attributes
     ----------
     REQUIRED, OPTIONAL
-        Keys of `datasets.<name>` that the source needs or may have beside those of all sources.
+        Keys of `datasets.<name>` in the config that the source needs or accepts, in addition to
+        the keys of all sources.
     IMAGES
-        How many images the splits `train` and `test` have; None where that depends on the files.
+        Number of images of the splits `train` and `test`; None if it depends on the files.
     """
 
     REQUIRED: tuple[str, ...]
@@ -64,10 +65,9 @@ class Archive(Source, Protocol):
     Attributes
     ----------
     FILES
-        Names of the files that it reads, in the dataset's `folder`, each with the SHA-256 of its
-        content; None where any content will do.
+        Names of the files in the dataset's `folder` and their SHA-256; None accepts any content.
     DOWNLOADED
-        Whether a rule of the workflow fetches these files.
+        Whether a rule of the workflow fetches the files.
     """
 
     FILES: Mapping[str, str | None]
@@ -76,35 +76,35 @@ class Archive(Source, Protocol):
     def read(self, files: Mapping[str, Path], image_size: int) -> Iterator[Split]:
         """Read the splits `train` and `test`, scaled or padded to `image_size` pixels.
 
-        `files` are the paths of `FILES` by name.
+        `files` are the paths of `FILES` by their names.
         """
         ...
 
 
 @runtime_checkable
 class Folder(Source, Protocol):
-    """A source of image files."""
+    """A source whose images are image files in a folder."""
 
     def index(self, folder: Path, dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """List the train and the test images, each as `image_tables.INDEX`.
+        """List the train and the test images, each as a table `image_tables.INDEX`.
 
-        `dataset` is the section of the config.
+        `dataset` is the section `datasets.<name>` of the config.
         """
         ...
 
 
 def load(name: str) -> Archive | Folder:
-    """The source of that name.
+    """The source `name`.
 
     Raises
     ------
     InputError
-        There is none, or the file lacks something.
+        There is no such source, or its file does not define all that a source needs.
     """
     found = plugins.load(SOURCES, name)
     if not isinstance(found, Archive | Folder):
         raise InputError(
             f"data/sources/{name}.py: neither an archive nor a folder of image files. "
-            "prunescope/data/source.py lists what each must hold."
+            "prunescope/data/source.py lists what each must define."
         )
     return found

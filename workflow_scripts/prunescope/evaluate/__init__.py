@@ -1,1 +1,1 @@
-"""What a network gets right, and how large and sparse it is."""
+"""Measure a network's accuracy, sparsity, size and operations."""

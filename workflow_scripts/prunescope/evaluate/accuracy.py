@@ -1,4 +1,4 @@
-"""Accuracy from predictions: of a network, and of each class."""
+"""Compute accuracy from predictions, for a network and for each class."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,18 @@ if TYPE_CHECKING:
 
 
 def summarize(predictions: pl.DataFrame) -> dict[str, float | int]:
-    """Top-1 and top-5 accuracy (fractions in 0..1), mean loss (nats) and number of images."""
+    """Accuracy and loss over all images.
+
+    Parameters
+    ----------
+    predictions
+        A table `network_tables.PREDICTIONS`.
+
+    Returns
+    -------
+    dict
+        `top1` and `top5` (fractions in 0..1), `loss` (mean, in nats) and `images` (their number).
+    """
     return predictions.select(
         top1=_hit_at_1().mean(),
         top5=pl.col("top5").list.contains(pl.col("label")).mean(),
@@ -19,7 +30,7 @@ def summarize(predictions: pl.DataFrame) -> dict[str, float | int]:
 
 
 def by_class(predictions: pl.DataFrame) -> pl.DataFrame:
-    """Top-1 accuracy and mean loss of each class, sorted by class."""
+    """`class`, `images`, `top1` (0..1) and mean `loss` (nats) of each class, sorted by class."""
     return (
         predictions.group_by(pl.col("label").alias("class"))
         .agg(
@@ -32,7 +43,7 @@ def by_class(predictions: pl.DataFrame) -> pl.DataFrame:
 
 
 def answers(predictions: pl.DataFrame) -> pl.DataFrame:
-    """`image`, `label`, and the most probable class, `answer`."""
+    """`image`, `label` and `answer` (the most probable class) of each prediction."""
     return predictions.select("image", "label", answer=pl.col("top5").list.first())
 
 

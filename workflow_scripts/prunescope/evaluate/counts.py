@@ -1,4 +1,4 @@
-"""How sparse a network is, and what it costs."""
+"""Count a network's zeros, parameters, multiply-accumulates and bytes."""
 
 from collections.abc import Iterable
 
@@ -8,21 +8,33 @@ from prunescope.networks.description import Layer, Network
 
 
 def account(network: Network, exclude: Iterable[str] = ()) -> dict[str, float | int]:
-    """Count the zeros, multiply-accumulates and bytes of a network.
+    """Count the zeros, parameters, multiply-accumulates and bytes of a network.
 
-    Sparsity is measured on the weights as they are (an entry counts as pruned when it is
-    exactly zero), never taken from the rate that was asked for. Three scopes, all fractions
-    in 0..1:
+    Sparsity is the measured fraction of weights that are exactly zero, not the requested pruning
+    rate. It is given in three scopes, all in 0..1:
 
-    - `sparsity_prunable`: weights of the convolutions and fully connected layers that are not
-      excluded, auxiliary heads left out;
-    - `sparsity_conv`: weights of all convolutions, auxiliary heads included (the scope of
+    - `sparsity_prunable`: weights of the convolutions and fully connected layers, without
+      excluded layers and auxiliary heads;
+    - `sparsity_conv`: weights of all convolutions, with auxiliary heads (the scope of
       von Rad & Seuffert, arXiv 2409.19727);
     - `sparsity_all`: all parameters.
 
-    `macs` are multiply-accumulates for one image in convolutions and fully connected layers;
-    `effective_macs` leaves out those with a zero weight: what remains to be done if every
-    zero could be skipped, not what any device saves. `bytes` is the size of all tensors.
+    `macs` are the multiply-accumulates of the convolutions and fully connected layers for one
+    image, without auxiliary heads. `effective_macs` counts only those with a nonzero weight: the
+    number that would remain if every zero could be skipped, which no device achieves. `bytes` is
+    the size of all tensors.
+
+    Parameters
+    ----------
+    network
+        The network.
+    exclude
+        Names of layers that are not pruned.
+
+    Returns
+    -------
+    dict
+        The columns `network_tables.ACCOUNTING_COLUMNS`.
     """
     excluded = frozenset(exclude)
     measured = network.description.measured_layers
@@ -44,7 +56,7 @@ def account(network: Network, exclude: Iterable[str] = ()) -> dict[str, float | 
 
 
 def sparsity(network: Network, names: Iterable[str]) -> float:
-    """Fraction of exact zeros among the named tensors, 0.0 if they have no entries."""
+    """Fraction of exact zeros in the tensors `names`; 0.0 if they have no entries."""
     selected = list(names)
     size = sum(network.tensors[name].size for name in selected)
     nonzero = sum(_nonzero(network, name) for name in selected)

@@ -1,4 +1,4 @@
-"""The tables of one network: what it predicts, and how large and sparse it is."""
+"""The tables of one network: its predictions, and its sparsity and size."""
 
 import polars as pl
 

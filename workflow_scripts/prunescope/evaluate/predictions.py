@@ -1,4 +1,4 @@
-"""How well a network classifies: one row for each image, and what follows from the rows."""
+"""Classify images with a network: one row for each image."""
 
 from typing import TYPE_CHECKING
 
@@ -22,20 +22,19 @@ def predict(module: "nn.Module", images: PackedImages, description: Description)
     Parameters
     ----------
     module
-        A torch module in evaluation mode, on any device.
+        The network in evaluation mode, on any device.
     images
-        The split.
+        The images of a split.
     description
-        The network's description (preprocessing).
+        The network's preprocessing.
 
     Returns
     -------
     polars.DataFrame
-        One row for each image: `image` (index in the split), `label`, `top5` (the five most
-        probable classes, best first), `loss` (cross-entropy in nats), `p_label` (probability
-        of the label).
+        A table `network_tables.PREDICTIONS`. With fewer than five classes, `top5` has all of
+        them.
     """
-    import torch  # only here: the aggregates below serve steps that run without torch
+    import torch  # imported here, so that importing this module does not import torch
 
     from prunescope.networks.preprocessing import to_input
 

@@ -1,1 +1,1 @@
-"""What every stage needs: whole files, tables, jobs, provenance, errors."""
+"""Files, tables, jobs, provenance and errors, which every stage uses."""

@@ -1,4 +1,4 @@
-"""Arrays as .npy files, and their provenance beside them."""
+"""Read and write .npy arrays, with their provenance in a JSON file beside them."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from prunescope.foundation.whole_files import atomic, reading
 
 
 def save_array(array: np.ndarray, path: str | Path) -> None:
-    """Write `array` as .npy. The format has no room for provenance: see `save_provenance`."""
+    """Write `array` as .npy. The format cannot hold the provenance: see `save_provenance`."""
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
@@ -23,7 +23,7 @@ def load_array(path: str | Path, *, memory_map: bool = False) -> np.ndarray:
     Raises
     ------
     InputError
-        The file is not a readable .npy array (empty, truncated, or something else).
+        The file is no complete .npy array (it is empty, truncated, or of another format).
     """
     with reading(path, ".npy array"):
         _check_length(path)
@@ -31,7 +31,7 @@ def load_array(path: str | Path, *, memory_map: bool = False) -> np.ndarray:
 
 
 def _check_length(path: str | Path) -> None:
-    """Compare the length with the header: NumPy would allocate what a damaged shape asks for."""
+    """Compare the file's length with its header, before NumPy allocates a damaged shape."""
     with Path(path).open("rb") as file:
         version = np.lib.format.read_magic(file)
         first = version == (1, 0)
@@ -44,6 +44,6 @@ def _check_length(path: str | Path) -> None:
 
 
 def save_provenance(path: str | Path) -> None:
-    """Write the running job's provenance as JSON, for an array that cannot carry it."""
+    """Write the provenance of the running job as JSON, for files that cannot hold it."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(provenance.current(), indent=2, sort_keys=True) + "\n")

@@ -1,7 +1,7 @@
-"""Which code a result comes from: a digest of a script and of all that it imports.
+"""Compute a digest of the code of a rule: its script and all modules that the script imports.
 
-What this digest covers decides what becomes stale. Code that it did not see would change results
-without a word, so an import that cannot be followed is an error.
+Snakemake rebuilds a result when this digest changes. If the digest missed a module, a change of
+that module would not rebuild the results. So an import that cannot be followed is an error.
 """
 
 import ast
@@ -16,9 +16,9 @@ from prunescope.foundation.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SCRIPTS = PACKAGE.parent
-# Loads files by name, which are given to `code_digest` as `plugins`.
+# May load files by name: rules pass these files to `code_digest` as `plugins`.
 REGISTRY = "prunescope/foundation/plugins.py"
-# Calls that run code which no import statement names.
+# Functions that run code without an import statement.
 HIDDEN_IMPORTS = (
     "import_module", "__import__", "run_path", "run_module", "spec_from_file_location"
 )  # fmt: skip
@@ -28,19 +28,25 @@ _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 @cache
 def code_digest(script: str, plugins: tuple[str, ...] = ()) -> str:
-    """SHA-256 of what a script does: its syntax tree and those of all modules it imports.
+    """SHA-256 of the syntax trees of a script and of all modules that it imports.
 
     Docstrings, comments and formatting do not count, so that editing them makes no result
-    stale. Own modules are followed transitively, with the packages that hold them. Other packages
-    are not: their versions are pinned by the lock file.
+    stale. Imports of modules in `workflow_scripts/` are followed, and so are the imports of
+    these modules; the `__init__.py` of each package counts too. Installed packages are not
+    followed: the lock file pins their versions.
 
     Parameters
     ----------
     script
         Name of a file in `workflow_scripts/`, such as `"score_mis.py"`.
     plugins
-        What the script loads by name: modules below `prunescope`, such as `"prune.criteria.l1"`,
-        or paths of files elsewhere, which end in `.py`.
+        Files that the script loads by name: modules below `prunescope`, such as
+        `"prune.criteria.l1"`, or paths of other files, which end in `.py`.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
 
     Raises
     ------
@@ -59,7 +65,9 @@ def code_digest(script: str, plugins: tuple[str, ...] = ()) -> str:
 
 
 def imported_modules(path: Path) -> frozenset[Path]:
-    """The own files that a file imports, directly, with the packages that hold them.
+    """The files in `workflow_scripts/` that a file imports directly, and their packages.
+
+    A package is represented by its `__init__.py`.
 
     Raises
     ------
@@ -87,7 +95,7 @@ def _reachable(waiting: list[Path]) -> set[Path]:
 
 @dataclass(frozen=True)
 class _Module:
-    """What a file does, as a digest, and the own files that it imports."""
+    """The digest of a file's syntax tree, and the files in `workflow_scripts/` it imports."""
 
     digest: bytes
     imported: frozenset[Path]
@@ -102,13 +110,13 @@ def _read(path: Path) -> _Module:
     imported = frozenset(file for node in ast.walk(tree) for file in _imported(node, path))
     for node in ast.walk(tree):
         if isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None:
-            # An empty body is no valid syntax, but it has a valid dump.
+            # The body may now be empty. That is no valid Python, but `ast.dump` accepts it.
             node.body = node.body[1:]
     return _Module(hashlib.sha256(ast.dump(tree).encode()).digest(), imported)
 
 
 def _imported(node: ast.AST, path: Path) -> Iterator[Path]:
-    """The own files that a statement or expression imports."""
+    """The files in `workflow_scripts/` that a statement or expression imports."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield from _files_of(alias.name, (), node, path)
@@ -145,7 +153,7 @@ def _files_of(module: str, names: list[str] | tuple, node: ast.AST, path: Path) 
     folder = SCRIPTS
     for part in (top, *rest):
         if (folder / f"{part}.py").is_file():
-            # What follows are names in this file.
+            # The remaining parts are names defined in this file.
             yield folder / f"{part}.py"
             return
         folder = folder / part
@@ -173,6 +181,6 @@ def _is_installed(name: str) -> bool:
 def _cannot_follow(node: ast.AST, path: Path, reason: str) -> InputError:
     line = getattr(node, "lineno", "?")
     return InputError(
-        f"{path}, line {line}: it cannot be followed which code this imports: {reason}. Results "
-        "would not become stale when that code changes."
+        f"{path}, line {line}: this import cannot be followed: {reason}. Results would not become "
+        "stale when the imported code changes."
     )

@@ -1,7 +1,7 @@
-"""Files from the network: downloaded in pieces that add up, and never used unverified.
+"""Download files and verify their checksums.
 
-A download that breaks off is continued where it stopped, by the next attempt or by the next
-run. Where there is no network, the message says which file to put where.
+An interrupted download continues where it stopped, in the next attempt or in the next run. If
+there is no network, the error message says where to put the file by hand.
 """
 
 import hashlib
@@ -24,22 +24,22 @@ TIMEOUT_SECONDS = 30.0
 CHUNK_BYTES = 1 << 18
 REPORT_BYTES = 1 << 25
 HEX_DIGITS = 64
-# The server may know better in a moment; any other 4xx is final.
+# Client errors (4xx) that may go away when the request is repeated. All others are final.
 TRANSIENT_STATUS = (408, 425, 429)
 NOTHING_LEFT_STATUS = 416
 PARTIAL_STATUS = 206
 
 
-class _Interrupted(Exception):  # noqa: N818 (no error yet: the next attempt continues)
-    """An attempt ended before the file did; the message is the reason."""
+class _Interrupted(Exception):  # noqa: N818 (not an error yet: the next attempt continues)
+    """The connection ended before the file was complete; the message is the reason."""
 
 
 class Refused(Exception):  # noqa: N818
-    """The server will not give the file; the message is the reason."""
+    """The server refuses to send the file; the message is the reason."""
 
 
 class _StayEncrypted(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, but none from an encrypted address to one that is not."""
+    """Follows redirects, except from an https address to another protocol."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -50,7 +50,7 @@ class _StayEncrypted(urllib.request.HTTPRedirectHandler):
 
 
 def encrypted_opener() -> urllib.request.OpenerDirector:
-    """Opens addresses as `urlopen` does, and raises `Refused` where encryption would end."""
+    """An opener like `urlopen` that raises `Refused` if a redirect leaves https."""
     return urllib.request.build_opener(_StayEncrypted)
 
 
@@ -64,45 +64,45 @@ def fetch(
     pauses: Sequence[float] = PAUSES,
     timeout: float = TIMEOUT_SECONDS,
 ) -> None:
-    """Download `url` to `target`, which appears whole and verified or not at all.
+    """Download `url` to `target`. The target appears only when it is complete and verified.
 
-    What has come is kept in `<target>.part` and continued, by this call or a later one. A file
-    that was continued and has a wrong checksum is downloaded once more from its start: the
-    server may have changed it in between. A target that is there already and has the right
-    checksum is left as it is.
+    The part received so far is kept in `<target>.part`; this call or a later one continues it.
+    If a continued file has a wrong checksum, it is downloaded once more from its start, because
+    the server may have changed the file in between. An existing target with the right checksum
+    is left as it is.
 
     Parameters
     ----------
     url
         An `http` or `https` address.
     target
-        Where the file goes; its folder is made.
+        Path of the file; its folder is created.
     sha256, sha256_prefix
         Exactly one of them: the SHA-256 of the file, or its first digits, in hexadecimal.
     advice
-        A sentence that ends every message, such as which config key names the file.
+        A sentence at the end of every error message, for example which config key names the file.
     pauses
-        Seconds to wait after each attempt in a row that got no further than those before.
+        Seconds to wait after each consecutive attempt that received nothing new.
     timeout
-        Seconds that a server may stay silent.
+        Seconds to wait for an answer of the server.
 
     Raises
     ------
     InputError
-        The file cannot be had, or is not the expected one. The message names the file, the
-        address, where to put the file by hand, and its checksum.
+        The file cannot be downloaded, or has another checksum. The message names the file, the
+        address, the path where to put the file by hand, and its checksum.
     """
     digits = _digits(sha256, sha256_prefix)
     place = how_to_place(url, target, sha256=sha256, sha256_prefix=sha256_prefix, advice=advice)
     part = Path(f"{target}.part")
     if Path(target).exists() and _sha256_of(Path(target)).startswith(digits):
-        log.info("%s: there already, checksum right", target)
+        log.info("%s: exists already, checksum is right", target)
         return
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = _fetch_verified(url, part, digits, pauses, timeout)
     except (_Interrupted, Refused) as reason:
-        kept = f" What has come so far is kept in {part}." if part.exists() else ""
+        kept = f" The part received so far is kept in {part}." if part.exists() else ""
         raise InputError(
             f"{part.stem} could not be downloaded from {url}: {reason}.{kept} {place}"
         ) from reason
@@ -115,26 +115,27 @@ def fetch(
     with part.open("rb") as written:
         os.fsync(written.fileno())
     part.replace(target)
-    log.info("%s: complete, checksum right", target)
+    log.info("%s: complete, checksum is right", target)
 
 
 def verify(
     path: str | Path, *, sha256: str | None = None, sha256_prefix: str | None = None
 ) -> None:
-    """Check that a file, downloaded or put there by hand, is the expected one.
+    """Check the SHA-256 of a file that was downloaded or put there by hand.
+
+    Parameters are those of `fetch`.
 
     Raises
     ------
     InputError
-        Its SHA-256 is another one.
+        The checksum differs.
     """
     digits = _digits(sha256, sha256_prefix)
     found = _sha256_of(Path(path))
     if not found.startswith(digits):
         raise InputError(
             f"{path}: wrong checksum: its SHA-256 is {found}, {_expectation(digits)}. "
-            "Delete the file and run snakemake again to have it downloaded, or put the right "
-            "one there."
+            "Delete the file and run snakemake again to download it, or put the right file there."
         )
 
 
@@ -146,7 +147,7 @@ def how_to_place(
     sha256_prefix: str | None = None,
     advice: str = "",
 ) -> str:
-    """Say how to do by hand what `fetch` does, for a machine without network."""
+    """How to put the file of `fetch` there by hand, on a machine without network."""
     expectation = _expectation(_digits(sha256, sha256_prefix))
     text = f"To put it there by hand, save {url} as {target}: {expectation}."
     return f"{text} {advice}".rstrip()
@@ -173,7 +174,7 @@ def _sha256_of(path: Path) -> str:
 def _fetch_verified(
     url: str, part: Path, digits: str, pauses: Sequence[float], timeout: float
 ) -> str:
-    """Complete `part` and return its SHA-256, after a second try where pieces do not fit."""
+    """Complete `part` and return its SHA-256; start again once if the continued file is wrong."""
     continued = _complete(url, part, pauses, timeout)
     found = _sha256_of(part)
     if found.startswith(digits) or not continued:
@@ -185,7 +186,7 @@ def _fetch_verified(
 
 
 def _complete(url: str, part: Path, pauses: Sequence[float], timeout: float) -> bool:
-    """Make attempts until `part` is whole; tell whether it was made in more than one piece."""
+    """Repeat attempts until `part` is complete; return whether any attempt continued it."""
     furthest = _size(part)
     continued = False
     failures = 0
@@ -194,7 +195,7 @@ def _complete(url: str, part: Path, pauses: Sequence[float], timeout: float) -> 
         try:
             _attempt(url, part, timeout)
         except _Interrupted as reason:
-            # A line that drops again and again still gets the file, as long as it moves on.
+            # Count only failures without progress, so that a bad connection still gets the file.
             failures = 1 if _size(part) > furthest else failures + 1
             furthest = max(furthest, _size(part))
             if failures > len(pauses):
@@ -211,14 +212,14 @@ def _size(path: Path) -> int:
 
 
 def _attempt(url: str, part: Path, timeout: float) -> None:
-    """Request what `part` lacks and append it."""
+    """Request the missing rest of `part` and append it."""
     start = _size(part)
     log.info("downloading %s%s", url, f" from byte {start} on" if start else "")
     response = _open(url, start, timeout)
     if response is None:
         return
     with response:
-        # A server that knows no ranges sends the file from its start.
+        # A server without support for ranges sends the file from its start.
         begin = start if response.status == PARTIAL_STATUS else 0
         length = response.headers.get("Content-Length")
         with part.open("ab" if begin else "wb") as file:
@@ -230,7 +231,7 @@ def _attempt(url: str, part: Path, timeout: float) -> None:
 
 
 def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse | None:
-    """Send the request; None when the server has nothing beyond `start`."""
+    """Send the request; None if the server has nothing after byte `start`."""
     headers = {"User-Agent": "prunescope", **({"Range": f"bytes={start}-"} if start else {})}
     request = urllib.request.Request(url, headers=headers)
     try:
@@ -257,7 +258,7 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO) -> None:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """Read a piece; only errors of the network count as interruptions, not a full disk."""
+    """Read a chunk. Only network errors become `_Interrupted`; a full disk does not."""
     try:
         return response.read(CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:

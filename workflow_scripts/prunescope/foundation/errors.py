@@ -1,8 +1,8 @@
-"""The exceptions that a user is meant to read."""
+"""The errors that are shown to the user as a message, without a traceback."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """A value, file or setting of the user cannot be used.
 
     The message names the file or config key, the value, what is allowed, and what to do.
     Scripts print it without a traceback and exit with status 1.
@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 class StoppedError(RuntimeError):
-    """A job was asked to stop and kept what it had; run again, it goes on from there.
+    """A job was asked to stop. It saved its state; the next run continues from there.
 
     Scripts print the message without a traceback and exit with status 75 (`EX_TEMPFAIL`), a
     failure that Snakemake's `retries` repeats.
@@ -18,20 +18,20 @@ class StoppedError(RuntimeError):
 
 
 class SupersededError(StoppedError):
-    """Another job makes the same result, or has made it: this one is late and stops.
+    """Another job makes the same result, or has already made it. This job stops.
 
-    If the result is there, the script ends with status 0: the Snakemake inside a job of a cluster
-    deletes the outputs of a script that fails, whoever wrote them.
+    If the result exists, the script ends with status 0. With any other status, the Snakemake
+    process inside a cluster job would delete the outputs, even though another job wrote them.
     """
 
 
 def how_to_rebuild(path: object) -> str:
-    """The command that makes a damaged result anew, and then whatever depends on it.
+    """The advice how to rebuild a damaged result, as the end of an error message.
 
-    Paths of a study exist for Snakemake only with the config of that study. `--configfile` takes
-    several values, so that it must not stand before the path.
+    The user must repeat `--configfile`: Snakemake knows the paths of a study only from its
+    config. The option goes after the path, because it takes several values.
     """
     return (
-        f"Make it anew: `.venv/bin/snakemake --cores all --force {path}` "
-        "(and after that the `--configfile` and `--profile` that you run the study with, if any)"
+        f"Rebuild it: `.venv/bin/snakemake --cores all --force {path}` "
+        "(and after that the `--configfile` and `--profile` of the study, if it has any)"
     )

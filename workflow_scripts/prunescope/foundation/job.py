@@ -1,4 +1,4 @@
-"""What a script needs around its work: logging, threads, provenance, and clear failures."""
+"""Run the body of a script as a job: logging, threads, provenance, and readable failures."""
 
 import errno
 import logging
@@ -27,8 +27,9 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def running(smk: Any) -> Iterator[None]:
     """Run the body of a script as a job of the workflow.
 
-    Messages go to the job's log file. A failure that the user can mend is printed without a
-    traceback, in the log and on the terminal, and ends the script with status 1.
+    Messages go to the job's log file. If the user can correct the failure (`InputError`, or no
+    disk space), a message without traceback goes to the log and to the terminal, and the script
+    ends with status 1. After a `StoppedError` it ends with status 75, which `retries` repeats.
     """
     _start_logging(smk.log[0])
     provenance.set_current(
@@ -69,10 +70,10 @@ def running(smk: Any) -> Iterator[None]:
 
 
 def _usage() -> str:
-    """What the job took, for whoever plans a larger study.
+    """CPU time and peak memory of the job, for planning larger studies.
 
-    Snakemake's `benchmark` would look through all processes of the machine twice a second, work
-    that jobs of a few seconds on two cores compete with.
+    Snakemake's `benchmark` is not used: it scans all processes of the machine twice a second,
+    which slows down short jobs on a machine with few cores.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     return (
@@ -95,18 +96,23 @@ def _start_logging(path: str) -> None:
 
 
 def _limit_torch(threads: int) -> None:
-    """Keep torch, where the script has imported it, to the job's threads."""
+    """Limit torch to the threads of the job, if the script has imported it."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)
 
 
 def catch_signals() -> Callable[[], bool]:
-    """From now on SIGTERM and SIGINT no longer end the job: they ask it to stop by itself.
+    """Catch SIGTERM and SIGINT from now on, so that the job can save its state and stop.
 
-    SIGTERM is what a scheduler sends before it kills: SLURM more than once, so that a second one
-    must not end the job before it has saved. SIGINT is what Ctrl-C does; a second one ends the job
-    at once. Returns whether one has come.
+    A scheduler sends SIGTERM before it kills a job. SLURM sends it more than once, so no SIGTERM
+    may end the job before it has saved its state. Ctrl-C sends SIGINT; the second SIGINT ends the
+    job at once.
+
+    Returns
+    -------
+    callable
+        Tells whether a signal has arrived.
     """
     caught: list[int] = []
 
@@ -121,7 +127,10 @@ def catch_signals() -> Callable[[], bool]:
 
 
 def follow(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    """Run training to its end, one line of the log for each epoch; return its history."""
+    """Run a training to its end, log a line for each epoch, and return the history.
+
+    `rows` are those of `training.train`; the result has a row for each of them.
+    """
     history = []
     for row in rows:
         history.append(row)

@@ -1,8 +1,8 @@
-"""Who works on a result: where two jobs do, the older one stops.
+"""Let only one job work on a result: if two do, the older one stops.
 
-It happens when a scheduler took a node for dead, or Snakemake was killed and started again: the
-job of before is still running. Whoever starts takes the lease; whoever finds that it has lost it
-leaves everything as it is and ends.
+Two jobs make the same result when a scheduler took a node for dead, or when Snakemake was killed
+and started again while its job was still running. A job takes the lease when it starts. A job
+that finds that another one has taken the lease changes nothing and ends.
 """
 
 import os
@@ -28,19 +28,19 @@ class Lease:
     path
         The file.
     owner
-        This job among all that may want it: host, process and a random number.
+        Identifies this job: host, process and a random number.
     """
 
     path: Path
     owner: str = field(default_factory=_name)
 
     def claim(self) -> None:
-        """Take the lease: from now on any other job is a late one."""
+        """Take the lease, also from a job that holds it."""
         with whole_files.atomic(self.path) as temporary:
             temporary.write_text(self.owner)
 
     def taken_over_by(self) -> str | None:
-        """The job that has taken the lease from this one, if one has."""
+        """The job that took the lease from this one; None if this job still holds it."""
         try:
             holder = self.path.read_text()
         except FileNotFoundError:
@@ -48,16 +48,21 @@ class Lease:
         return None if holder == self.owner else holder
 
     def check(self, work: str) -> None:
-        """Stop this job if another one has taken the lease; `work` is what that one does.
+        """Stop this job if another one has taken the lease.
+
+        Parameters
+        ----------
+        work
+            What the other job does, for the message, such as "trains this network".
 
         Raises
         ------
         SupersededError
-            It has.
+            Another job has taken the lease.
         """
         if holder := self.taken_over_by():
             raise SupersededError(f"another job {work}: {holder}. This one stops.")
 
     def release(self) -> None:
-        """Give it back: the work is done."""
+        """Delete the lease when the work is done."""
         self.path.unlink(missing_ok=True)

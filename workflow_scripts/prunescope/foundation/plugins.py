@@ -1,7 +1,7 @@
 """Registries that are folders: a name in the config is the name of a file.
 
-What is loaded here is seen by no import statement. A rule whose script loads a file gives its name
-to `code_digest`, so that this file alone joins the digest of the rule.
+No import statement names the files that are loaded here. So a rule must pass the name of the
+loaded file to `code_digest`. Only this file of the folder is then part of the rule's digest.
 """
 
 import importlib
@@ -19,12 +19,12 @@ def names(registry: str) -> list[str]:
 
 
 def load(registry: str, name: str) -> Any:
-    """The module of that name in a folder such as `prune.criteria`.
+    """The module `name` in a folder such as `prune.criteria`.
 
     Raises
     ------
     InputError
-        There is none.
+        The folder has no such file.
     """
     module = f"prunescope.{registry}.{name}"
     try:

@@ -1,4 +1,4 @@
-"""Where an artifact comes from: which code, which settings, which versions."""
+"""Record the rule, settings and package versions that an artifact was made with."""
 
 import json
 import platform
@@ -12,7 +12,7 @@ _current: ContextVar[dict[str, Any] | None] = ContextVar("provenance", default=N
 
 
 def record(rule: str, wildcards: dict[str, str], params: dict[str, Any]) -> dict[str, Any]:
-    """Describe a job. Holds no path, time or host: the same job gives the same bytes anywhere."""
+    """Describe a job, without path, time or host, so that the same job writes the same bytes."""
     return {
         "rule": rule,
         "wildcards": wildcards,
@@ -28,10 +28,10 @@ def set_current(description: dict[str, Any]) -> None:
 
 
 def current() -> dict[str, Any]:
-    """Return the provenance of the running job (empty outside of one)."""
+    """The provenance of the running job; empty outside a job."""
     return _current.get() or {}
 
 
 def dumps() -> str:
-    """The running job's provenance as one JSON string, keys sorted."""
+    """The provenance of the running job as a JSON string with sorted keys."""
     return json.dumps(current(), sort_keys=True)

@@ -1,4 +1,7 @@
-"""The schema of every Parquet file, declared once: checked on write and on read, and documented."""
+"""Declare the schema of a Parquet file, and check it on each write and read.
+
+`docs/artifacts.md` is generated from the declarations.
+"""
 
 import io
 import json
@@ -14,7 +17,7 @@ from prunescope.foundation import provenance, whole_files
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its type, what it holds, its unit, and whether it may be missing."""
+    """A column: its type, its content, its unit, and whether values may be missing."""
 
     dtype: pl.DataType | type[pl.DataType]
     description: str
@@ -29,9 +32,9 @@ class Table:
     Attributes
     ----------
     path
-        Where it lies, with the wildcards of the workflow.
+        Path of the file, with the wildcards of the workflow.
     description
-        What one row is.
+        What one row stands for.
     columns
         The columns in order.
     """
@@ -41,15 +44,15 @@ class Table:
     columns: Mapping[str, Column]
 
     def write(self, frame: pl.DataFrame, path: str | Path) -> None:
-        """Check `frame` against the schema and write it, whole or not at all.
+        """Check `frame` against the schema and write it atomically.
 
         Raises
         ------
         ValueError
-            Columns, types or missing values are not as declared: a fault in our code.
+            Columns, types or missing values are not as declared: a bug in the calling code.
         """
         self._check(frame, str(path))
-        # By way of memory: polars reports a full disk as an error of its own, Python as OSError.
+        # Python writes the file, not polars: polars raises no OSError if the disk is full.
         content = io.BytesIO()
         frame.write_parquet(
             content, compression="zstd", metadata={provenance.KEY: provenance.dumps()}
@@ -58,12 +61,12 @@ class Table:
             temporary.write_bytes(content.getbuffer())
 
     def read(self, path: str | Path) -> pl.DataFrame:
-        """Read and check a file.
+        """Read a file and check it against the schema.
 
         Raises
         ------
         InputError
-            The file is damaged, or not of this schema.
+            The file is damaged, or has another schema.
         """
         with whole_files.reading(path, "file of this schema"):
             frame = pl.read_parquet(path, use_pyarrow=False)
@@ -103,5 +106,5 @@ def read_provenance(path: str | Path) -> str:
 
 
 def matrix(lists: pl.Series) -> np.ndarray:
-    """A column of lists of equal length as a `(rows, length)` array, not copied."""
+    """A column of lists of equal length as a `(rows, length)` array, without a copy."""
     return lists.explode().to_numpy().reshape(len(lists), -1)

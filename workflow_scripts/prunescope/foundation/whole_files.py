@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and that say where they come from."""
+"""Write files atomically, so that each file is either complete or absent."""
 
 import errno
 import hashlib
@@ -14,36 +14,38 @@ from pathlib import Path
 
 from prunescope.foundation.errors import InputError, SupersededError, how_to_rebuild
 
-# A temporary file that nobody wrote to for so long belongs to nobody.
+# After this time without a write, a temporary file counts as abandoned.
 ABANDONED_SECONDS = 24 * 3600
-# Errors of a read that say nothing about the file's content.
+# Errors of reading that do not mean that the file is damaged.
 NO_DAMAGE = (FileNotFoundError, PermissionError, MemoryError)
 
 
 @contextmanager
 def reading(path: str | Path, kind: str) -> Iterator[None]:
-    """Whatever a library says of a damaged file in this block becomes an `InputError`.
+    """Turn any error that a library raises for a damaged file into an `InputError`.
 
-    A flipped bit meets other checks of a library at every place, and thus errors of many types.
+    All types of errors are caught: which check of a library fails depends on the place of the
+    damage.
 
     Parameters
     ----------
     path
         The file that is read.
     kind
-        What it should be, such as `.npy array`.
+        The expected kind of file, such as `.npy array`.
 
     Raises
     ------
     InputError
-        The block failed. The message names the file and how to make it anew.
+        The block failed. The message names the file and says how to rebuild it.
     """
     try:
         yield
     except NO_DAMAGE:
         raise
     except BaseException as error:
-        # A panic in Rust, of polars or safetensors, is no `Exception`; Ctrl-C is none either.
+        # Panics of Rust code (polars, safetensors) must be caught, but are not an `Exception`.
+        # Ctrl-C is not an `Exception` either, and must not be caught.
         panic = type(error).__name__ == "PanicException"
         named = isinstance(error, InputError) and str(error).startswith(f"{path}: ")
         if named or not (panic or isinstance(error, Exception)):
@@ -54,28 +56,29 @@ def reading(path: str | Path, kind: str) -> Iterator[None]:
 
 
 def flush(path: Path) -> None:
-    """Bring to the disk what the system still keeps of a file."""
+    """Flush a file from the page cache to the disk."""
     with path.open("rb") as written:
         os.fsync(written.fileno())
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a unique temporary path beside `path`; move it there once the block succeeded.
+    """Yield a unique temporary path beside `path`; rename it to `path` if the block succeeds.
 
-    The temporary file is flushed to disk before the move, so that a reader sees the old
-    file, the whole new one, or none. It is removed when the block fails.
+    The temporary file is flushed to disk before it is renamed. So a reader sees the old file,
+    the complete new file, or no file. If the block fails, the temporary file is removed.
 
     Raises
     ------
     OSError
-        With the number of the reason and `path`, whatever the library that writes tells of them.
+        Writing failed. The error always has a number and names `path`, even where the writing
+        library leaves them out.
     SupersededError
-        The temporary file was deleted meanwhile.
+        The temporary file was deleted while the block ran.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: it makes files that only their owner may read.
+    # `tempfile` would create a file that only its owner may read.
     temporary = _temporary(target)
     temporary.touch(exist_ok=False)
     try:
@@ -84,7 +87,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         _check_still_there(temporary, target, error)
-        # NumPy gives no number when it finds too little room before it writes.
+        # NumPy gives no number if it finds too little disk space before it writes.
         number = error.errno or errno.ENOSPC
         raise OSError(number, os.strerror(number), str(target)) from error
     finally:
@@ -93,17 +96,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`; move it there once the block succeeded.
+    """Yield a new folder beside `path`; rename it to `path` if the block succeeds.
 
-    A folder at `path` is replaced. The files are flushed to disk before the move. The new folder
-    is removed when the block fails.
+    A folder at `path` is replaced. The files are flushed to disk before the renaming. If the
+    block fails, the new folder is removed.
 
     Raises
     ------
     OSError
-        With the number of the reason and `path`, as `atomic` does.
+        Writing failed. The error has a number and names `path`, as with `atomic`.
     SupersededError
-        The new folder was deleted meanwhile.
+        The new folder was deleted while the block ran.
     """
     target = Path(path)
     temporary = _temporary(target)
@@ -112,7 +115,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         for file in files_of(temporary):
             flush(file)
-        temporary.stat()  # the old folder stays unless there is a new one
+        temporary.stat()  # raises if the new folder is gone: keep the old one then
         if target.is_dir():
             shutil.rmtree(target)
         temporary.replace(target)
@@ -125,7 +128,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def files_of(path: str | Path) -> list[Path]:
-    """The file at `path`, or all files below the folder at `path`, sorted; nothing if absent."""
+    """The file at `path`, or all files below the folder `path`, sorted; empty if it is absent."""
     found = Path(path)
     if found.is_dir():
         return sorted(file for file in found.rglob("*") if file.is_file())
@@ -133,10 +136,10 @@ def files_of(path: str | Path) -> list[Path]:
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Delete temporary files and folders for `path` of writers that were killed.
+    """Delete the temporary files and folders that killed jobs left beside `path`.
 
-    Another job may still be writing: one that outlived its Snakemake, or on a node that was taken
-    for dead. What may be its own stays.
+    Another job may still be writing: its Snakemake was killed, or its node was taken for dead.
+    Files that such a job may own are kept.
     """
     target = Path(path)
     name = re.compile(
@@ -153,7 +156,7 @@ def remove_leftovers(path: str | Path) -> None:
 
 
 def _temporary(target: Path) -> Path:
-    """A unique path beside `target` whose name tells the host and the process."""
+    """A unique path beside `target`; its name contains the host and the process."""
     owner = f"{_host()}-{os.getpid()}-{secrets.token_hex(8)}"
     return target.with_name(f".{target.name}.{owner}{target.suffix}")
 
@@ -165,13 +168,13 @@ def _host() -> str:
 def _check_still_there(temporary: Path, target: Path, error: OSError) -> None:
     if isinstance(error, FileNotFoundError) and not temporary.exists():
         raise SupersededError(
-            f"{target}: what this job wrote was deleted before it was complete: another job makes "
+            f"{target}: the temporary file was deleted before it was complete: another job makes "
             "the same result. This one stops."
         ) from error
 
 
 def _is_abandoned(temporary: Path, host: str, process: int) -> bool:
-    """Whether whoever wrote it is surely gone; of other hosts only the time tells."""
+    """Whether the writer has surely ended. On other hosts, only the age of the file tells."""
     try:
         age = time.time() - temporary.stat().st_mtime
     except FileNotFoundError:
@@ -187,7 +190,7 @@ def _is_running(process: int) -> bool:
         return False
     except OSError:  # another user's, or a system without /proc
         return True
-    # A process that was killed stays as a zombie until its parent asks for it.
+    # A killed process stays a zombie until its parent waits for it.
     return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
@@ -204,14 +207,14 @@ def checksum(path: str | Path) -> str:
 
 
 def save_checksums(paths: Iterable[str | Path], manifest: str | Path) -> None:
-    """Write the checksums of `paths` to `manifest`, as `sha256sum --check` reads them."""
+    """Write the SHA-256 of each path to `manifest`, in the format of `sha256sum --check`."""
     lines = [f"{checksum(path)}  {path}\n" for path in paths]
     with atomic(manifest) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def load_checksums(manifest: str | Path) -> dict[str, str]:
-    """The checksums in a manifest, by path."""
-    # A damaged manifest then names a file that is not there, or a checksum that no file has.
+    """Read a manifest: SHA-256 by path."""
+    # A damaged manifest raises no error here. Its paths or checksums match no file.
     lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
     return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}

@@ -1,1 +1,1 @@
-"""What excites each unit, and how well that can be told."""
+"""The exemplars, scores and other measures of a network's units."""

@@ -1,8 +1,7 @@
-"""What a network loses when one of its units is silenced.
+"""Measure the accuracy that a network loses when one of its units is silenced.
 
-Source: the ablation of Morcos et al., "On the importance of single directions for
-generalization", ICLR 2018: the unit's output is set to its mean over images, so that what
-follows sees a unit that no longer tells images apart.
+Source: Morcos et al., "On the importance of single directions for generalization", ICLR 2018. The
+unit's output is set to its mean over images, so that it carries no information on the image.
 """
 
 from collections.abc import Iterator
@@ -21,14 +20,19 @@ BATCH = 250
 
 
 def sample_units(layers: tuple[Layer, ...], number: int, seed: int) -> list[tuple[str, int]]:
-    """Draw `number` units (layer, channel) of all layers but the last, whose units are classes.
+    """Draw `number` units of the convolutions. All units are equally likely.
 
-    All units are equally likely. They come in the order of layers, channels rising.
+    Fully connected layers are left out, because the units of the last one are the classes.
+
+    Returns
+    -------
+    list
+        `(layer name, channel)` of each unit, in the order of the layers, channels rising.
 
     Raises
     ------
     InputError
-        The network has fewer units.
+        The convolutions have fewer units.
     """
     inner = [layer for layer in layers if layer.kind == "conv2d"]
     units = [(layer.name, channel) for layer in inner for channel in range(layer.units)]
@@ -43,7 +47,7 @@ def sample_units(layers: tuple[Layer, ...], number: int, seed: int) -> list[tupl
 
 @contextmanager
 def silenced(module: nn.Module, layer: str, channel: int) -> Iterator[None]:
-    """While open, one channel of a layer's output is its mean over the batch and all positions."""
+    """In the block, set one channel of a layer's output to its mean over batch and positions."""
 
     def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
         changed = output.clone()
@@ -63,24 +67,24 @@ def ablate(
     description: Description,
     units: list[tuple[str, int]],
 ) -> list[dict]:
-    """Accuracy and loss of a network without each of some units, one at a time.
+    """Silence the given units, one at a time, and measure the change of accuracy and loss.
 
     Parameters
     ----------
     module
         The network, in evaluation mode, on any device.
     images
-        On which accuracy is measured.
+        The images for measuring accuracy.
     description
         The network's preprocessing.
     units
-        Layer and channel of each unit.
+        Layer name and channel of each unit.
 
     Returns
     -------
     list of dict
-        For each unit `layer`, `unit`, `top1_drop` (fraction; positive where accuracy is lost) and
-        `loss_rise` (nats), against the whole network on the same images.
+        For each unit: `layer`, `unit` (the channel), `top1_drop` (a fraction; positive if accuracy
+        is lost) and `loss_rise` (nats), relative to the whole network on the same images.
     """
     top1, loss = _measure(module, images, description)
     rows = []

@@ -1,4 +1,4 @@
-"""The activations of a network's units: read at each forward pass, and kept for some images."""
+"""Collect the activations of a network's units in forward passes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,15 +15,18 @@ BATCH = 250
 
 
 def sum_positions(output: torch.Tensor) -> torch.Tensor:
+    """Sum of `(images, units, height, width)` over positions: float32 `(images, units)`."""
     return output.sum(dim=(2, 3), dtype=torch.float32)
 
 
 def max_positions(output: torch.Tensor) -> torch.Tensor:
+    """Maximum of `(images, units, height, width)` over positions: float32 `(images, units)`."""
     return output.amax(dim=(2, 3)).float()
 
 
-# Mean over spatial positions (Zimmermann et al. 2024, section 3), or maximum: does the unit find
-# its feature anywhere? Means are sums until they are joined: one division for all layers.
+# How to pool over spatial positions. The mean is the choice of Zimmermann et al. 2024, section 3.
+# The maximum tells whether the feature occurs anywhere in the image. Means are kept as sums until
+# the layers are joined, so that a single division serves all layers.
 REDUCTIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "mean": sum_positions,
     "max": max_positions,
@@ -31,12 +34,12 @@ REDUCTIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class PooledOutputs:
-    """What some layers answered in the last forward pass, pooled over spatial positions.
+    """The outputs of some layers in the last forward pass, pooled over spatial positions.
 
     Parameters
     ----------
     layers
-        How many.
+        Number of layers.
     pooling
         A key of `REDUCTIONS`.
     """
@@ -48,9 +51,10 @@ class PooledOutputs:
         self._positions = [1] * layers
 
     def keep(self, layer: int, output: torch.Tensor) -> None:
-        """Take a layer's output, `(images, units)` or `(images, units, height, width)`.
+        """Pool the output of a layer, `(images, units)` or `(images, units, height, width)`.
 
-        What is kept is a copy: the next layer may overwrite the output.
+        `layer` is the number of the layer, from 0. The result is a copy, because the next layer
+        may overwrite the output.
         """
         self._positions[layer] = output.shape[2:].numel()
         if self._positions[layer] == 1:
@@ -59,7 +63,7 @@ class PooledOutputs:
             self._pooled[layer] = self._reduce(output)
 
     def joined(self) -> torch.Tensor:
-        """`(images, units)` float32, the layers' units one after the other."""
+        """The pooled outputs of all layers as float32 `(images, units)`, layer after layer."""
         joined = torch.cat(self._pooled, dim=1)
         if self._means:
             units = torch.tensor([pooled.shape[1] for pooled in self._pooled])
@@ -72,25 +76,24 @@ class PooledOutputs:
 def unit_activations(
     module: nn.Module, layers: tuple[Layer, ...], pooling: str = "mean"
 ) -> Iterator[PooledOutputs]:
-    """While open, collect the activation of every unit at each forward pass.
+    """In the block, collect the activation of every unit in each forward pass.
 
-    A unit is one output channel of a convolution or one output of a fully connected layer; its
-    activation for an image is the layer's output, before batch norm, pooled over spatial
-    positions.
+    A unit is an output channel of a convolution or an output of a fully connected layer. Its
+    activation for an image is the layer's output before batch norm, pooled over spatial positions.
 
     Parameters
     ----------
     module
         The network.
     layers
-        Whose outputs to collect.
+        The layers whose units are collected.
     pooling
         A key of `REDUCTIONS`.
 
     Yields
     ------
     PooledOutputs
-        The activations of the last forward pass, layers in the order of `layers`.
+        The activations of the last forward pass, in the order of `layers`.
     """
     modules = dict(module.named_modules())
     outputs = PooledOutputs(len(layers), pooling)
@@ -112,9 +115,23 @@ def unit_activations(
 def passes(
     module: nn.Module, images: PackedImages, description: Description, pooling: str = "mean"
 ) -> Iterator[torch.Tensor]:
-    """Show the network all images; yield `(images, units)` float32 on the CPU for each batch.
+    """Pass all images through the network, and yield the activations of each batch.
 
-    Units are those of the measured layers, in forward order. The module may be on any device.
+    Parameters
+    ----------
+    module
+        The network, in evaluation mode, on any device.
+    images
+        The images.
+    description
+        The network's layers and preprocessing.
+    pooling
+        A key of `REDUCTIONS`.
+
+    Yields
+    ------
+    torch.Tensor
+        float32 `(images, units)` on the CPU: the units of the measured layers, in forward order.
     """
     layers = description.measured_layers
     device = next(module.parameters()).device
@@ -126,12 +143,12 @@ def passes(
 
 
 class Recorder:
-    """Keeps the activations of some images while all pass by.
+    """Keeps the activations of some images during a pass over all images.
 
     Parameters
     ----------
     rows
-        Which images to keep, rising indices.
+        Integer indices of the images to keep, rising.
     """
 
     def __init__(self, rows: np.ndarray) -> None:
@@ -140,11 +157,11 @@ class Recorder:
         self._seen = 0
 
     def update(self, activations: torch.Tensor) -> None:
-        """Take what is to be kept of the next images, `(images, units)` float32."""
+        """Take the activations of the next images, float32 `(images, units)`."""
         first, last = np.searchsorted(self._rows, [self._seen, self._seen + len(activations)])
         self._kept.append(activations.numpy()[self._rows[first:last] - self._seen])
         self._seen += len(activations)
 
     def activations(self) -> np.ndarray:
-        """`(rows, units)` float32."""
+        """The activations that were kept, float32 `(rows, units)`."""
         return np.concatenate(self._kept)

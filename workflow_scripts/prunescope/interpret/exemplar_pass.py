@@ -1,4 +1,4 @@
-"""The exemplar pass: every unit of a network over every probe image."""
+"""The exemplar pass: find the exemplars of every unit in one pass over the probe images."""
 
 import polars as pl
 from torch import nn
@@ -16,7 +16,7 @@ def find_exemplars(
     settings: exemplars.ExemplarSettings,
     recorder: Recorder | None = None,
 ) -> pl.DataFrame:
-    """Find the strongest and weakest images of every unit of the measured layers.
+    """Find the strongest and the weakest images of every unit of the measured layers.
 
     Parameters
     ----------
@@ -27,14 +27,19 @@ def find_exemplars(
     description
         The network's layers and preprocessing.
     settings
-        What to keep of each unit.
+        How many exemplars to keep, and how ties are broken.
     recorder
-        Keeps those activations that it is there for.
+        Also receives all activations, if given.
 
     Returns
     -------
     polars.DataFrame
-        `tables.EXEMPLARS`, one row a unit: layers in forward order, channels rising.
+        A table `unit_tables.EXEMPLARS`: layers in forward order, channels rising.
+
+    Raises
+    ------
+    InputError
+        There are fewer probe images than exemplars, or an activation is not finite.
     """
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
@@ -57,7 +62,7 @@ def find_exemplars(
 
 
 def _units(layers: tuple[Layer, ...]) -> pl.DataFrame:
-    """Every unit, one row each: `layer`, `layer_type` and its number in the layer, `unit`."""
+    """A row for each unit: `layer`, `layer_type` and `unit` (the channel)."""
     rows = pl.DataFrame(
         {
             "layer": [layer.name for layer in layers],

@@ -1,11 +1,12 @@
-"""The images that excite every unit most and least, found in one pass over the probe images.
+"""Select the exemplars of every unit: the images with the highest and the lowest activations.
 
 Memory does not grow with the number of images: a few batches at a time are merged into the running
-extremes of every unit, whose keys are sorted only once, at the end. An activation and the image's
-place in the tie order are packed into one 64-bit key, so that the order is total, the result
-does not depend on the batches, and ties are broken by a seeded random permutation of the images
-instead of the dataset's order (which is often sorted by class, and then makes dead units look
-pure).
+extremes of every unit. These are sorted only once, at the end.
+
+An activation and the image's place in the tie order are packed into one 64-bit key. So no two keys
+of a unit are equal, and the result does not depend on the size of the batches. Ties are broken by a
+seeded random permutation of the images. The order of the dataset is often sorted by class, and
+would make dead units look selective for a class.
 """
 
 from collections.abc import Iterator
@@ -17,25 +18,25 @@ from prunescope.foundation.errors import InputError
 
 CONSTANT_BELOW = 1e-8
 TIE_ORDERS = ("random", "dataset_order")
-# Merging costs a selection among all units' extremes: done once for several batches.
+# Merging selects among the extremes of all units. Several batches share this cost.
 BATCHES_A_MERGE = 4
-# The keys of so many units stay in the cache while they are made, parted, sorted and unpacked.
+# The keys of this many units fit into the CPU's cache.
 UNITS_A_BLOCK = 128
 
 
 @dataclass(frozen=True)
 class ExemplarSettings:
-    """What is kept of each unit.
+    """How the exemplars of each unit are selected.
 
     Attributes
     ----------
     per_side
-        How many strongest and how many weakest images.
+        Number of strongest images, and of weakest images.
     ties
-        `random`: a seeded permutation of the images decides; `dataset_order`: their order in
-        the dataset does, as in the paper. Of images that excite a unit equally, the first is
-        the strongest and the last the weakest: both sides are ends of one order, so that they
-        share no image (unless there are fewer than `2 * per_side`).
+        The order of images with equal activations. `random`: a seeded permutation of the images.
+        `dataset_order`: their order in the dataset, as in the paper. The first of them counts as
+        the strongest, the last as the weakest. So the two sides have no image in common, unless
+        there are fewer than `2 * per_side` images.
     seed
         Seeds the permutation.
     """
@@ -46,22 +47,35 @@ class ExemplarSettings:
 
 
 @dataclass(frozen=True)
-class Extremes:
-    """Indices (int32) and activations (float32) of `(units, per_side)`, most extreme first."""
+class RankedImages:
+    """The strongest, or the weakest, images of every unit, most extreme first.
+
+    Attributes
+    ----------
+    indices
+        int32 `(units, per_side)`.
+    activations
+        float32 `(units, per_side)`.
+    """
 
     indices: np.ndarray
     activations: np.ndarray
 
 
 class RunningExtremes:
-    """The strongest and weakest images of every unit, over all batches seen so far.
+    """The strongest and the weakest images of every unit, over all batches so far.
 
     Parameters
     ----------
     images
         Number of images in the probe set.
     settings
-        What to keep.
+        How the exemplars are selected.
+
+    Raises
+    ------
+    InputError
+        There are fewer images than exemplars on each side.
     """
 
     def __init__(self, images: int, settings: ExemplarSettings) -> None:
@@ -75,26 +89,33 @@ class RunningExtremes:
         # Of equal activations, the first image in the tie order has the largest key.
         self._order = _tie_order(images, settings)[::-1].astype(np.int32)
         self._rank = np.argsort(self._order)
-        # Of each unit the smallest `per_side` keys, then the largest; all, until there are so many.
+        # Each row holds the smallest `per_side` keys of a unit, then the largest. While there are
+        # fewer than `2 * per_side` images, it holds all keys.
         self._keys = np.empty((0, 0), dtype=np.int64)
         self._merged = 0
         self._waiting: list[np.ndarray] = []
 
     def update(self, activations: np.ndarray) -> None:
-        """Take the next images, in dataset order: `(images, units)` float32.
+        """Take the activations of the next images, float32 `(images, units)`, in dataset order.
 
-        The array is kept until it is merged: do not change it.
+        The array must not be changed afterwards: it is merged later.
         """
         self._waiting.append(activations)
         if len(self._waiting) == BATCHES_A_MERGE:
             self._merge()
 
-    def extremes(self) -> tuple[Extremes, Extremes]:
-        """The strongest and the weakest of all images so far."""
+    def extremes(self) -> tuple[RankedImages, RankedImages]:
+        """The strongest and the weakest images so far.
+
+        Raises
+        ------
+        InputError
+            An activation is not finite.
+        """
         if self._waiting:
             self._merge()
         kept = self._keys.shape[1]
-        # How many keys from either side hold that side's extremes.
+        # The first `end` keys contain the weakest images, the last `end` keys the strongest.
         end = self.per_side if kept == 2 * self.per_side else kept
         return self._ordered(self._keys[:, -end:], slice(None, None, -1)), self._ordered(
             self._keys[:, :end], slice(None)
@@ -106,7 +127,7 @@ class RunningExtremes:
         kept = self._keys.reshape(units, -1)
         held = kept.shape[1]
         left = min(held + images, 2 * self.per_side)
-        # Once both ends are full they are replaced in place: memory stays the same from then on.
+        # Once the rows are full, they are overwritten in place, so that memory stays constant.
         merged = kept if left == held else np.empty((units, left), dtype=np.int64)
         for block in blocks(units):
             keys = np.empty((len(kept[block]), held + images), dtype=np.int64)
@@ -121,16 +142,16 @@ class RunningExtremes:
         self._merged += images
         self._waiting.clear()
 
-    def _ordered(self, keys: np.ndarray, direction: slice) -> Extremes:
-        """Sort one side's keys in place, and unpack the first of them in this direction."""
+    def _ordered(self, keys: np.ndarray, direction: slice) -> RankedImages:
+        """Sort the keys of one side in place, and unpack the first `per_side` in `direction`."""
         shape = len(keys), min(self.per_side, keys.shape[1])
-        found = Extremes(np.empty(shape, np.int32), np.empty(shape, np.float32))
+        found = RankedImages(np.empty(shape, np.int32), np.empty(shape, np.float32))
         for block in blocks(len(keys)):
             keys[block].sort(axis=1)
             activations, rank = unpack(keys[block, direction][:, : self.per_side])
             found.activations[block] = activations
             self._order.take(rank, out=found.indices[block], mode="wrap")
-        # What is not finite lies at one of the ends.
+        # Infinite and undefined values are sorted to one of the ends.
         if not np.isfinite(found.activations[:, 0]).all():
             raise InputError(
                 "activations: the network yields infinite or undefined activations; "
@@ -146,12 +167,12 @@ def _tie_order(images: int, settings: ExemplarSettings) -> np.ndarray:
 
 
 def blocks(units: int) -> Iterator[slice]:
-    """All units, a few at a time."""
+    """Slices of at most `UNITS_A_BLOCK` units that cover all units."""
     return (slice(start, start + UNITS_A_BLOCK) for start in range(0, units, UNITS_A_BLOCK))
 
 
 def joined(batches: list[np.ndarray], block: slice) -> np.ndarray:
-    """A copy of some units' activations, `(units, images)`, in which -0.0 is 0.0."""
+    """Join the activations of a block of units: float32 `(units, images)`, with -0.0 made 0.0."""
     parts = [batch[:, block].T for batch in batches]
     copy = np.empty((len(parts[0]), sum(map(len, batches))), dtype=np.float32)
     first = 0
@@ -162,18 +183,26 @@ def joined(batches: list[np.ndarray], block: slice) -> np.ndarray:
 
 
 def part_ends(keys: np.ndarray, number: int) -> None:
-    """Reorder rows in place: the `number` smallest keys first, the `number` largest last."""
+    """Partition rows in place: the `number` smallest keys first, the `number` largest last."""
     keys.partition(number - 1, axis=1)
     rest = keys[:, number:]
     rest.partition(rest.shape[1] - number, axis=1)
 
 
 def pack(activations: np.ndarray, rank: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Pack float32 activations and non-negative int64 ranks (below 2^32) into ordered int64 keys.
+    """Pack activations and ranks into int64 keys with the order of (activation, rank).
 
-    The keys compare as (activation, rank) does, if no activation is -0.0. A float's bits, read as
-    an integer, order non-negative floats; flipping the lower bits of negative ones orders these
-    too.
+    The bits of non-negative floats, read as integers, have the order of the floats. For negative
+    floats, the bits below the sign are flipped.
+
+    Parameters
+    ----------
+    activations
+        float32; none may be -0.0.
+    rank
+        int64 in [0, 2^32), broadcast to the shape of `activations`.
+    out
+        int64 array for the keys, if given.
     """
     keys = np.left_shift(_flipped(activations.view(np.int32)), 32, out=out, dtype=np.int64)
     keys |= rank
@@ -181,28 +210,29 @@ def pack(activations: np.ndarray, rank: np.ndarray, out: np.ndarray | None = Non
 
 
 def unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Undo `pack`: float32 activations and int64 ranks."""
+    """The float32 activations and int64 ranks in keys: the inverse of `pack`."""
     return _flipped((keys >> 32).astype(np.int32)).view(np.float32), keys & 0xFFFFFFFF
 
 
 def _flipped(bits: np.ndarray) -> np.ndarray:
-    """Flip all but the sign of negative int32."""
+    """Flip all bits except the sign of the negative numbers in an int32 array."""
     flips = bits >> 31
     flips &= 0x7FFFFFFF
     flips ^= bits
     return flips
 
 
-def is_constant(strongest: Extremes, weakest: Extremes) -> np.ndarray:
-    """Which units respond alike to all images: max - min < 1e-8 (arXiv 2409.19727), `(units,)`."""
+def is_constant(strongest: RankedImages, weakest: RankedImages) -> np.ndarray:
+    """Which units are constant: max - min < 1e-8 (arXiv 2409.19727). Boolean `(units,)`."""
     spread = strongest.activations[:, 0].astype(np.float64) - weakest.activations[:, 0]
     return spread < CONSTANT_BELOW
 
 
-def tied_fraction(strongest: Extremes, weakest: Extremes) -> np.ndarray:
-    """Fraction of a unit's exemplars that share their activation with a neighbour, `(units,)`.
+def tied_fraction(strongest: RankedImages, weakest: RankedImages) -> np.ndarray:
+    """Fraction of each unit's exemplars with the same activation as a neighbour in the ranking.
 
-    High values mean that the tie order, not the unit, chose the exemplars.
+    `(units,)` float64 in 0..1. A high value means that the tie order selected the exemplars, not
+    the unit.
     """
     return (_tied(strongest.activations) + _tied(weakest.activations)) / 2
 

@@ -1,17 +1,21 @@
-"""The Machine Interpretability Score: can a metric tell a unit's strong images from its weak ones?
+"""Compute the Machine Interpretability Score (MIS) of units.
 
-Source: Zimmermann, Klindt, Brendel, "Measuring Per-Unit Interpretability at Scale Without
-Humans", NeurIPS 2024; the task is that of Borowski et al. 2021 and Zimmermann et al. 2023 (IMI).
-
-A task shows K strongly and K weakly activating images of a unit (E+ and E-) and two queries
-(q+ and q-). With s(q, E) the mean similarity of q to the images of E,
+The score says how well a perceptual metric distinguishes strongly from weakly activating images of
+a unit. A task of a unit consists of K strongly and K weakly activating images (E+ and E-), and of
+two queries, a strongly and a weakly activating one (q+ and q-). With s(q, E) the mean similarity
+of q to the images in E,
 
     delta = [s(q+, E+) - s(q+, E-)] - [s(q-, E+) - s(q-, E-)].
 
-The soft score is the mean over tasks of sigmoid(delta / tau), the hard score the fraction of
-tasks with delta > 0; 0.5 is chance. Only similarities between pairs of probe images enter, so
-one matrix serves all units, and no loop over units is needed. Where the matrix would be too large,
-`embedded` computes the same deltas from the images' vectors.
+The soft score is the mean of sigmoid(delta / tau) over the tasks. The hard score is the fraction of
+tasks with delta > 0. Chance level is 0.5.
+
+The score depends only on the similarities of pairs of probe images. So one similarity matrix serves
+all units, and the computation needs no loop over units. If the matrix would be too large,
+`similarities.Embeddings` computes the same deltas from the embeddings of the images.
+
+Sources: Zimmermann, Klindt, Brendel, "Measuring Per-Unit Interpretability at Scale Without
+Humans", NeurIPS 2024; the task is that of Borowski et al. 2021 and Zimmermann et al. 2023 (IMI).
 """
 
 from dataclasses import dataclass
@@ -24,25 +28,26 @@ from prunescope.interpret.similarities import Embeddings
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """How units are scored.
+    """The settings of the score: the config section `interpretability.mis`.
 
     Attributes
     ----------
     explanations
-        K, the images of each kind that a task shows.
+        K, the number of strong explanations in a task, and of weak ones.
     tasks
-        N, the tasks of a unit.
+        N, the number of tasks of a unit.
     tau
         Temperature of the soft score, in units of similarity (0.16 was fitted to human answers).
     draw
-        How images are dealt to tasks: `imi` or `quantile`.
+        A key of `DRAWS`: how images are dealt to tasks.
     seed
         Seeds the draw.
     query
-        Which image of a task is the query: 0 for the most extreme of its K + 1, K for the least.
+        Which of the K + 1 images of a task on each side is the query: 0 for the most extreme, K
+        for the least extreme.
     pool
-        For the draw `quantile`: how many of the most extreme images on each side tasks are drawn
-        from.
+        Only for the draw `quantile`: tasks are drawn from this many most extreme images on each
+        side.
     """
 
     explanations: int
@@ -55,7 +60,7 @@ class ScoreSettings:
 
     @property
     def images_per_side(self) -> int:
-        """The strongest and the weakest images of a unit that its tasks are made of."""
+        """How many of a unit's strongest images, and of its weakest images, the tasks need."""
         return self.pool or self.tasks * (self.explanations + 1)
 
 
@@ -70,28 +75,29 @@ def score_units(
     Parameters
     ----------
     strongest, weakest
-        `(units, k)` integer indices of each unit's most and least activating images, most
+        Integer indices `(units, k)` of each unit's strongest and weakest probe images, most
         extreme first; `k >= settings.images_per_side`.
     similarity
-        `(images, images)` float32, symmetric; or the embeddings of the images.
+        float32 `(images, images)`, symmetric; or the embeddings of the images.
     settings
-        K, N, tau and the draw.
+        The settings of the score.
 
     Returns
     -------
     soft, hard, mean_delta
-        `(units,)` float64 each. Scores in 0..1, mean delta in units of similarity.
+        float64 `(units,)` each. The scores are in 0..1, the mean delta in units of similarity.
 
     Raises
     ------
     InputError
-        There are fewer exemplars than the tasks need, or they are of other images.
+        There are fewer exemplars than the tasks need, or the exemplars and the similarities are
+        of different probe sets.
     """
     largest = max(strongest.max(initial=0), weakest.max(initial=0))
     if largest >= len(similarity):
         raise InputError(
             f"exemplars: image {largest} is one of them, but there are similarities of "
-            f"{len(similarity)} images only. They are of another probe set: make both anew."
+            f"{len(similarity)} images only. They are of another probe set: rebuild both."
         )
     available = min(strongest.shape[1], weakest.shape[1])
     if available < settings.images_per_side:
@@ -113,13 +119,15 @@ def draw_tasks(
     Parameters
     ----------
     strongest, weakest
-        `(units, k)` integer indices, most extreme first; `k >= settings.images_per_side`.
+        Integer indices `(units, k)`, most extreme first; `k >= settings.images_per_side`.
+    settings
+        The settings of the score.
 
     Returns
     -------
     positive, negative
-        `(units, tasks, K + 1)` integer indices each; column 0 is the query, the others are the
-        explanations, most extreme first.
+        Integer indices `(units, tasks, K + 1)` each. Column 0 is the query. The other columns are
+        the explanations, most extreme first.
     """
     rng = np.random.default_rng(settings.seed)
     draw = DRAWS[settings.draw]
@@ -131,26 +139,32 @@ def draw_tasks(
 def draw_imi(
     exemplars: np.ndarray, settings: ScoreSettings, rng: np.random.Generator
 ) -> np.ndarray:
-    """Deal ranked exemplars to tasks so that all tasks span the same range of activations.
+    """Deal ranked exemplars to tasks, so that all tasks span the same range of activations.
 
-    The first N(K+1) exemplars are cut into K+1 ranked bins of N; every task takes one image
-    of each bin, at random and without replacement. Column 0 is of the most extreme bin, from
-    which IMI takes the query. (Zimmermann et al. 2024, section 3.)
+    The first N(K+1) exemplars are cut into K+1 ranked bins of N. Every task takes one image of
+    each bin, at random and without replacement. Column 0 is the most extreme bin, from which IMI
+    takes the query.
+
+    Source: Zimmermann et al. 2024, section 3.
 
     Parameters
     ----------
     exemplars
-        `(units, k)` integer indices below 2^32, most extreme first.
+        Integer indices `(units, k)` below 2^32, most extreme first.
+    settings
+        The settings of the score.
+    rng
+        Source of randomness.
 
     Returns
     -------
     numpy.ndarray
-        `(units, tasks, K + 1)` integer indices.
+        Integer indices `(units, tasks, K + 1)`, in the dtype of `exemplars`.
     """
     units = len(exemplars)
     bins = settings.explanations + 1
     ranked = exemplars[:, : settings.images_per_side].reshape(units, bins, settings.tasks)
-    # Each image behind a random number, and sorted: twice as fast as `rng.permuted`.
+    # Shuffle by sorting with random numbers in the upper bits: twice as fast as `rng.permuted`.
     numbers = rng.integers(1 << 32, size=ranked.shape, dtype=np.uint32)
     numbered = np.left_shift(numbers, 32, dtype=np.uint64) | ranked.astype(np.uint32)
     numbered.sort(axis=2)
@@ -160,11 +174,12 @@ def draw_imi(
 def draw_quantile(
     exemplars: np.ndarray, settings: ScoreSettings, rng: np.random.Generator
 ) -> np.ndarray:
-    """Deal each task K + 1 images at random, without replacement, from the most extreme ones.
+    """Deal each task K + 1 images at random from the `pool` most extreme images.
 
-    The images of a task keep their order, most extreme first. Another public implementation of
-    the score (MachInterp, klindtlab) draws from the outer quantiles of all images in this way and
-    takes the least extreme image as the query; scores of different draws are not comparable.
+    The images of one task are drawn without replacement; different tasks may share images. The
+    images of a task are ordered, most extreme first. Another public implementation of the score
+    (MachInterp, klindtlab) draws in this way from the outer quantiles of all images, and takes the
+    least extreme image as the query. Scores of different draws are not comparable.
 
     Parameters and result are those of `draw_imi`.
     """
@@ -183,9 +198,19 @@ DRAWS = {"imi": draw_imi, "quantile": draw_quantile}
 def task_deltas(
     positive: np.ndarray, negative: np.ndarray, similarity: np.ndarray | Embeddings
 ) -> np.ndarray:
-    """Delta of every task, `(units, tasks)` float64.
+    """The delta of every task.
 
-    `positive` and `negative` are `(units, tasks, K + 1)` indices, the query first.
+    Parameters
+    ----------
+    positive, negative
+        Integer indices `(units, tasks, K + 1)`, the query first.
+    similarity
+        float32 `(images, images)`, symmetric; or the embeddings of the images.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 `(units, tasks)`, in units of similarity.
     """
     if isinstance(similarity, Embeddings):
         return similarity.task_deltas(positive, negative)
@@ -194,15 +219,15 @@ def task_deltas(
     explanations = np.concatenate([positive[..., 1:], negative[..., 1:]], axis=2)
     explanations = explanations.reshape(number, 2 * (size - 1))
     queries = np.concatenate([positive[..., 0], negative[..., 0]]).reshape(-1)
-    # Query by query, so that a row of the matrix is in the cache when it is needed again. (Integers
-    # of 16 bits are sorted by radix.)
+    # Sort the tasks by query, so that each row of the matrix stays in the cache while it is used.
+    # The smallest integer type is used, because NumPy sorts 16-bit integers with radix sort.
     small = queries.astype(np.min_scalar_type(len(similarity)))
     order = np.argsort(small, kind="stable")
     rows = queries[order].astype(np.int64) * len(similarity)
     places = explanations.take(order % number, axis=0) + rows[:, None]
-    # Not `raise`, which looks at every place once more.
+    # `wrap`, because the default mode checks every index once more.
     found = similarity.reshape(-1).take(places, mode="wrap")
-    # In float64 these sums are exact: equal similarities cancel.
+    # In float64 these sums are exact, so that equal similarities cancel to zero.
     strong_minus_weak = np.repeat([1.0, -1.0], size - 1)
     contrast = np.empty(2 * number)
     contrast[order] = found.astype(np.float64) @ strong_minus_weak

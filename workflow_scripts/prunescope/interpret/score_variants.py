@@ -1,7 +1,8 @@
-"""Would the conclusion be another one, had the score been computed in another way?
+"""Score units under variants, which tell whether a conclusion depends on a setting of the score.
 
-A variant names what it changes: any setting of `mis.Settings`, or where a unit's extreme images
-come from. All that it needs is there already: exemplars, recorded activations and similarities.
+A variant lists the settings that it changes: settings of `mis.ScoreSettings`, how the exemplars are
+selected, or the metric. Variants need no new pass through the network: they are computed from the
+exemplars, recorded activations and similarities.
 """
 
 from collections.abc import Mapping
@@ -13,92 +14,99 @@ import numpy as np
 from prunescope.interpret import mis
 from prunescope.interpret.similarities import Embeddings
 
-# The variant that changes nothing.
+# Name of the variant that changes nothing.
 UNCHANGED = "unchanged"
+# Settings of `mis.ScoreSettings` that a variant may change.
 SCORING = ("explanations", "tasks", "tau", "draw", "seed", "query", "pool")
 
 
 def settings_of(variant: Mapping[str, Any], settings: mis.ScoreSettings) -> mis.ScoreSettings:
-    """The settings of the score, as a variant changes them."""
+    """The settings of the score under a variant; `settings` are those of the study."""
     return replace(settings, **{key: variant[key] for key in SCORING if key in variant})
 
 
 def ranks_anew(variant: Mapping[str, Any]) -> bool:
-    """Whether a variant takes its extremes from the recorded activations."""
+    """Whether a variant selects its exemplars from the recorded activations."""
     return "probe_images" in variant or "pooling" in variant
 
 
 def metric_of(variant: Mapping[str, Any]) -> str:
-    """The metric and its image size; empty for the study's own."""
+    """The metric of a variant and its image size, such as `pixels:correlation 32`.
+
+    Empty if the variant uses the metric of the study.
+    """
     settings = variant.get("similarity")
     return f"{settings['metric']} {settings['image_size']}" if settings else ""
 
 
 @dataclass(frozen=True)
-class Extremes:
-    """`(units, k)` integer indices of probe images, most extreme first."""
+class Exemplars:
+    """Integer indices `(units, k)` of each unit's strongest and weakest probe images.
+
+    On both sides, the most extreme image is first.
+    """
 
     strongest: np.ndarray
     weakest: np.ndarray
 
 
-def rank(activations: np.ndarray, images: np.ndarray, per_side: int, seed: int) -> Extremes:
-    """The strongest and weakest of some images; equal activations are ordered at random.
+def rank(activations: np.ndarray, images: np.ndarray, per_side: int, seed: int) -> Exemplars:
+    """Select exemplars from a part of the probe images. Ties are broken at random.
 
     Parameters
     ----------
     activations
-        `(images, units)` float32.
+        float32 `(images, units)`.
     images
-        `(images,)` their indices in the probe set.
+        Indices `(images,)` of these images in the probe set.
     per_side
-        How many to keep on each side.
+        Number of strongest images, and of weakest images.
     seed
-        Seeds the order of equal activations.
+        Seeds the random order of images with equal activations.
 
     Returns
     -------
-    Extremes
-        Of indices in the probe set.
+    Exemplars
+        Indices in the probe set.
     """
-    # Sorting is stable: among equals, the order of this permutation decides.
+    # The sort is stable, so images with equal activations stay in the order of this permutation.
     shuffled = np.random.default_rng(seed).permutation(len(images))
     order = shuffled[np.argsort(activations[shuffled].T, axis=1, kind="stable")]
     ranked = images[order]
-    return Extremes(ranked[:, ::-1][:, :per_side], ranked[:, :per_side])
+    return Exemplars(ranked[:, ::-1][:, :per_side], ranked[:, :per_side])
 
 
-def permute(units: int, images: int, per_side: int, seed: int) -> Extremes:
-    """Extremes that have nothing to do with the unit: each has its activations permuted.
+def permute(units: int, images: int, per_side: int, seed: int) -> Exemplars:
+    """Random exemplars, as if the activations of each unit were permuted over the images.
 
-    The floor of the score: what it gives where there is nothing to understand.
+    Their score is the floor: the score of units whose exemplars have nothing in common.
     """
     rng = np.random.default_rng(seed)
     drawn = rng.random((units, images), dtype=np.float32).argpartition(2 * per_side - 1, axis=1)
-    # In which order partitioning leaves them depends on the machine.
+    # Sort first, because the order after partitioning depends on the machine.
     drawn = rng.permuted(np.sort(drawn[:, : 2 * per_side], axis=1), axis=1)
-    return Extremes(drawn[:, :per_side], drawn[:, per_side:])
+    return Exemplars(drawn[:, :per_side], drawn[:, per_side:])
 
 
 @dataclass(frozen=True)
 class Material:
-    """What variants of one network are scored from.
+    """The data of one network that its variants are scored from.
 
     Attributes
     ----------
     exemplars
-        Of the whole probe set, as `find_exemplars` kept them.
+        The exemplars from the whole probe set, as rule `find_exemplars` selects them.
     recorded
-        Recorded activations by pooling, `(rows, units)` each.
+        Recorded activations by pooling, float32 `(rows, units)` each.
     rows
-        `(rows,)` the probe images of the records, rising.
+        Indices `(rows,)` in the probe set of the images with recorded activations, rising.
     subsets
-        `(images,)` indices into the rows, by number of images: a class-balanced part of them.
+        By number of images: indices `(images,)` into `rows` of a class-balanced subset.
     similarities
-        `(images, images)` or embeddings each, by `metric_of` the variants that use it.
+        By `metric_of` a variant: a matrix `(images, images)`, or the embeddings.
     """
 
-    exemplars: Extremes
+    exemplars: Exemplars
     recorded: Mapping[str, np.ndarray]
     rows: np.ndarray
     subsets: Mapping[int, np.ndarray]
@@ -113,24 +121,24 @@ def score(
     Parameters
     ----------
     material
-        What is known of the network.
+        The data of the network.
     variant
-        What to change: settings of `mis.Settings`; `probe_images` and `pooling` take the
-        extremes from the recorded activations; `permuted` takes images at random; `similarity`
-        compares them by another metric.
+        The changes. Settings of `mis.ScoreSettings` replace those of the study. `probe_images`
+        and `pooling` select the exemplars from the recorded activations. `permuted` draws the
+        exemplars at random. `similarity` names another metric.
     settings
-        The study's own settings.
+        The settings of the study.
     """
     changed = settings_of(variant, settings)
     similarity = material.similarities[metric_of(variant)]
-    extremes = _extremes(material, variant, changed, len(similarity))
-    soft, hard, _ = mis.score_units(extremes.strongest, extremes.weakest, similarity, changed)
+    exemplars = _exemplars(material, variant, changed, len(similarity))
+    soft, hard, _ = mis.score_units(exemplars.strongest, exemplars.weakest, similarity, changed)
     return soft, hard
 
 
-def _extremes(
+def _exemplars(
     material: Material, variant: Mapping[str, Any], settings: mis.ScoreSettings, images: int
-) -> Extremes:
+) -> Exemplars:
     per_side = settings.images_per_side
     if variant.get("permuted"):
         units = len(material.exemplars.strongest)

@@ -1,13 +1,15 @@
-"""Similarities of probe images too many for a matrix of all pairs: computed from the embeddings.
+"""Load the similarities of probe images: as a matrix, or as embeddings if there are many images.
 
-A task's delta (see `mis`) is linear in the similarities of its images. These are products of
-vectors, or 1 minus squared distances; in the latter the squares of the vectors cancel. With m(E)
-the mean vector of the images of E and c = 1 for products, c = 2 for distances,
+A matrix of all pairs is too large for many images. Then the deltas of tasks (see `mis`) are
+computed from the embeddings. A delta is linear in the similarities of the task's images. A
+similarity is either the product of two vectors, or 1 minus their squared distance; in the second
+case the squared lengths of the vectors cancel. With m(E) the mean vector of the images in E, and
+c = 1 for products or c = 2 for distances,
 
     delta = c (q+ - q-) . (m(E+) - m(E-)).
 
-So a task needs the vectors of its own images, and the memory depends neither on the number of
-probe images nor on that of units.
+So a task needs only the vectors of its own images. The memory depends neither on the number of
+probe images nor on the number of units.
 """
 
 import mmap
@@ -19,21 +21,23 @@ import numpy as np
 
 from prunescope.foundation import arrays
 
-# What an input file of similarities holds: all pairs, or vectors and what makes them similar.
+# The kinds of input files: a matrix of all pairs, embeddings whose products are the similarities,
+# or embeddings whose similarities are 1 minus the squared distances.
 MATRIX, PRODUCTS, DISTANCES = "matrix", "products", "distances"
 BLOCK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors of all probe images; stands where a matrix of similarities does.
+    """The embeddings of all probe images, which can be used in place of a similarity matrix.
 
     Attributes
     ----------
     vectors
-        `(images, features)` float32, memory-mapped where they come from a file.
+        float32 `(images, features)`, memory-mapped if they come from a file.
     distances
-        Whether similarity is 1 minus the squared distance; else it is the product.
+        True: the similarity of two images is 1 minus the squared distance of their vectors.
+        False: it is the product of their vectors.
     """
 
     vectors: np.ndarray
@@ -43,7 +47,7 @@ class Embeddings:
         return len(self.vectors)
 
     def task_deltas(self, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-        """Delta of every task, `(units, tasks)` float64; parameters as in `mis.task_deltas`."""
+        """The delta of every task, float64 `(units, tasks)`. See `mis.task_deltas`."""
         strong, weak = (part.reshape(-1, part.shape[-1]) for part in (positive, negative))
         deltas = np.empty(len(strong))
         for block in self._blocks(len(strong), 2 * strong.shape[1]):
@@ -52,20 +56,25 @@ class Embeddings:
         return (2 if self.distances else 1) * deltas.reshape(positive.shape[:-1])
 
     def _contrast(self, strong: np.ndarray, weak: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Strong minus weak of each task: query, and mean of explanations; `(tasks, features)`."""
+        """For each task, q+ - q- and m(E+) - m(E-), float32 `(tasks, features)` each."""
         more, less = self.vectors[strong], self.vectors[weak]
         query = more[:, 0] - less[:, 0]
         return query, more[:, 1:].mean(axis=1) - less[:, 1:].mean(axis=1)
 
     def weighted_pairs(self, images: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Sum of w_i w_j s_ij over all pairs of different images of a unit, `(units,)` float64.
+        """Sum of w_i w_j s_ij over all ordered pairs i != j of a unit's images.
 
         Parameters
         ----------
         images
-            `(units, k)` integer indices.
+            Integer indices `(units, k)`.
         weights
-            `(units, k)` float64.
+            float64 `(units, k)`.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 `(units,)`.
         """
         sums = np.empty(len(images))
         for block in self._blocks(len(images), images.shape[1]):
@@ -74,7 +83,7 @@ class Embeddings:
             lengths = np.einsum("ukf,ukf->uk", vectors, vectors)
             pairs = np.einsum("uf,uf->u", total, total, dtype=np.float64)
             if self.distances:
-                # The pairs of an image with itself have similarity 1.
+                # Subtract the pairs of an image with itself, whose similarity is 1.
                 mass = own.sum(axis=1)
                 pairs = mass**2 - 2 * mass * (own * lengths).sum(axis=1) + 2 * pairs
                 sums[block] = pairs - (own**2).sum(axis=1)
@@ -83,34 +92,42 @@ class Embeddings:
         return sums
 
     def _blocks(self, number: int, images: int) -> Iterator[slice]:
-        """Parts of `number` things with so many images each, whose vectors fit into a block."""
+        """Slices of `number` items. The vectors of `images` images for each item fit in a block."""
         size = max(1, BLOCK_BYTES // (images * self.vectors.shape[1] * self.vectors.itemsize))
         for start in range(0, number, size):
             yield slice(start, start + size)
-            self._forget()
+            self._release_pages()
 
-    def _forget(self) -> None:
-        """Count what was read no longer as this process's memory; the system may keep it."""
+    def _release_pages(self) -> None:
+        """Release the mapped pages, so that the process's memory does not grow with each read.
+
+        The page cache of the system may keep them.
+        """
         mapped = getattr(self.vectors, "_mmap", None)
         if mapped is not None:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def load(path: str | Path, kind: str) -> np.ndarray | Embeddings:
-    """Read what similarities come from.
+    """Read a similarity matrix or embeddings.
 
     Parameters
     ----------
     path
         A .npy file, `similarity_{metric}` or `embeddings_{metric}`.
     kind
-        `matrix`, `products` or `distances`.
+        `MATRIX`, `PRODUCTS` or `DISTANCES`.
 
     Returns
     -------
     numpy.ndarray or Embeddings
-        For `matrix`, `(images, images)` float32, memory-mapped: jobs that run side by side share
-        it.
+        The array is memory-mapped, so that jobs that run at the same time share its memory. A
+        matrix is float32 `(images, images)`.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
     """
     array = arrays.load_array(path, memory_map=True)
     return np.asarray(array) if kind == MATRIX else Embeddings(array, kind == DISTANCES)

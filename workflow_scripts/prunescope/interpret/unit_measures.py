@@ -1,4 +1,4 @@
-"""Measures beside the MIS, so that it does not stand alone. All are NumPy over whole networks.
+"""Measure the interpretability of units in other ways than by the MIS, and compare layers.
 
 Sources: monosemanticity, Pach et al., "Sparse Autoencoders Learn Monosemantic Features in
 Vision-Language Models", NeurIPS 2025; class selectivity, Morcos et al., "On the importance of
@@ -11,6 +11,7 @@ import numpy as np
 
 from prunescope.interpret.similarities import Embeddings
 
+# Units that are computed at a time, which limits the memory.
 UNITS_A_BLOCK = 1024
 
 
@@ -20,26 +21,26 @@ def monosemanticity(
     lowest: np.ndarray,
     similarity: np.ndarray | Embeddings,
 ) -> np.ndarray:
-    """How alike the images are that excite a unit: mean pairwise similarity, weighted.
+    """The weighted mean similarity of all pairs of a unit's strongest images.
 
-    The weight of a pair is the product of the two activations, scaled to 0..1 by the unit's
-    lowest and highest one.
+    The weight of a pair is the product of the two activations. Before, the activations of each
+    unit are scaled to 0..1 between its lowest and its highest activation.
 
     Parameters
     ----------
     strongest
-        `(units, k)` integer indices of each unit's strongest images.
+        Integer indices `(units, k)` of each unit's strongest images, strongest first.
     activations
-        `(units, k)` their activations, most extreme first.
+        Their activations `(units, k)`.
     lowest
-        `(units,)` the lowest activation of each unit over all images.
+        The lowest activation `(units,)` of each unit over all images.
     similarity
-        `(images, images)` float32, symmetric; or the embeddings of the images.
+        float32 `(images, images)`, symmetric; or the embeddings of the images.
 
     Returns
     -------
     numpy.ndarray
-        `(units,)` float64, in units of similarity; NaN for constant units.
+        float64 `(units,)`, in units of similarity; NaN for constant units.
     """
     base = lowest[:, None].astype(np.float64)
     span = activations[:, :1] - base
@@ -55,13 +56,13 @@ def monosemanticity(
 
 
 def _weighted_pairs(images: np.ndarray, weights: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """Sum of w_i w_j s_ij over all pairs of different images of a unit, `(units,)` float64."""
+    """As `Embeddings.weighted_pairs`, from a similarity matrix."""
     diagonal = np.diagonal(similarity).astype(np.float64)
     sums = np.empty(len(images))
     for start in range(0, len(images), UNITS_A_BLOCK):
         block = slice(start, start + UNITS_A_BLOCK)
         chosen, own = images[block], weights[block]
-        # A product of matrices over all images is much faster than gathering k x k pairs.
+        # A matrix product over all images is much faster than gathering k x k pairs.
         spread = np.zeros((len(chosen), len(similarity)), dtype=np.float32)
         np.put_along_axis(spread, chosen, own.astype(np.float32), axis=1)
         pairs = np.einsum("un,un->u", spread @ similarity, spread, dtype=np.float64)
@@ -70,27 +71,28 @@ def _weighted_pairs(images: np.ndarray, weights: np.ndarray, similarity: np.ndar
 
 
 def label_purity(strongest: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Share of the most frequent class among a unit's strongest images.
+    """The fraction of the most frequent class among a unit's strongest images.
 
-    As many of them are looked at as the smallest class has images (at most all of
-    `strongest`), so that a unit that answers to one class only can reach 1.
+    Only the first n images count, where n is the size of the smallest class (or k, if k is
+    smaller). So a unit that responds to a single class can reach 1, whatever the class.
 
     Parameters
     ----------
     strongest
-        `(units, k)` integer indices, most extreme first.
+        Integer indices `(units, k)`, most extreme first.
     labels
-        `(images,)` class of every probe image.
+        The class `(images,)` of every probe image.
 
     Returns
     -------
     numpy.ndarray
-        `(units,)` float64 in 0..1.
+        float64 `(units,)` in 0..1.
     """
     _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     top = strongest[:, : sizes.min()]
     ranked = np.sort(classes[top], axis=1)
-    # The longest run of equal classes: at each place, how far back the run began.
+    # After sorting, find the longest run of equal classes: at each place, the length of the run
+    # up to there.
     places = np.arange(ranked.shape[1])
     starts = np.where(np.diff(ranked, axis=1, prepend=-1) != 0, places, 0)
     runs = places - np.maximum.accumulate(starts, axis=1) + 1
@@ -98,27 +100,28 @@ def label_purity(strongest: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def class_selectivity(activations: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How much more a unit answers to its preferred class than to the others.
+    """The class selectivity index (m_max - m_rest) / (m_max + m_rest) of each unit.
 
-    (m_max - m_rest) / (m_max + m_rest) of the mean activations of classes, m_rest being the mean
-    over the other classes. The index is made for activations that are not negative: those of
-    each unit are counted from its lowest one (Morcos et al. 2018 take them after the ReLU).
+    m_max is the highest mean activation of a class, m_rest the mean over the means of the other
+    classes. The index is defined for activations that are not negative. So the lowest activation
+    of each unit is subtracted first (Morcos et al. 2018 use activations after the ReLU instead).
 
     Parameters
     ----------
     activations
-        `(images, units)` float32.
+        float32 `(images, units)`.
     labels
-        `(images,)` their classes.
+        The class `(images,)` of each of these images.
 
     Returns
     -------
     numpy.ndarray
-        `(units,)` float64 in 0..1; NaN for constant units.
+        float64 `(units,)` in 0..1; NaN for constant units.
     """
     _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     members = (classes == np.arange(len(sizes))[:, None]) / sizes[:, None]
-    # Counted from the minimum first: the mean of equal values would not be exactly theirs.
+    # Subtract the minimum before averaging: the mean of equal values may differ from them by
+    # rounding.
     means = members @ (activations - activations.min(axis=0)).astype(np.float64)
     highest = means.max(axis=0)
     rest = (means.sum(axis=0) - highest) / max(len(sizes) - 1, 1)
@@ -127,18 +130,19 @@ def class_selectivity(activations: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """Linear centred kernel alignment of two layers, with the unbiased estimator of HSIC.
+    """The linear centred kernel alignment of two layers, with the unbiased estimator of HSIC.
 
     Parameters
     ----------
     x, y
-        `(images, units)` activations on the same images, at least 4; widths may differ.
+        Activations `(images, units)` on the same images, at least 4. The numbers of units may
+        differ.
 
     Returns
     -------
     float
-        1 for layers that are equal up to rotation and scale, about 0 for unrelated ones
-        (unbiased, so it may be negative); NaN if a layer is constant.
+        1 for layers that are equal up to rotation and scale; about 0 for unrelated layers, and
+        possibly negative, because the estimator is unbiased; NaN if a layer is constant.
     """
     first, second = _gram(x), _gram(y)
     variances = _hsic(first, first) * _hsic(second, second)
@@ -153,7 +157,7 @@ def _gram(features: np.ndarray) -> np.ndarray:
 
 
 def _hsic(k: np.ndarray, m: np.ndarray) -> float:
-    """Unbiased HSIC of two Gram matrices with empty diagonals (Song et al. 2012, eq. 5)."""
+    """The unbiased HSIC of two Gram matrices with zero diagonals (Song et al. 2012, eq. 5)."""
     n = len(k)
     rows, columns = k.sum(axis=0), m.sum(axis=0)
     crossed = np.vdot(k, m) + rows.sum() * columns.sum() / ((n - 1) * (n - 2))

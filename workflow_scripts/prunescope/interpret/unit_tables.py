@@ -1,4 +1,4 @@
-"""The tables of units: exemplars, scores, measures, variants, ablation."""
+"""The tables of a network's units and layers: exemplars, scores, measures, variants, ablation."""
 
 import polars as pl
 

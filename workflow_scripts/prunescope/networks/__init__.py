@@ -1,1 +1,1 @@
-"""Networks: coordinates, files, modules."""
+"""The networks of a study: their coordinates, files, layers and torch modules."""

@@ -1,7 +1,8 @@
-"""What must be known of an architecture before its first network is built.
+"""The interface of an architecture, and how to load one by its name.
 
-Each file in `networks/architectures/` is an architecture of its name. Its facts can be read without
-torch, because the config is checked against them at every start.
+Each file in `networks/architectures/` is an architecture; the name of the file is the name in the
+config. Such a file must not import torch at its top: the config is checked against its constants
+at every start of the workflow.
 """
 
 from collections.abc import Mapping
@@ -17,27 +18,29 @@ ARCHITECTURES = "networks.architectures"
 
 
 class Architecture(Protocol):
-    """What a file in `networks/architectures/` holds.
+    """The constants and the function that a file in `networks/architectures/` must define.
 
     Attributes
     ----------
     LAYERS
-        Module names of the convolutions and fully connected layers, in forward order, those of
-        auxiliary heads last.
+        Module names of the convolutions and fully connected layers, in forward order. Layers of
+        auxiliary heads come last.
     AUXILIARY
-        What the names of the tensors of auxiliary heads begin with.
+        Prefixes of the names of all tensors of auxiliary heads.
     CLASSIFIER
         Name of the weight that has a row for each class.
     PARAMETERS
-        How many parameters a network for ImageNet has, without and with auxiliary heads.
+        Number of parameters of a network for ImageNet, without (False) and with (True)
+        auxiliary heads.
     UNITS
-        How many units of such a network are measured.
+        Number of measured units of a network for ImageNet.
     EPOCH_MINUTES
-        Minutes of one epoch of ImageNet on one RTX 2080 Ti.
+        Minutes of one training epoch of ImageNet on one RTX 2080 Ti.
     WEIGHTS
-        Published weights by name: their address, and whether they come with `transform_input`.
+        Published weights by name: their address, and whether they need `transform_input`.
     INPUT_MEAN, INPUT_STD
-        What `transform_input` takes images to be normalised with.
+        Mean and standard deviation per channel with which images must be normalised for a
+        network with `transform_input`.
     """
 
     LAYERS: tuple[str, ...]
@@ -51,17 +54,17 @@ class Architecture(Protocol):
     INPUT_STD: tuple[float, float, float]
 
     def build(self, description: Description) -> "nn.Module":
-        """A freshly initialised module, on the device and with the generator that torch has set."""
+        """A freshly initialised module, on torch's current device, seeded by torch's generator."""
         ...
 
 
 def load(name: str) -> Architecture:
-    """The architecture of that name.
+    """The architecture `name`.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no such architecture.
     """
     found: Architecture = plugins.load(ARCHITECTURES, name)
     return found

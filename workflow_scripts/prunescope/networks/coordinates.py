@@ -1,4 +1,4 @@
-"""What a network of a study is called: method, retraining, rate and seed."""
+"""The coordinates of a network in a study: method, retraining, rate and seed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,19 @@ NETWORK_FOLDER = "results/{study}/networks/{method}/{retraining}/rate{rate}/seed
 
 @dataclass(frozen=True)
 class Coordinates:
-    """A network of the study: one folder."""
+    """The coordinates of a network, which name its folder.
+
+    Attributes
+    ----------
+    method
+        `dense`, `untrained`, or a key of `pruning.methods` in the config.
+    retraining
+        `none`, or a key of `retraining` in the config.
+    rate
+        The pruning rate as in paths, such as `0.50`.
+    seed
+        The seed of the run.
+    """
 
     method: str
     retraining: str
@@ -18,17 +30,17 @@ class Coordinates:
 
     @property
     def is_dense(self) -> bool:
-        """Whether this is the dense network itself, not a control."""
+        """Whether this is the dense network itself, not a retrained control."""
         return (self.method, self.retraining) == (DENSE, NOT_RETRAINED)
 
 
 def coordinates_of(networks: Iterable[Coordinates]) -> list[dict[str, Any]]:
-    """Coordinates as plain values, for a script that reads one file of each network."""
+    """Coordinates as dictionaries, for the params of a rule that reads a file of each network."""
     return [vars(network) for network in networks]
 
 
 def format_rate(rate: float) -> str:
-    """A rate as it stands in paths: two decimals."""
+    """A rate as it is written in paths: with two decimals."""
     return f"{rate:.2f}"
 
 
@@ -54,5 +66,5 @@ RETRAINING_NAMES = {
 
 
 def human(name: str) -> str:
-    """A key of the config in words."""
+    """A key of the config with spaces instead of underscores."""
     return name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""A network as arrays, with a description of its layers and of the images it reads."""
+"""A network as NumPy arrays, and the description of its layers and of its input. No torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ class Layer:
     batch_norm
         Module name of the batch norm that follows, if there is one.
     auxiliary
-        Whether the layer belongs to an auxiliary head, which is no part of the measured network.
+        Whether the layer belongs to an auxiliary head. Such layers are not measured.
     """
 
     name: str
@@ -36,25 +36,41 @@ class Layer:
 
     @property
     def weight(self) -> str:
+        """Parameter name of the weight."""
         return f"{self.name}.weight"
 
     @property
     def bias(self) -> str:
+        """Parameter name of the bias; the layer may have none."""
         return f"{self.name}.bias"
 
     @property
     def units(self) -> int:
+        """Number of output channels or output features."""
         return self.shape[0]
 
 
 @dataclass(frozen=True)
 class Description:
-    """What must be known of a network to rebuild it and to feed it.
+    """All that is needed to rebuild a network and to preprocess its images.
 
-    `image_size` is in pixels; `mean` and `std` are per channel, for images scaled to 0..1.
-    `transform_input`: the network takes images normalised with ImageNet's mean and deviation and
-    normalises them to -1..1 itself, as torchvision's pretrained GoogLeNet does.
-    `auxiliary_heads`: it has auxiliary heads, which take part in training only.
+    Attributes
+    ----------
+    architecture
+        Name of a file in `networks/architectures/`.
+    classes
+        Number of classes.
+    image_size
+        Side of the images in pixels.
+    mean, std
+        Mean and standard deviation per channel, for images scaled to 0..1.
+    layers
+        Convolutions and fully connected layers in forward order, auxiliary heads last.
+    transform_input
+        Whether the network itself converts images that are normalised with ImageNet's mean and
+        standard deviation to -1..1, as torchvision's pretrained GoogLeNet does.
+    auxiliary_heads
+        Whether the network has auxiliary heads, which are used in training only.
     """
 
     architecture: str
@@ -68,20 +84,30 @@ class Description:
 
     @property
     def measured_layers(self) -> tuple[Layer, ...]:
-        """The layers of the network itself, auxiliary heads left out, in forward order."""
+        """All layers except those of auxiliary heads, in forward order."""
         return tuple(layer for layer in self.layers if not layer.auxiliary)
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network as arrays: `tensors` and `masks` by parameter name."""
+    """A network as arrays.
+
+    Attributes
+    ----------
+    description
+        Architecture, layers and preprocessing.
+    tensors
+        Parameters and buffers by their names in the state dict.
+    masks
+        Boolean arrays by parameter name, shaped like the parameter; True where it is kept.
+    """
 
     description: Description
     tensors: Mapping[str, np.ndarray]
     masks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def masked(self, masks: Mapping[str, np.ndarray]) -> "Network":
-        """Return the network with `masks` held and applied: what they exclude is zero."""
+        """A copy of the network that has `masks`, with all parameters outside them set to zero."""
         tensors = dict(self.tensors)
         for name, mask in masks.items():
             tensors[name] = np.where(mask, tensors[name], 0).astype(tensors[name].dtype)

@@ -1,4 +1,4 @@
-"""The device of a job, and the precision of what it computes there."""
+"""Choose the device of a job, and its settings for precision and reproducibility."""
 
 import os
 
@@ -6,18 +6,18 @@ import torch
 
 
 def choose() -> torch.device:
-    """The first GPU that CUDA shows to this process, else the CPU.
+    """The current GPU of CUDA, or the CPU if the process sees no GPU.
 
-    Computes in full float32 and by reproducible algorithms until `allow_tf32` says otherwise:
-    networks are measured as they were trained to be, not as a device finds fast. Operations that
-    have no reproducible form on the GPU warn and run.
+    Also sets torch to full float32 precision and reproducible algorithms, so that the results of
+    networks do not depend on the device's fast modes. `allow_tf32` may change the precision
+    later. An operation without a reproducible algorithm on the GPU runs and warns.
 
-    Hide a GPU with `CUDA_VISIBLE_DEVICES=`.
+    `CUDA_VISIBLE_DEVICES=` hides the GPUs.
     """
     allow_tf32(False)
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    # cuBLAS needs this setting to be reproducible; it reads it when it starts.
+    # cuBLAS reads this when it starts, and is reproducible only with this setting.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
@@ -25,9 +25,9 @@ def choose() -> torch.device:
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Whether GPUs may round the factors of float32 products to 10 bits (TensorFloat-32).
+    """Set whether GPUs may round the factors of float32 products to TensorFloat-32 (10 bits).
 
-    Set for matrix products and convolutions alike: torch's own defaults differ between the two.
+    Sets it for matrix products and for convolutions: torch's defaults differ between the two.
     """
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed

@@ -11,8 +11,15 @@ from prunescope.networks.description import Layer
 def find_layers(module: nn.Module, image_size: int) -> tuple[Layer, ...]:
     """List the convolutions and fully connected layers of `module`, in forward order.
 
-    Layers of auxiliary heads do not run in evaluation mode: they come last, and their output
-    size is (0, 0).
+    Layers of auxiliary heads do not run in evaluation mode. They come last, with an output size
+    of (0, 0).
+
+    Parameters
+    ----------
+    module
+        A module on the CPU.
+    image_size
+        Side of the images in pixels.
     """
     modules = {
         name: child
@@ -46,7 +53,7 @@ def find_layers(module: nn.Module, image_size: int) -> tuple[Layer, ...]:
 def _layer(
     name: str, module: nn.Conv2d | nn.Linear, size: tuple[int, int], names: set[str]
 ) -> Layer:
-    # In torchvision's BasicConv2d the convolution `conv` is followed by the batch norm `bn`.
+    # torchvision's BasicConv2d names its convolution `conv` and its batch norm `bn`.
     batch_norm = f"{name.removesuffix('conv')}bn" if name.endswith("conv") else ""
     return Layer(
         name=name,

@@ -1,10 +1,9 @@
-"""torchvision's GoogLeNet without the rest of torchvision.
+"""Import torchvision's GoogLeNet without the rest of torchvision, which is slow to import.
 
-`import torchvision` loads its detection operators, and with them torch's compiler: as much
-time again as `import torch` takes, in every job of the workflow. The file that defines
-GoogLeNet needs none of it. So the two packages above it are stood in for, while it is
-imported, by empty ones of the same path; they are gone afterwards, and a later
-`import torchvision` finds things as they always are.
+`import torchvision` loads its detection operators and, through them, torch's compiler. In every
+job this takes as long as `import torch` itself, and GoogLeNet needs none of it. While the file
+that defines GoogLeNet is imported, empty packages stand in for `torchvision` and
+`torchvision.models`. They are removed afterwards, so a later `import torchvision` works as usual.
 """
 
 import importlib
@@ -19,7 +18,7 @@ ROOT = "torchvision"
 
 
 def import_googlenet() -> types.ModuleType:
-    """Return the module `torchvision.models.googlenet`, as installed and unchanged."""
+    """The installed module `torchvision.models.googlenet`, unchanged."""
     if ROOT in sys.modules:
         return importlib.import_module("torchvision.models.googlenet")
     with _empty_packages():

@@ -1,4 +1,4 @@
-"""Build the networks of the study, and turn network files into modules and back."""
+"""Create torch modules, and convert between modules and `Network`s."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,9 +14,19 @@ from prunescope.networks.layers import find_layers
 
 
 def create(description: Description, seed: int) -> tuple[nn.Module, Description]:
-    """Build a freshly initialised network in channels-last layout.
+    """Build a freshly initialised module in channels-last layout, on the CPU.
 
-    Returns the module, and the description with its layers filled in.
+    Seeds torch's generators with `seed`.
+
+    Returns
+    -------
+    module, description
+        The module, and `description` with its layers filled in.
+
+    Raises
+    ------
+    InputError
+        The architecture is not known.
     """
     torch.manual_seed(seed)
     module = architecture.load(description.architecture).build(description)
@@ -26,12 +36,12 @@ def create(description: Description, seed: int) -> tuple[nn.Module, Description]
 
 
 def to_module(network: Network) -> nn.Module:
-    """Rebuild the module of a network, in evaluation mode and channels-last layout.
+    """The module of a network, in evaluation mode and channels-last layout, on the CPU.
 
     Raises
     ------
     InputError
-        The architecture that the file names is not known, or the tensors do not fit it.
+        The architecture of the network is not known, or the tensors do not fit it.
     """
     description = network.description
     built = architecture.load(description.architecture)
@@ -56,14 +66,14 @@ def _check_shapes(expected: Mapping[str, tuple[int, ...]], network: Network) -> 
         f"network file: its tensors are not those of a {network.description.architecture} with "
         f"{network.description.classes} classes. {len(different)} differ, the first is {first}: "
         f"shape {found.get(first, 'missing')} in the file, {expected.get(first, 'none')} expected. "
-        "Delete the file to have it made again."
+        "Delete the file and run snakemake again to rebuild it."
     )
 
 
 def to_network(
     module: nn.Module, description: Description, masks: Mapping[str, np.ndarray] | None = None
 ) -> Network:
-    """Copy a module's tensors into a `Network`."""
+    """Copy the tensors of a module, on any device, into a `Network`."""
     tensors = {
         name: tensor.detach().cpu().contiguous().numpy().copy()
         for name, tensor in module.state_dict().items()

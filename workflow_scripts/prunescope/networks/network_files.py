@@ -1,9 +1,10 @@
-"""Networks on disk: tensors, masks and a description, without torch.
+"""Read and write network files. They hold the tensors, masks and description of a network.
 
-A network file is safetensors. Parameters and buffers keep the names of the module's state
-dict; the mask of a parameter is stored under `mask:<name>` as booleans (True = kept). The
-metadata holds the description (architecture, classes, preprocessing, layers) and the
-provenance. Steps that only count or select weights read it without importing torch.
+A network file is a safetensors file. Parameters and buffers have the names of the module's state
+dict. The mask of a parameter is stored as booleans under `mask:<name>` (True = kept). The metadata
+holds the description (architecture, classes, preprocessing, layers) and the provenance.
+
+This module must not import torch, so that steps that only count or select weights start fast.
 """
 
 import json
@@ -22,17 +23,17 @@ MASK_PREFIX = "mask:"
 
 
 def save(network: Network, path: str | Path) -> None:
-    """Write a network file, whole or not at all."""
-    # `asarray`, not `ascontiguousarray`: that one gives scalars an axis.
+    """Write a network file atomically."""
+    # Not `ascontiguousarray`: it turns scalars into 1-D arrays.
     content = {name: np.asarray(tensor, order="C") for name, tensor in network.tensors.items()}
     content |= {
         MASK_PREFIX + name: np.asarray(mask, order="C") for name, mask in network.masks.items()
     }
-    # One metadata entry only: safetensors does not keep the order of several.
+    # A single metadata entry, because safetensors writes several in any order.
     header = {"network": asdict(network.description), "provenance": provenance.current()}
     metadata = {provenance.KEY: json.dumps(header, sort_keys=True)}
     with whole_files.atomic(path) as temporary:
-        # Not `save_file`: it replaces the file by one that only its owner may read.
+        # Not `save_file`: it would create a file that only its owner may read.
         temporary.write_bytes(to_bytes(content, metadata))
 
 
@@ -64,7 +65,7 @@ def load(path: str | Path) -> Network:
 
 
 def read_provenance(path: str | Path) -> dict:
-    """Where a network file comes from; empty if it does not say.
+    """The provenance in a network file; empty if it has none.
 
     Raises
     ------

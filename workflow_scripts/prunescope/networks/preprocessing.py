@@ -1,4 +1,4 @@
-"""From packed uint8 images to the tensor that a network reads."""
+"""Convert packed uint8 images to the input tensor of a network."""
 
 import numpy as np
 import torch
@@ -11,14 +11,17 @@ def to_input(
     description: Description,
     device: torch.device | None = None,
 ) -> torch.Tensor:
-    """Scale uint8 `(images, 3, height, width)` to 0..1, normalise per channel.
+    """Scale uint8 images `(images, 3, height, width)` to 0..1 and normalise each channel.
 
-    Returns a float32 tensor of the same shape on `device` (None: the CPU) in channels-last
-    layout, which the convolutions of CPUs and GPUs prefer.
+    Returns
+    -------
+    torch.Tensor
+        float32 of the same shape on `device` (None: the CPU), in channels-last layout, in which
+        convolutions are faster.
     """
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(np.ascontiguousarray(images))
-    # Moved as bytes, a quarter of what floats would take.
+    # Move the images before the conversion: bytes take a quarter of the space of float32.
     pixels = images.to(device, non_blocking=True)
     mean = torch.tensor(description.mean, device=device).reshape(1, -1, 1, 1)
     std = torch.tensor(description.std, device=device).reshape(1, -1, 1, 1)

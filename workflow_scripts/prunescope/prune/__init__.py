@@ -1,1 +1,1 @@
-"""Which weights go."""
+"""Pruning: methods, criteria, rates and schedules."""

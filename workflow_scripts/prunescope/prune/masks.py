@@ -1,14 +1,17 @@
-"""Which weights go: granularity x scope x criterion -> masks.
+"""Compute the masks of a pruning method, which say which parameters are pruned.
 
-A pruning method is three independent choices. *Granularity* says what is removed as one piece
-(a weight, a filter, an input channel, a kernel), *scope* what is ranked together (all layers,
-or each layer by itself), *criterion* how the pieces are ranked. Adding a criterion is one file in
-`prune/criteria/`; adding a method is a line of the config.
+A pruning method is three independent choices:
 
-Counts are exact. Of n pieces, `round(rate * n)` go (halves to even, as `torch.nn.utils.prune`
-does), except input channels, of which `int(rate * n)` go (as in von Rad & Seuffert,
-arXiv 2409.19727). **Ties**: among pieces of equal rank the one that comes first goes first, in
-the order of the layers and, within a layer, in the order of the weight's flattened pieces.
+- *granularity*: what is pruned as one piece (a weight, a filter, an input channel, a kernel);
+- *scope*: which pieces are ranked together (those of all layers, or those of each layer);
+- *criterion*: how the pieces are ranked.
+
+A new criterion is a file in `prune/criteria/`. A new method is a line in the config.
+
+The number of pruned pieces is exact. Of n pieces, `round(rate * n)` are pruned (halves are rounded
+to even, as in `torch.nn.utils.prune`). Of n input channels, `int(rate * n)` are pruned (as in
+von Rad & Seuffert, arXiv 2409.19727). **Ties**: of pieces with equal rank, the first is pruned
+first, in the order of the layers and, within a layer, of the flattened pieces.
 """
 
 import zlib
@@ -25,16 +28,21 @@ from prunescope.prune.pieces import GRANULARITIES, Pieces
 
 @dataclass(frozen=True)
 class PruningMethod:
-    """A pruning method.
+    """The settings of a pruning method.
 
     Attributes
     ----------
-    granularity, scope, criterion
-        Keys of `pieces.GRANULARITIES`, one of `pieces.SCOPES`, a file in `prune/criteria/`.
+    granularity
+        A key of `pieces.GRANULARITIES`.
+    scope
+        One of `pieces.SCOPES`.
+    criterion
+        Name of a file in `prune/criteria/`.
     layers
-        Kinds of layers that are pruned.
+        Kinds of layers that are pruned: `conv2d`, `linear`.
     biases
-        Whether biases are ranked and pruned along with the weights (granularity `weight` only).
+        Whether biases are ranked and pruned together with the weights (only for granularity
+        `weight`).
     """
 
     granularity: str
@@ -53,37 +61,38 @@ def make_masks(
     batch_norm: str = "pruned",
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Choose what to prune.
+    """Compute the masks of a network at a pruning rate.
 
     Parameters
     ----------
     network
-        The network to prune. What its masks already exclude stays excluded and counts towards
-        the rate, so that an iterative schedule reaches each rate exactly.
+        The network to prune. Parameters that its masks already exclude stay excluded and count
+        towards the rate. So an iterative schedule reaches each rate exactly.
     settings
-        The method.
+        The pruning method.
     rate
-        Fraction of the pieces to prune, of the original network, in (0, 1).
+        Fraction of the original network's pieces that are pruned, in (0, 1).
     exclude
-        Names of layers that are left alone.
+        Names of layers that are not pruned.
     batch_norm
-        `pruned`: the batch-norm channel of a pruned filter goes with it, so that the unit
-        emits exactly zero. `kept`: it stays, as in the paper, and emits a constant.
+        `pruned`: the batch-norm channel of a pruned filter is pruned too, so that the unit's
+        output is exactly zero. `kept`: it is not pruned, as in the paper, so that the output is
+        a constant.
     seed
-        Seeds the `random` criterion. Scores depend on the seed and the layer, not on the rate,
-        so that the masks of rising rates are nested.
+        Seeds the criterion `random`. The random ranks depend on the seed and the parameter, not
+        on the rate, so that the masks of rising rates are nested.
 
     Returns
     -------
     dict
         Boolean masks by parameter name, True where the parameter is kept. Every layer that the
-        method considers has one.
+        method may prune has a mask.
 
     Raises
     ------
     InputError
-        The rate lies outside (0, 1), the method fits no layer, or everything that is ranked
-        together (a layer, or all layers under the global scope) would go.
+        The rate is outside (0, 1), no layer is left to prune, or all pieces that are ranked
+        together (those of a layer, or of all layers) would be pruned.
     """
     if not 0 < rate < 1:
         raise InputError(f"pruning rate {rate}: must lie between 0 and 1, both excluded.")
@@ -101,7 +110,7 @@ def make_masks(
 
 
 def count(rate: float, pieces: int, granularity: str) -> int:
-    """How many of `pieces` pieces go at `rate`."""
+    """The number of pieces, of `pieces` in total, that are pruned at `rate`."""
     return int(rate * pieces) if granularity == "input_channel" else round(rate * pieces)
 
 
@@ -155,7 +164,10 @@ def _prune_lowest(group: list[Pieces], rate: float, granularity: str) -> dict[st
 
 
 def lowest(scores: np.ndarray, number: int) -> np.ndarray:
-    """Indices of the `number` lowest of the 1-D `scores`; of equal ones, the first."""
+    """Indices of the `number` lowest scores, unsorted.
+
+    `scores` is 1-D. Of equal scores, the first ones are taken.
+    """
     if number == 0:
         return np.empty(0, dtype=np.intp)
     threshold = np.partition(scores, number - 1)[number - 1]
@@ -167,7 +179,7 @@ def lowest(scores: np.ndarray, number: int) -> np.ndarray:
 def _follow_filters(
     network: Network, layer: Layer, mask: np.ndarray, batch_norm: str
 ) -> dict[str, np.ndarray]:
-    """Masks of the parameters that have one entry for each filter of `layer`."""
+    """Masks of the bias and the batch norm of `layer`, from the mask of its filters."""
     kept = np.any(mask.reshape(len(mask), -1), axis=1)
     names = [layer.bias]
     if layer.batch_norm and batch_norm == "pruned":

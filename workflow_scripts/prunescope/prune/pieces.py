@@ -1,4 +1,4 @@
-"""The pieces of a network that pruning removes: granularity and scope, and how they are ranked."""
+"""The pieces that a granularity divides a parameter into, and the interface of a criterion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from prunescope.foundation import plugins
 
-# The axes of a weight (out, in, height, width) that one piece spans.
+# By granularity: the axes of a weight (out, in, height, width) that one piece spans.
 GRANULARITIES: Mapping[str, tuple[int, ...]] = {
     "weight": (),
     "filter": (1, 2, 3),
@@ -17,45 +17,45 @@ GRANULARITIES: Mapping[str, tuple[int, ...]] = {
 }
 SCOPES = ("global", "layer")
 
-# Each file in this folder is a criterion of its name.
+# Each file in this folder is a criterion.
 CRITERIA = "prune.criteria"
 
 
 class Criterion(Protocol):
-    """What a file in `prune/criteria/` holds."""
+    """The function that a file in `prune/criteria/` must define."""
 
     def rank(
         self, weight: np.ndarray, axes: tuple[int, ...], rng: np.random.Generator
     ) -> np.ndarray:
-        """Rank the pieces of one parameter; the lowest go first.
+        """Rank the pieces of one parameter. The lowest ranks are pruned first.
 
-        Ranks must be means over a piece, not sums: under the scope `global`, pieces of different
-        size are compared.
+        Ranks must be means over a piece, not sums, because the scope `global` compares pieces of
+        different sizes.
 
         Parameters
         ----------
         weight
-            float32 `(out, in, height, width)` or `(out, in)` of a weight, `(out,)` of a bias.
+            float32, a weight `(out, in, height, width)` or `(out, in)`, or a bias `(out,)`.
         axes
-            The axes that one piece spans. The ranks have the others.
+            The axes that one piece spans.
         rng
-            Where all chance comes from; seeded by the network's seed and the parameter's name.
+            Source of all randomness, seeded by the network's seed and the parameter's name.
 
         Returns
         -------
         numpy.ndarray
-            float64, the shape of `weight` without `axes`.
+            float64, with the shape of `weight` without `axes`.
         """
         ...
 
 
 def load_criterion(name: str) -> Criterion:
-    """The criterion of that name.
+    """The criterion `name`.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no such criterion.
     """
     found: Criterion = plugins.load(CRITERIA, name)
     return found
@@ -63,7 +63,19 @@ def load_criterion(name: str) -> Criterion:
 
 @dataclass(frozen=True)
 class Pieces:
-    """The pieces of one parameter: their scores, and how their mask spreads over the parameter."""
+    """The pieces of one parameter.
+
+    Attributes
+    ----------
+    name
+        Name of the parameter.
+    scores
+        float64, the rank of each piece, as a criterion returns them.
+    shape
+        Shape of the parameter.
+    axes
+        The axes that one piece spans.
+    """
 
     name: str
     scores: np.ndarray
@@ -71,5 +83,6 @@ class Pieces:
     axes: tuple[int, ...]
 
     def mask(self, kept: np.ndarray) -> np.ndarray:
+        """The mask of the parameter, from a flat boolean array that says which pieces are kept."""
         spread = np.expand_dims(kept.reshape(self.scores.shape), self.axes)
         return np.broadcast_to(spread, self.shape).copy()

@@ -1,6 +1,7 @@
-"""Which network is pruned at a rate, and how much of it goes.
+"""The interface of a pruning schedule, and how to load one by its name.
 
-Each file in `prune/schedules/` is a schedule of its name.
+A schedule says which network is pruned at a rate, and how much of it. Each file in
+`prune/schedules/` is a schedule.
 """
 
 from collections.abc import Sequence
@@ -12,30 +13,31 @@ SCHEDULES = "prune.schedules"
 
 
 class Schedule(Protocol):
-    """What a file in `prune/schedules/` holds."""
+    """The functions that a file in `prune/schedules/` must define."""
 
     def start(self, lower: Sequence[str]) -> str | None:
-        """The rate of the network that is pruned, one of `lower`; None for the dense network.
+        """The rate of the network that is pruned; None for the dense network.
 
-        `lower` are the method's rates below the one that is asked for, rising, as in paths.
+        `lower` are the method's rates below the requested one, rising, as written in paths. The
+        result is one of them.
         """
         ...
 
     def fraction(self, rate: float, lower: Sequence[float]) -> float:
-        """The fraction of the original network's pieces that are gone after pruning, in (0, 1).
+        """The fraction of the original network's pieces that are pruned in total, in (0, 1).
 
-        `rate` is the one that is asked for, `lower` are those below it, rising.
+        `rate` is the requested rate, `lower` are the method's rates below it, rising.
         """
         ...
 
 
 def load(name: str) -> Schedule:
-    """The schedule of that name.
+    """The schedule `name`.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no such schedule.
     """
     found: Schedule = plugins.load(SCHEDULES, name)
     return found

@@ -1,1 +1,1 @@
-"""Training and retraining."""
+"""Training, retraining and recalibration of networks."""

@@ -1,4 +1,4 @@
-"""The table of a training: one row for each epoch."""
+"""The table of the training history: a row for each epoch."""
 
 import polars as pl
 

@@ -1,8 +1,8 @@
-"""Training with several processes on one machine, a GPU each.
+"""Train with several processes on one machine, with a GPU for each.
 
-The job's own process is the first of them and alone writes files. All hold the same network,
-see different parts of each batch, average their gradients, and share the statistics of batch
-norm, so that a batch divided among them is the batch of one process.
+The process of the job is the first one, and the only one that writes files. All processes hold the
+same network and see different parts of each batch. They average their gradients and share the
+statistics of batch norm, so that the result is that of one process with the whole batch.
 """
 
 import signal
@@ -22,7 +22,17 @@ from prunescope.foundation.errors import StoppedError
 
 @dataclass(frozen=True)
 class World:
-    """This process among the `size` that train together; `control` passes messages on the CPU."""
+    """The place of this process among the processes that train together.
+
+    Attributes
+    ----------
+    rank
+        Number of this process, from 0.
+    size
+        Number of processes.
+    control
+        torch's process group for messages on the CPU; None for a single process.
+    """
 
     rank: int = 0
     size: int = 1
@@ -30,18 +40,19 @@ class World:
 
     @property
     def leads(self) -> bool:
+        """Whether this is the first process."""
         return self.rank == 0
 
     def decide(self, order: int) -> int:
-        """What the first process says, for all."""
+        """Return the `order` of the first process in all processes."""
         if self.size == 1:
             return order
-        said = torch.tensor([order])
-        distributed.broadcast(said, src=0, group=self.control)
-        return int(said)
+        shared = torch.tensor([order])
+        distributed.broadcast(shared, src=0, group=self.control)
+        return int(shared)
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all processes by rank."""
+        """The values of all processes, in the order of their ranks."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -56,21 +67,38 @@ ALONE = World()
 def together(
     processes: int, device: torch.device, work: Callable[..., None], *arguments: Any
 ) -> Iterator[World]:
-    """Open a group of `processes`, of which this process is the first.
+    """Start a group of `processes`, of which this process is the first.
 
-    The others, made anew, each call `work(world, device, *arguments)`; all must then take part in
-    the same exchanges. They end with this process, however it ends.
+    The other processes are started here, and each calls `work(world, device, *arguments)`. All
+    processes must then call the same collective operations in the same order. When the block
+    ends, the other processes are ended, whether or not it failed.
+
+    Parameters
+    ----------
+    processes
+        Number of processes, including this one.
+    device
+        The device of this process. On GPUs, the process of rank n uses GPU n.
+    work
+        The function of the other processes; it must be picklable.
+    arguments
+        Further arguments of `work`; they must be picklable.
+
+    Yields
+    ------
+    World
+        The place of this process.
 
     Raises
     ------
     torch.multiprocessing.ProcessRaisedException
-        One of the others failed.
+        One of the other processes failed.
     """
     if processes == 1:
         yield ALONE
         return
     with tempfile.TemporaryDirectory(prefix="prunescope-group-") as folder:
-        meeting = f"file://{Path(folder) / 'meeting'}"
+        meeting = f"file://{Path(folder) / 'meeting'}"  # how the processes find each other
         threads = max(1, torch.get_num_threads() // processes)
         others = torch.multiprocessing.spawn(
             _work_as_other,
@@ -83,7 +111,8 @@ def together(
                 yield world
             others.join()
         except RuntimeError:
-            # When another process fails, this one only loses its connection: tell the cause.
+            # If another process failed, this one only sees a lost connection. `join` raises the
+            # error of the other process.
             others.join(timeout=5)
             raise
         finally:
@@ -100,13 +129,13 @@ def _work_as_other(
     work: Callable[..., None],
     arguments: tuple,
 ) -> None:
-    # A scheduler signals every process; the first one decides when to stop, and says so.
-    for asking in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asking, signal.SIG_IGN)
+    # A scheduler signals every process, but the first process decides when all of them stop.
+    for number_of_signal in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number_of_signal, signal.SIG_IGN)
     rank = number + 1
     device = torch.device(kind, rank) if kind == "cuda" else torch.device(kind)
     torch.set_num_threads(threads)
-    # What stops all of them is told by the first.
+    # The first process reports why all of them stop.
     with suppress(StoppedError), _group(rank, processes, device, meeting) as world:
         work(world, device, *arguments)
 
@@ -124,9 +153,10 @@ def _group(rank: int, size: int, device: torch.device, meeting: str) -> Iterator
 
 
 def share(module: nn.Module, world: World, device: torch.device) -> nn.Module:
-    """Wrap `module` so that its gradients are averaged and its batch norms see the whole batch.
+    """Wrap `module`, so that gradients are averaged and batch norms use the whole batch.
 
-    The module's batch norms are replaced in place; its parameters stay the same objects.
+    With a single process, the module is returned as it is. Otherwise its batch norms are replaced
+    in place; its parameters stay the same objects.
     """
     if world.size == 1:
         return module
@@ -137,7 +167,7 @@ def share(module: nn.Module, world: World, device: torch.device) -> nn.Module:
     return DistributedDataParallel(
         module,
         device_ids=[device] if device.type == "cuda" else None,
-        # Shared batch norms keep the buffers equal.
+        # Shared batch norms already keep the buffers equal.
         forward_sync_buffers=False,
     )
 
@@ -149,7 +179,7 @@ def _share_batch_norms(module: nn.Module) -> None:
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the images of all processes: torch's `SyncBatchNorm` refuses the CPU."""
+    """Batch norm over the images of all processes. torch's `SyncBatchNorm` needs a GPU."""
 
     momentum: float
     running_mean: torch.Tensor
@@ -172,7 +202,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes, through which gradients flow back to each."""
+    """The differentiable sum over all processes."""
 
     @staticmethod
     def forward(_context: Any, values: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Measure the batch-norm statistics of a network anew; its weights stay as they are."""
+"""Recalibrate a network: measure its batch-norm statistics again, without changing its weights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from prunescope.train.images.batches import TrainImages
 
 @dataclass(frozen=True)
 class RecalibrationSettings:
-    """On what the statistics are measured.
+    """The settings of a recalibration.
 
     Attributes
     ----------
     images
-        Images that are drawn from the train split, a multiple of `batch`.
+        Number of images that are drawn from the train split, a multiple of `batch`.
     batch
-        Images in one forward pass. The variance is that within a batch.
+        Number of images in one forward pass. Variances are computed within a batch.
     """
 
     images: int
@@ -40,18 +40,31 @@ def recalibrate(
 ) -> None:
     """Replace the running mean and variance of every batch norm of `module`, in place.
 
-    Pruning shifts what a batch norm receives, while its statistics still describe the dense
-    network. Here they are forgotten, and become plain averages over batches: of the means, and
-    of the unbiased variances. Nothing is learned, no weight changes, no image is augmented.
-    As in training, a layer receives what the layers before make of the batch with the batch's
-    own statistics. The images depend on the seed only: all networks of a seed see the same.
+    Pruning changes the inputs of a batch norm, but its statistics still describe the dense
+    network. Here they are reset and then set to plain averages over the batches: of the means, and
+    of the unbiased variances. As in training, each batch is normalised with its own statistics on
+    the way through the network. No weight changes, and no image is augmented. The drawn images
+    depend only on the seed, so all networks of a seed use the same images.
+
+    Source: Li et al., "EagleEye", ECCV 2020 ("adaptive batch normalization").
+
+    Parameters
+    ----------
+    module
+        The network, on any device. It is in evaluation mode afterwards.
+    description
+        The network's preprocessing.
+    images
+        The train images.
+    settings
+        How many images, and in which batches.
+    seed
+        Seeds the draw of the images.
 
     Raises
     ------
     InputError
-        The split has fewer images than asked for.
-
-    Source: Li et al., "EagleEye", ECCV 2020 ("adaptive batch normalization").
+        The train split has fewer images than `settings.images`.
     """
     if settings.images > len(images):
         raise InputError(
@@ -71,7 +84,7 @@ def _inputs(
     description: Description,
     device: torch.device,
 ) -> Iterator[torch.Tensor]:
-    rng = np.random.default_rng()  # asked for, not used: nothing is augmented
+    rng = np.random.default_rng()  # required by `read`, but unused without augmentation
     for start in range(0, len(indices), size):
         batch = images.read(indices[start : start + size], (), rng)
         yield to_input(batch.images, description, device)

@@ -1,12 +1,12 @@
-"""Side checkpoints: the state of a training that was cut off, to go on from.
+"""Save the state of a training, so that an interrupted training can continue.
 
-They lie beside the network under names of their own, since Snakemake removes the outputs of a
-failed job. A file holds tensors and values, no code. It is named after a fingerprint of what
-the training depends on, so that the state of another recipe is never mistaken for this one's
-and is still there when that recipe comes back. The file before the last one is kept too: a
-write that was cut off, or a damaged disk, costs a few minutes, not the training.
+A saved state is a safetensors file beside the network file. It is not an output of the rule,
+because Snakemake removes the outputs of a failed job. The name of the file contains a fingerprint
+of everything that the training depends on. So a training never continues from the state of another
+recipe, and this state is still there if the other recipe is used again. The previous saved state is
+kept too: if the last one is damaged, only a few minutes of training are lost.
 
-A lease beside it names the job that trains (`prunescope.lease`).
+A lease beside the saved state names the job that trains (`prunescope.foundation.lease`).
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from prunescope.foundation.lease import Lease
 log = logging.getLogger("prunescope")
 
 KEY = "training"
-# Of large arrays only the ends are hashed.
+# Of larger files, only the first and the last `END` bytes are hashed.
 WHOLE_BELOW = 2**28
 END = 2**20
 
@@ -38,7 +38,7 @@ Values = Mapping[str, Any]
 
 
 def fingerprint_of(path: str | Path) -> str:
-    """SHA-256 of a file's content; of files above 256 MiB, of their size and both ends."""
+    """SHA-256 of a file's size and content; for 256 MiB and more, of its size and both ends."""
     size = Path(path).stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with Path(path).open("rb") as file:
@@ -53,18 +53,19 @@ def fingerprint_of(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class SavedState:
-    """Where the state of one training is kept.
+    """The files with the saved state of one training.
 
     Attributes
     ----------
     folder
         The network's folder.
     settings
-        What the training depends on besides its inputs: code, recipe, seed and so on, as JSON.
+        All that the training depends on except its inputs (code, recipe, seed and so on), as
+        values for JSON.
     inputs
-        The files it reads.
+        The files that the training reads.
     every_seconds
-        How often it is saved.
+        Seconds between two saves.
     """
 
     folder: Path
@@ -74,7 +75,7 @@ class SavedState:
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """A digest of each setting and of each input, by name."""
+        """SHA-256 of each setting by its name, and of each input by its path."""
         settings = {
             name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
             for name, value in self.settings.items()
@@ -83,7 +84,7 @@ class SavedState:
 
     @cached_property
     def path(self) -> Path:
-        """The file of this training, `training.<fingerprint>.safetensors`."""
+        """The file with the last saved state, `training.<fingerprint>.safetensors`."""
         text = json.dumps(self.fingerprint, sort_keys=True)
         return (
             self.folder / f"training.{hashlib.sha256(text.encode()).hexdigest()[:12]}.safetensors"
@@ -91,36 +92,49 @@ class SavedState:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a state of this training."""
+        """Whether there is a saved state of this training."""
         return self.path.exists()
 
     @property
     def previous(self) -> Path:
-        """The file before the last one."""
+        """The file with the previous saved state."""
         return self.path.with_suffix(".previous.safetensors")
 
     @cached_property
     def lease(self) -> Lease:
-        """Names the job that trains the network."""
+        """The lease that names the job that trains the network."""
         return Lease(self.folder / "training.lease")
 
     def save(self, tensors: Tensors, values: Values) -> None:
-        """Write the state, whole or not at all; the last one becomes the one before."""
+        """Save a state atomically. The last saved state becomes the previous one.
+
+        Parameters
+        ----------
+        tensors
+            Arrays by name.
+        values
+            Values for JSON.
+        """
         header: dict[str, Any] = {"fingerprint": self.fingerprint, "values": values}
         header["digest"] = _digest(tensors, header)
         content = to_bytes(dict(tensors), {KEY: json.dumps(header, sort_keys=True)})
         with whole_files.atomic(self.path) as temporary:
             temporary.write_bytes(content)
-            # Now, not after the move, so that the time without a last state is short.
+            # Flush before the last state is renamed, so that the time without one is short.
             whole_files.flush(temporary)
-            # A late owner may move it at the same moment.
+            # A superseded job may rename the file at the same moment.
             with contextlib.suppress(FileNotFoundError):
                 self.path.replace(self.previous)
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Read the last state that is whole and belongs to this training, if there is one.
+        """Read the last intact state of this training.
 
-        Whatever is not used is logged with the reason.
+        States that are not used are logged with the reason.
+
+        Returns
+        -------
+        tuple or None
+            The tensors and values as given to `save`; None if there is no usable state.
         """
         found = sorted(self.folder.glob("training.*.safetensors"))
         for path in found:
@@ -136,22 +150,22 @@ class SavedState:
         return None
 
     def remove(self) -> None:
-        """Delete the states of this network's trainings and the lease: it is finished."""
+        """Delete the lease and all saved states of this network, after its training has ended."""
         self.lease.release()
-        # What begins with a dot was being written when a job was killed.
+        # Names that begin with a dot are temporary files of killed jobs.
         for name in ("training.*.safetensors", ".training.*"):
             for path in self.folder.glob(name):
                 path.unlink(missing_ok=True)
 
     def stop_if_late(self) -> None:
-        """Stop this job if another one trains the network, or has.
+        """Stop this job if another job trains the network or has trained it.
 
-        If that one has finished, a state that this job was writing meanwhile is of no use.
+        If the other job has finished, the states that this job has saved since are deleted.
 
         Raises
         ------
         SupersededError
-            One does, or has.
+            Another job trains the network or has trained it.
         """
         if not self.lease.path.exists():
             for path in (self.path, self.previous):

@@ -1,4 +1,9 @@
-"""Train a network by a recipe while its masks are held."""
+"""Train a network by a recipe, and hold its pruned parameters at zero.
+
+Take care: an interrupted training that continues must end with the same bits as an uninterrupted
+one. So everything that affects the result must be part of the saved state (`_Session._save` and
+`_Session.resume`), or depend only on the task, the epoch and the step.
+"""
 
 import math
 import time
@@ -31,34 +36,37 @@ from prunescope.train.saved_state import SavedState
 
 Row = dict[str, float | int | None]
 
+# Orders of the first process to all processes after a step. LEAVE: another job has taken over.
 GO_ON, SAVE, STOP, LEAVE = range(4)
-# How often a training looks whether another job has taken over.
+# Seconds between two checks whether another job has taken over the training.
 LOOK_SECONDS = 10.0
 CPU = torch.device("cpu")
 
 
 def never() -> bool:
-    """Nobody asks training to stop."""
+    """Never ask a training to stop."""
     return False
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where and how a training runs; nothing of it changes the result on one kind of device.
+    """Where and how a training runs.
+
+    The result depends on the type of the device and on the number of processes, not on the rest.
 
     Attributes
     ----------
     device
-        Where the module is.
+        The device of the module.
     workers
-        Processes that read images ahead; 0 reads them in between.
+        Number of worker processes that read images ahead of time; 0 reads them in this process.
     world
-        The processes that train together. Batches divided among several differ from whole ones
-        in the order of sums, in augmentation and in dropout.
+        The processes that train together. If they share a batch, the order of sums, the
+        augmentation and the dropout differ from those of a single process.
     saved_state
-        Where the state is saved from time to time, if it is.
+        Where the state is saved; None saves nothing.
     stop
-        Asked after every step; True saves the state and ends the training.
+        Called after every step. If it returns True, the state is saved and the training ends.
     """
 
     device: torch.device = CPU
@@ -70,22 +78,22 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be trained: the same task gives the same network.
+    """A training task. The same task gives the same network.
 
     Attributes
     ----------
     network
-        The network at the start; its parameters are float32. Its masks are held.
+        The network at the start, with float32 parameters and its masks.
     training
         The train images.
     validation
-        The validation images. Only the first of several processes needs them.
+        The validation images. Only the first process needs them; None in the others.
     recipe
-        How to train.
+        The recipe.
     seed
-        Seeds the order of the images, augmentation and dropout.
+        Seeds the order of the images, the augmentation and the dropout.
     enforce_masks
-        Whether masks are held; otherwise what they exclude may regrow.
+        Whether pruned parameters are held at zero. Otherwise they may regrow.
     """
 
     network: Network
@@ -97,39 +105,41 @@ class Task:
 
 
 def train(module: nn.Module, task: Task, surroundings: Surroundings | None = None) -> Iterator[Row]:
-    """Train `module`, which was made of `task.network`, in place.
+    """Train `module`, which must have the tensors of `task.network`, in place.
 
-    After every step what the masks exclude is set to zero again, so that neither gradients nor
-    momentum nor weight decay bring it back; with `enforce_masks=False` it may regrow, as in
-    von Rad & Seuffert (arXiv 2409.19727). The masks' sparsity is measured after each epoch.
+    After every step, pruned parameters are set to zero again, because gradients, momentum and
+    weight decay may change them. With `enforce_masks=False` they may regrow, as in von Rad &
+    Seuffert (arXiv 2409.19727). The sparsity of the masked parameters is measured after each epoch.
 
-    Auxiliary heads take part by their loss alone. Where `surroundings.saved_state` holds the state
-    of the same training, it goes on from there, and ends with the same bits as if it had not been
-    interrupted (on the CPU).
+    Auxiliary heads contribute only their loss. If `surroundings.saved_state` holds a
+    state of the same training, the training continues from it. On the CPU, the result then has the
+    same bits as without the interruption.
 
     Parameters
     ----------
     module
         The network as a module, on `surroundings.device`.
     task
-        What to train.
+        The training task.
     surroundings
-        Device, workers, processes; None is one process on the CPU.
+        Device, workers and processes; None means one process on the CPU.
 
     Yields
     ------
     dict
-        A row of `history_table.HISTORY` before training and after each epoch. Rows of epochs that
-        an interrupted run finished come first.
+        A row of `history_table.HISTORY` before training and after each epoch. If the training
+        continues, the rows of the finished epochs come first.
 
     Raises
     ------
     RegrowthError
-        An enforced mask was not held.
+        Pruned parameters are not zero although the masks are enforced.
     InputError
-        The recipe does not fit the split, or the loss is not finite.
+        The recipe does not fit the train split, or the loss is not finite.
     StoppedError
-        `surroundings.stop` asked for it; the state is saved if there is a place for it.
+        `surroundings.stop` returned True. The state is saved if there is a `saved_state`.
+    SupersededError
+        Another job trains the network.
     """
     session = _Session(module, task, surroundings or Surroundings())
     session.resume()
@@ -143,7 +153,7 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
 
 
 class _Session:
-    """A training under way: its task, and how far it has come."""
+    """A running training: its task and its progress."""
 
     def __init__(self, module: nn.Module, task: Task, surroundings: Surroundings) -> None:
         self.module, self.task, self.recipe = module, task, task.recipe
@@ -176,17 +186,17 @@ class _Session:
 
     @property
     def epoch(self) -> int:
-        """How many epochs are finished."""
+        """The number of finished epochs."""
         return len(self.rows) - 1
 
     def _clear_sums(self) -> None:
-        # On the device: reading a value there would make every step wait.
+        # The sums stay on the device, because every step would wait for a copy to the CPU.
         device = self.around.device
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.hits = torch.zeros((), dtype=torch.int64, device=device)
 
     def train_epoch(self) -> None:
-        """Train to the end of the epoch; add its row."""
+        """Train to the end of the epoch, and add its row to the history."""
         epoch = self.epoch + 1
         steps = self.plan.steps_by_epoch[epoch - 1]
         self.module.train()
@@ -204,7 +214,7 @@ class _Session:
         self._clear_sums()
 
     def _batches(self, epoch: int, steps: int) -> Iterator[Batch]:
-        """The parts of the epoch's batches that this process reads, from the next step on."""
+        """The parts of the epoch that this process reads, from the next step on."""
         rng = np.random.default_rng(np.random.SeedSequence(self.task.seed, spawn_key=(epoch,)))
         drawn = rng.permutation(self.plan.images)[: steps * self.plan.batch]
         first = self.world.rank * self.recipe.accumulate
@@ -231,7 +241,7 @@ class _Session:
         return self.recipe.lr * SCHEDULES[self.recipe.schedule](self.recipe, self.plan, step)
 
     def _averaging(self, last: bool) -> Any:
-        """Gradients are averaged over the processes once a step, not for each part."""
+        """A context that averages gradients over the processes only for the last part of a step."""
         if isinstance(self.shared, DistributedDataParallel) and not last:
             return self.shared.no_sync()
         return nullcontext()
@@ -250,7 +260,7 @@ class _Session:
     def _loss(
         self, outputs: torch.Tensor | Sequence[torch.Tensor], labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The logits, and the loss with that of the auxiliary heads."""
+        """The logits, and the loss including the auxiliary heads."""
         smoothing = self.recipe.label_smoothing
         if isinstance(outputs, torch.Tensor):
             return outputs, cross_entropy(outputs, labels, label_smoothing=smoothing)
@@ -262,7 +272,7 @@ class _Session:
         return logits, loss
 
     def _check_finite(self, loss: float, epoch: int, lr: float) -> None:
-        # The last step of an epoch may spoil the weights after its loss was still finite.
+        # Also check the weights: the loss of the last step was computed before its update.
         sound = all(bool(torch.isfinite(value).all()) for value in self.module.parameters())
         if not (sound and math.isfinite(loss)):
             saved = self.around.saved_state
@@ -278,7 +288,7 @@ class _Session:
             raise RegrowthError(f"epoch {epoch}: {regrown} pruned weights are not zero")
 
     def add_row(self, **measured: float | int | None) -> None:
-        """Measure the network as it is and add a row of the history."""
+        """Measure the network in its current state, and add a row to the history."""
         row: Row = {"lr": None, "train_loss": None, "train_top1": None, **measured}
         if self.watched is not None:
             self.module.eval()
@@ -308,7 +318,7 @@ class _Session:
             )
 
     def _order(self) -> int:
-        """What the first process wants to be done after a step; the others follow it."""
+        """The order of this process after a step. Only that of the first process counts."""
         saved, now = self.around.saved_state, time.monotonic()
         if self.around.stop():
             wanted = STOP
@@ -347,7 +357,7 @@ class _Session:
         self._saved_at = time.monotonic()
 
     def resume(self) -> None:
-        """Go on from the saved state of this training, if there is one."""
+        """Continue from the saved state of this training, if there is one."""
         saved = self.around.saved_state
         if saved is None:
             return
@@ -375,9 +385,9 @@ class _Session:
         return self.module.state_dict().items()
 
     def _moments(self) -> Iterable[tuple[str, torch.Tensor]]:
-        """What the optimizer remembers of each parameter, as `<number>.<name>`."""
-        for number, remembered in self.optimizer.state_dict()["state"].items():
-            for name, value in remembered.items():
+        """The optimizer's state, such as `<number of the parameter>.exp_avg`."""
+        for number, state in self.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
                 if value is not None:
                     yield f"{number}.{name}", value
 
@@ -392,7 +402,8 @@ class _Session:
             value = torch.from_numpy(tensors[key])
             like = parameters[int(number)]
             if value.shape == like.shape:
-                # In the layout of the parameter, or other code would compute on it.
+                # In the memory layout of the parameter: another layout would use another kernel,
+                # which may round differently.
                 value = torch.empty_like(like, dtype=value.dtype).copy_(value).detach()
             state.setdefault(int(number), {})[moment] = value
         groups = self.optimizer.state_dict()["param_groups"]

@@ -1,4 +1,4 @@
-"""A training as a job of the workflow: on the job's device, with its processes, resumable."""
+"""Run a training as a job of the workflow: on the job's GPUs, and with a saved state."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -22,27 +22,33 @@ def run(
     processes: int,
     follow: Callable[[Iterable[Row]], pl.DataFrame],
 ) -> tuple[Network, pl.DataFrame]:
-    """Train; return the network with its masks, and the history that `follow` makes of the rows.
+    """Train a network.
 
     Parameters
     ----------
     task
-        What to train.
+        The training task.
     around
-        The device of this process (others take the next GPUs), the workers of each process, where
-        the state is saved, and who asks training to stop.
+        Device, workers, saved state and stop function. `world` is not used. The device is that of
+        this process: the other processes use the next GPUs.
     processes
-        How many train together, on one machine.
+        Number of processes that train together on this machine.
     follow
-        Consumes the rows of the history.
+        Runs the training by iterating over the rows of the history, and returns the history.
+
+    Returns
+    -------
+    network, history
+        The trained network with its masks, and the result of `follow`.
 
     Raises
     ------
-    InputError, StoppedError, RegrowthError
-        As `training.train` does.
+    InputError, StoppedError, SupersededError, RegrowthError
+        As `training.train`.
     """
     if around.device.type == "cpu":
-        # Threads that wait for each other on a core that decodes are slower than fewer.
+        # Leave cores for the workers: training threads that share a core with a worker make the
+        # other training threads wait.
         torch.set_num_threads(max(1, torch.get_num_threads() - around.workers))
     module = modules.to_module(task.network).to(around.device)
     shared = (task, around.workers, around.saved_state)
@@ -56,7 +62,7 @@ def run(
 def _take_part(
     world: World, device: torch.device, task: Task, workers: int, saved_state: SavedState | None
 ) -> None:
-    """What the processes besides the first one do."""
+    """Train in a process other than the first one."""
     devices.choose()
     module = modules.to_module(task.network).to(device)
     around = Surroundings(device, workers, world, saved_state)
@@ -65,12 +71,19 @@ def _take_part(
 
 
 def count_processes(device: torch.device, gpus: int) -> int:
-    """Processes that train together: one for each GPU that the job has; on the CPU, one.
+    """The number of processes that train together: one for each GPU, or one on the CPU.
+
+    Parameters
+    ----------
+    device
+        The device of the job.
+    gpus
+        The resource `gpu` of the rule.
 
     Raises
     ------
     InputError
-        The job was promised more GPUs than it sees.
+        The job sees fewer GPUs than `gpus`.
     """
     if device.type == "cpu":
         return 1
@@ -86,5 +99,17 @@ def count_processes(device: torch.device, gpus: int) -> int:
 def make_saved_state(
     network: str, params: Iterable[tuple[str, Any]], inputs: Iterable[str], every_seconds: float
 ) -> SavedState:
-    """Where a job with these `params` and `inputs` saves its state: beside its `network` file."""
+    """The saved state of a training job.
+
+    Parameters
+    ----------
+    network
+        Path of the network file that the job writes. The state is saved beside it.
+    params
+        The params of the rule, which include the digest of the code.
+    inputs
+        The inputs of the rule.
+    every_seconds
+        Seconds between two saves.
+    """
     return SavedState(Path(network).parent, dict(params), tuple(inputs), every_seconds)

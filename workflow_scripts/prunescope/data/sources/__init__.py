@@ -1,1 +1,1 @@
-"""One file for each source of images: its name is `source` in the config."""
+"""One file for each source of images. The file's name is the value of `datasets.<name>.source`."""

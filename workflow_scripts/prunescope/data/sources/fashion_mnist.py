@@ -15,7 +15,7 @@ REQUIRED = ()
 OPTIONAL = ()
 IMAGES = {"train": 60_000, "test": 10_000}
 DOWNLOADED = True
-# SHA-256 of the decompressed files: the gzip wrappers differ between places.
+# SHA-256 of the decompressed files, because the gzip headers differ between providers.
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -27,14 +27,15 @@ CLASSES = (
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 
-# IDX files: images start after 16 bytes of header, labels after 8 (LeCun's MNIST format).
+# Magic numbers of IDX files (LeCun's MNIST format). The header has 16 bytes for images, 8 for
+# labels.
 IDX_MAGIC = {"images": 2051, "labels": 2049}
 
 
 def pad_to_rgb(images: np.ndarray, size: int) -> np.ndarray:
-    """Centre greyscale images on a black square of `size` pixels and repeat them as RGB.
+    """Centre greyscale images on a black square of `size` pixels, and copy them to 3 channels.
 
-    `(images, height, width)` uint8 becomes `(images, 3, size, size)` uint8.
+    uint8 `(images, height, width)` becomes uint8 `(images, 3, size, size)`.
     """
     height, width = images.shape[1:]
     top, left = (size - height) // 2, (size - width) // 2
@@ -43,7 +44,16 @@ def pad_to_rgb(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def read_idx(content: bytes, kind: str, name: str) -> np.ndarray:
-    """Parse an IDX file of `images` or `labels`.
+    """Parse the content of an IDX file.
+
+    Parameters
+    ----------
+    content
+        The decompressed bytes.
+    kind
+        `images` or `labels`.
+    name
+        Name of the file, for the error message.
 
     Returns
     -------

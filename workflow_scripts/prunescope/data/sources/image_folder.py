@@ -1,4 +1,4 @@
-"""Image files in a folder for each class: `train/<class>/*` and `val/<class>/*`."""
+"""A dataset with one folder for each class: `train/<class>/*` and `val/<class>/*`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,18 +22,18 @@ IMAGES = None
 def index(folder: Path, _dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """List the images of a folder.
 
-    Classes are numbered in the order of their names, and files follow the order of their
-    classes and names, as in torchvision's `ImageFolder`.
+    Classes are numbered in alphabetical order. Files are sorted by class, then by name, as in
+    torchvision's `ImageFolder`.
 
     Returns
     -------
     tuple of polars.DataFrame
-        `image_tables.INDEX` of the train and of the validation images.
+        `image_tables.INDEX` of the train images and of the validation images.
 
     Raises
     ------
     InputError
-        A folder is missing or empty, or the two do not have the same classes.
+        A folder is missing or empty, or the two splits do not have the same classes.
     """
     train = list_classes(folder / TRAIN)
     classes = sorted(train)

@@ -1,4 +1,4 @@
-"""ILSVRC2012: folders of synsets, and the labels of a flat validation folder."""
+"""ILSVRC2012: a train folder for each synset, and validation images by synset or in one folder."""
 
 import csv
 import logging
@@ -29,26 +29,27 @@ IMAGES = None
 SYNSET = re.compile(r"n\d{8}")
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
-# Columns of the two kinds of CSV that are read: one's own, and Kaggle's LOC_val_solution.csv.
+# Columns of the accepted CSV files: a file of the user, and Kaggle's LOC_val_solution.csv.
 CSV_COLUMNS = (("file", "synset"), ("ImageId", "PredictionString"))
 
 
 def index(folder: Path, dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """List ILSVRC2012: `train/<synset>/*`, and `val/` by synset or flat.
+    """List the images of ILSVRC2012: `train/<synset>/*`, and `val/<synset>/*` or `val/*`.
 
     Parameters
     ----------
     folder
         The dataset's folder.
     dataset
-        Its section of the config. `validation_labels` tells where the labels of flat validation
-        images stand: a CSV file, the folder of the development kit, or its file of ground truth.
-        None or missing where `val/` is by synset.
+        Its section of the config. If all validation images lie in `val/` itself,
+        `validation_labels` names the file with their labels (see `read_validation_labels`).
+        If `val/` has a folder for each synset, it is None or missing.
 
     Returns
     -------
     tuple of polars.DataFrame
-        `image_tables.INDEX` of the train and of the validation images; classes are synsets.
+        `image_tables.INDEX` of the train images and of the validation images. The class names
+        are the synsets.
 
     Raises
     ------
@@ -60,8 +61,8 @@ def index(folder: Path, dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.Da
     folders, files = scan(validation)
     if folders and validation_labels is not None:
         raise InputError(
-            f"datasets.<name>.validation_labels: {validation_labels}, but {validation} has its "
-            "images in folders of classes already. Set it to null."
+            f"datasets.<name>.validation_labels: {validation_labels}, but the images in "
+            f"{validation} are in class folders already. Set it to null."
         )
     by_synset = list_classes(folder / TRAIN)
     synsets = sorted(by_synset)
@@ -87,7 +88,7 @@ def _check_synsets(folder: Path, classes: Sequence[str]) -> None:
 def _label(
     path: Path, files: Sequence[str], validation_labels: str | None, synsets: set[str]
 ) -> list[str]:
-    """The synset of each file of a flat validation folder."""
+    """The synset of each file of a validation folder without class folders."""
     if not files:
         raise InputError(
             f"{path}: no images, neither in folders of synsets nor in the folder itself."
@@ -117,16 +118,19 @@ def _label(
 
 
 def read_validation_labels(path: Path) -> dict[str, str]:
-    """Read the synset of each validation image, by the file's name without its ending.
+    """Read the synset of each validation image, by its file name without suffix.
 
-    `path` is a CSV file with the columns `file,synset`, Kaggle's `LOC_val_solution.csv`
-    (`ImageId,PredictionString`), or the folder of the development kit, its `data/`, or the file
-    of ground truth in it.
+    Parameters
+    ----------
+    path
+        A CSV file with the columns `file,synset`; Kaggle's `LOC_val_solution.csv` with the
+        columns `ImageId,PredictionString`; or the development kit: its folder, its folder
+        `data/`, or the file with the ground truth.
 
     Raises
     ------
     InputError
-        It is none of these, or damaged.
+        The file is none of these, or is damaged.
     """
     if path.name == GROUND_TRUTH:
         return _read_devkit(path.parent)
@@ -154,7 +158,7 @@ def _read_csv(path: Path) -> dict[str, str]:
                 )
             name, synset = columns[0]
             for row in rows:
-                # Kaggle's boxes follow the synset.
+                # In Kaggle's file, bounding boxes follow the synset.
                 found = (row[synset] or "").split()[:1]
                 if not SYNSET.fullmatch("".join(found)):
                     raise InputError(f"{path}: line {rows.line_num}: {row[synset]!r} is no synset.")
@@ -181,12 +185,12 @@ def _read_devkit(data: Path) -> dict[str, str]:
 
 
 def _read_meta(path: Path) -> Mapping[int, str]:
-    """Synset of each ILSVRC2012_ID. The ids do not follow the order of the synsets."""
-    # Only here: it takes half a second to import.
+    """The synset of each ILSVRC2012_ID. The ids are not in the order of the synsets."""
+    # Imported here because importing it takes half a second.
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    # What scipy raises on other content, and we on other tables.
+    # Errors of scipy for other files, and of the lookups below for other tables.
     damage = (MatReadError, OSError, ValueError, TypeError, LookupError, NotImplementedError)
     try:
         synsets = loadmat(path, squeeze_me=True)["synsets"]

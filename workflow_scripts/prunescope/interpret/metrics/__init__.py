@@ -1,1 +1,1 @@
-"""Perceptual metrics of similarity."""
+"""Perceptual metrics, which say how similar two images are."""

@@ -1,4 +1,4 @@
-"""All perceptual metrics by their name in the config."""
+"""Find a perceptual metric by its name in the config, `<family>:<model>`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from prunescope.interpret.metrics.metric import (
     without_checksum,
 )
 
-# Each file in this folder is a family of metrics of its name: `METRICS` by model.
+# Each file in this folder is a family of metrics. Its `METRICS` holds the metrics by model.
 FAMILIES = "interpret.metrics.families"
 
 
@@ -26,12 +26,12 @@ def known() -> list[str]:
 
 
 def find(name: str) -> Metric:
-    """The metric of that name.
+    """The metric `name`.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no such metric.
     """
     family, _, model = name.partition(":")
     metrics: Mapping[str, Metric] = {}
@@ -46,9 +46,19 @@ def find(name: str) -> Metric:
 
 
 def missing(settings: Mapping[str, Any], *, packages: bool) -> list[str]:
-    """What has to be done before the metric of `interpretability.similarity` can be used.
+    """The reasons why the metric of `interpretability.similarity` cannot be used yet.
 
-    `packages` tells whether to look for its packages in the running Python.
+    Parameters
+    ----------
+    settings
+        The section of the config.
+    packages
+        Whether to check that the metric's packages are installed.
+
+    Returns
+    -------
+    list of str
+        Messages that say what to do; empty if nothing is missing.
     """
     name = settings["metric"]
     metric = find(name)

@@ -1,24 +1,25 @@
-"""Compare all pairs of embedded images. Which metric embedded them does not matter here."""
+"""Compute the similarities of all pairs of embedded images, whatever metric embedded them."""
 
 import numpy as np
 
+# Features that are converted to float64 at a time.
 FEATURES = 1 << 14
 
 
 def compare(embeddings: np.ndarray, *, distance: bool) -> np.ndarray:
-    """Similarity of all pairs of images.
+    """The similarities of all pairs of images.
 
     Parameters
     ----------
     embeddings
-        `(images, features)` float32, as `embed` makes them; may be memory-mapped.
+        float32 `(images, features)`, as `embedding.embed` yields them; may be memory-mapped.
     distance
-        Whether the metric that made them is a distance.
+        Whether the metric is a distance.
 
     Returns
     -------
     numpy.ndarray
-        `(images, images)` float32, symmetric: cosines, or 1 minus the distance.
+        float32 `(images, images)`, symmetric: cosines, or 1 minus the squared distances.
     """
     if distance:
         return (1 - _squared_distances(embeddings)).astype(np.float32)
@@ -27,7 +28,7 @@ def compare(embeddings: np.ndarray, *, distance: bool) -> np.ndarray:
 
 
 def _squared_distances(vectors: np.ndarray) -> np.ndarray:
-    """Squared distances of all pairs of rows, from blocks of features: float64."""
+    """Squared distances of all pairs of rows, float64, computed in blocks of features."""
     products = np.zeros((len(vectors), len(vectors)))
     for start in range(0, vectors.shape[1], FEATURES):
         block = np.asarray(vectors[:, start : start + FEATURES], dtype=np.float64)

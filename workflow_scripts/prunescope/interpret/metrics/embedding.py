@@ -23,15 +23,15 @@ def embed(
     name
         `<family>:<model>`, such as `timm:tf_efficientnet_lite0`.
     image_size
-        Side, in pixels, at which the metric sees the images.
+        Side in pixels to which images are scaled for the metric.
     files
-        The verified weights of the metric by name; none for a metric without.
+        Verified files with the metric's weights, by name; empty for a metric without files.
 
     Yields
     ------
     numpy.ndarray
-        `(images, features)` float32, batch after batch. Rows have length 1, unless the metric
-        is a distance.
+        float32 `(images, features)` for each batch. Rows have length 1, unless the metric is a
+        distance.
 
     Raises
     ------
@@ -49,15 +49,24 @@ def embed(
             vectors = embedder(batch.images).numpy()
         if not metric.distance:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            # What has no length is like nothing.
+            # A zero vector stays zero: its similarity to all images is 0.
             vectors = vectors / np.maximum(lengths, 1e-12)
         yield vectors
 
 
 def save(batches: Iterator[np.ndarray], images: int, path: str | Path) -> None:
-    """Write the embeddings of all images as one .npy array, a batch at a time.
+    """Write the embeddings of all images as one .npy array, batch by batch.
 
-    Those of LPIPS can be larger than the memory.
+    The embeddings of LPIPS can be larger than the memory.
+
+    Parameters
+    ----------
+    batches
+        As `embed` yields them.
+    images
+        Number of images in all batches.
+    path
+        The .npy file.
     """
     with whole_files.atomic(path) as temporary, temporary.open("wb") as file:
         for number, batch in enumerate(batches):

@@ -1,6 +1,6 @@
-"""What perceptual metrics have in common: their description, their weights, their packages.
+"""Describe a perceptual metric, and fetch and verify the files of its weights.
 
-Torch is imported where images are embedded: a config is checked, and files fetched, without.
+This module must not import torch at its top: it is used to check the config and to download files.
 """
 
 import logging
@@ -30,10 +30,19 @@ Embedder = Callable[[np.ndarray], "torch.Tensor"]
 
 @dataclass(frozen=True)
 class Weights:
-    """A file with weights as its authors publish it.
+    """A file with the weights of a metric, as its authors publish it.
 
-    `sha256` is its checksum, whole or the first digits of it. None: no checksum is known, the
-    config has to give it.
+    Attributes
+    ----------
+    family
+        The family of metrics, which names the folder of the file.
+    name
+        Name of the file.
+    url
+        Its address.
+    sha256
+        Its checksum, or the first digits of it. None: no checksum is published, so the config
+        must give it.
     """
 
     family: str
@@ -43,7 +52,7 @@ class Weights:
 
     @property
     def path(self) -> Path:
-        """Where the file is kept, seen from the folder of the project."""
+        """Path of the file, relative to the folder of the project."""
         return FOLDER / self.family / self.name
 
 
@@ -51,14 +60,23 @@ class Weights:
 class Metric:
     """A perceptual metric.
 
-    `load(files, image_size)` makes its embedder: `files` holds the paths of `weights` by name,
-    `image_size` is the side in pixels at which images are seen. An embedder takes uint8 images
-    `(images, 3, height, width)` as they are packed, and returns float32 `(images, features)`.
-
-    The similarity of two images is the cosine of their vectors; for a metric with `distance`,
-    1 minus the squared distance of their vectors.
-
-    `only_size`, unless it is None, is the one image size that the metric is defined for.
+    Attributes
+    ----------
+    load
+        `load(files, image_size)` makes the embedder. `files` are the paths of `weights` by name;
+        `image_size` is the side in pixels to which images are scaled. An embedder takes packed
+        uint8 images `(images, 3, height, width)` and returns float32 `(images, features)`.
+    weights
+        Files that must be downloaded.
+    packages
+        Packages that are not in the default environment.
+    only_size
+        The only image size that the metric is defined for; None if it accepts any.
+    distance
+        False: the similarity of two images is the cosine of their vectors. True: it is 1 minus the
+        squared distance of their vectors.
+    batch
+        Number of images that are embedded at a time.
     """
 
     load: Callable[[Mapping[str, Path], int], Embedder]
@@ -70,7 +88,7 @@ class Metric:
 
 
 def resize(images: np.ndarray, side: int) -> "torch.Tensor":
-    """Scale uint8 images to 0..1 and to `side` pixels (bicubic, antialiased): float32."""
+    """Scale uint8 images to `side` pixels (bicubic, antialiased) and to 0..1, as float32."""
     import torch
     from torch.nn.functional import interpolate
 
@@ -79,19 +97,19 @@ def resize(images: np.ndarray, side: int) -> "torch.Tensor":
 
 
 def device() -> str:
-    """The GPU where there is one."""
+    """The name of the device for embedding: a GPU if there is one."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def load_tensors(path: Path) -> Any:
-    """Read what `torch.save` wrote: tensors and plain containers, never code.
+    """Read a file of `torch.save` without running code in it.
 
     Raises
     ------
     InputError
-        The file is damaged, or holds other things than tensors.
+        The file is damaged, or holds anything but tensors and plain containers.
     """
     import torch
 
@@ -102,39 +120,41 @@ def load_tensors(path: Path) -> Any:
 
 
 def named(weights: Iterable[Weights], name: str) -> Weights:
-    """The file of that name."""
+    """The file with the name `name`."""
     return next(file for file in weights if file.name == name)
 
 
 def fetch(weights: Weights, checksums: Mapping[str, str]) -> None:
-    """Download a file, unless the right one is there: someone may have put it there by hand.
+    """Download a file. If it exists already, for example put there by hand, only verify it.
 
     Parameters
     ----------
+    weights
+        The file.
     checksums
-        `interpretability.similarity.sha256`: SHA-256 by file name.
+        `interpretability.similarity.sha256` in the config: SHA-256 by file name.
 
     Raises
     ------
     InputError
-        The file cannot be had, is not the expected one, or its checksum is not known.
+        The file cannot be downloaded, its checksum is wrong, or no checksum is known.
     """
     path = weights.path
     sha256, prefix = _checksum(weights, checksums)
     if path.exists():
         downloads.verify(path, sha256=sha256, sha256_prefix=prefix)
-        log.info("%s: there already, checksum right", path)
+        log.info("%s: exists already, checksum is right", path)
     else:
         downloads.fetch(weights.url, path, sha256=sha256, sha256_prefix=prefix)
 
 
 def verified(metric: Metric, checksums: Mapping[str, str]) -> dict[str, Path]:
-    """The paths of a metric's weights by name, after a look at their checksums.
+    """Verify the files of a metric's weights, and return their paths by name.
 
     Raises
     ------
     InputError
-        A file is not the expected one, or its checksum is not known.
+        A checksum is wrong, or no checksum is known.
     """
     for weights in metric.weights:
         sha256, prefix = _checksum(weights, checksums)
@@ -145,7 +165,7 @@ def verified(metric: Metric, checksums: Mapping[str, str]) -> dict[str, Path]:
 def _checksum(
     weights: Weights, checksums: Mapping[str, str]
 ) -> tuple[str, None] | tuple[None, str]:
-    """The SHA-256 of a file, or else its first digits."""
+    """The checksum of a file as `(sha256, None)` or `(None, first digits)`."""
     digits = weights.sha256 or checksums.get(weights.name)
     if digits is None:
         raise InputError(how_to_pin(weights))
@@ -153,7 +173,7 @@ def _checksum(
 
 
 def how_to_pin(weights: Weights) -> str:
-    """Say how the checksum of a file comes into the config."""
+    """The message that says how to put the checksum of a file into the config."""
     return (
         f"the authors of {weights.name} publish no checksum, so the config must give it. "
         f"Download the file once (`curl --location --create-dirs --output {weights.path} "
@@ -163,17 +183,17 @@ def how_to_pin(weights: Weights) -> str:
 
 
 def without_checksum(metric: Metric, checksums: Mapping[str, str]) -> list[Weights]:
-    """The files of a metric whose checksum neither its authors nor the config give."""
+    """The files of a metric whose checksum is neither published nor in the config."""
     return [file for file in metric.weights if not file.sha256 and file.name not in checksums]
 
 
 def package_versions(name: str, metric: Metric) -> dict[str, str]:
-    """Versions of the packages that a metric needs beyond the default environment.
+    """The versions of a metric's packages that are not in the default environment.
 
     Raises
     ------
     InputError
-        One of them is not installed. The message says how to install it.
+        A package is not installed. The message says how to install it.
     """
     try:
         return {package: metadata.version(package) for package in metric.packages}

@@ -1,1 +1,1 @@
-"""One file for each architecture: its name is `model.architecture` in the config."""
+"""One file for each architecture. The file's name is the value of `model.architecture`."""

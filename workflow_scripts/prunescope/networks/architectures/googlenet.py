@@ -1,7 +1,7 @@
-"""GoogLeNet: how it is built, and all that must be known of it.
+"""GoogLeNet as torchvision defines it: its constants, and how to build it.
 
-Sources: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, as in torchvision; the names
-and numbers are compared with torchvision's by tests.
+Source: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015. Tests compare the names and
+numbers with torchvision's.
 """
 
 from typing import TYPE_CHECKING
@@ -23,10 +23,10 @@ AUXILIARY = ("aux1.", "aux2.")
 CLASSIFIER = "fc.weight"
 PARAMETERS = {False: 6_624_904, True: 13_004_888}
 UNITS = 8_280
-# The logs of von Rad & Seuffert (arXiv 2409.19727) tell of 20 to 22.
+# The training logs of von Rad & Seuffert (arXiv 2409.19727) show 20 to 22 minutes.
 EPOCH_MINUTES = 21
 
-# torchvision sets `transform_input` with these weights without a word.
+# True: torchvision silently sets `transform_input` when these weights are loaded.
 # Source: `torchvision.models.GoogLeNet_Weights` and `googlenet`.
 WEIGHTS = {"IMAGENET1K_V1": ("https://download.pytorch.org/models/googlenet-1378be20.pth", True)}
 INPUT_MEAN = (0.485, 0.456, 0.406)
@@ -36,10 +36,11 @@ INPUT_STD = (0.229, 0.224, 0.225)
 def build(description: Description) -> "nn.Module":
     """torchvision's GoogLeNet, freshly initialised.
 
-    Weights start as torch draws them for each kind of layer. torchvision's own start (normal
-    with deviation 0.01) needs a far smaller learning rate before batch norm has adapted.
+    The weights are initialised with torch's defaults for each type of layer. torchvision's own
+    initialisation (normal with standard deviation 0.01) needs a far smaller learning rate at
+    the start of training.
     """
-    # Needs torch.
+    # Imported here because it imports torch.
     from prunescope.networks.light_torchvision import import_googlenet
 
     module: nn.Module = import_googlenet().googlenet(

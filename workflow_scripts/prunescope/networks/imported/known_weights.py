@@ -1,7 +1,7 @@
-"""Which trained weights a config can name, and where they come from.
+"""Find the file of downloaded weights that `model.checkpoint` in the config names.
 
-The config is checked against this at every start, so nothing heavy is imported here. A test
-compares the table with torchvision's own.
+The config is checked with this module at every start of the workflow, so it must not import torch.
+A test compares the addresses with torchvision's.
 """
 
 import re
@@ -21,17 +21,17 @@ _HASH = re.compile(r"-([0-9a-f]{8,})\.")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file of trained weights to download.
+    """A file of downloaded weights.
 
     Attributes
     ----------
     url
-        Where the file is.
+        Address of the file.
     checksum
-        `sha256`, or, where only its first digits are known, `sha256_prefix`.
+        `sha256`, or `sha256_prefix` if only the first digits are known: keyword arguments of
+        `downloads.fetch`.
     transform_input
-        Whether the network takes images normalised with ImageNet's mean and deviation, and
-        normalises them to -1..1 itself.
+        As in `Description`.
     """
 
     url: str
@@ -40,17 +40,20 @@ class Checkpoint:
 
     @property
     def file(self) -> str:
-        """The name of the file."""
+        """The file's name."""
         return file_name(self.url)
 
 
 def file_name(url: str) -> str:
-    """The name of the file at an address; empty where the address names none."""
+    """The name of the file at `url`; empty if the address contains none."""
     return PurePosixPath(urlsplit(url).path).name
 
 
 def from_config(model: Mapping[str, Any]) -> Checkpoint | None:
-    """What the checked config section `model` asks for; None to train the network here."""
+    """The weights that the config section `model` names; None if the network is trained here.
+
+    The section must have been checked.
+    """
     checkpoint = model["checkpoint"]
     if isinstance(checkpoint, str):
         return None

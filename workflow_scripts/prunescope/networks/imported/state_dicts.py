@@ -1,4 +1,4 @@
-"""Take over trained weights that were saved elsewhere."""
+"""Make a network from downloaded weights, that is a state dict saved by other software."""
 
 import pickle
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from prunescope.networks import architecture, modules
 from prunescope.networks.architecture import Architecture
 from prunescope.networks.description import Description, Network
 
-# Old versions of torch wrote no counter of batches; evaluation does not use it.
+# Old versions of torch did not save this buffer. Evaluation does not use it.
 COUNTER = ".num_batches_tracked"
-# torch has no error of its own for files that it cannot read.
+# Errors of torch and safetensors for files that they cannot read.
 UNREADABLE = (
     SafetensorError,
     pickle.UnpicklingError,
@@ -30,26 +30,26 @@ State = Mapping[str, torch.Tensor]
 
 
 def adopt(path: str | Path, blank: Description, seed: int) -> Network:
-    """Make a network of the tensors in a file.
+    """Make a network from the tensors in a file.
 
-    Auxiliary heads that the file has and `blank` has not are dropped. Heads that `blank` has and
-    the file has not are freshly initialised.
+    Auxiliary heads in the file are dropped if `blank` has no auxiliary heads. If `blank` has
+    auxiliary heads and the file does not, they are freshly initialised.
 
     Parameters
     ----------
     path
-        A state dict with the names of the architecture: safetensors if the file is called so,
-        otherwise as `torch.save` writes it.
+        A state dict with the tensor names of the architecture. A file ending in `.safetensors`
+        is read as safetensors, any other as a file of `torch.save`.
     blank
-        The network to be, without its layers.
+        Description of the network, without layers.
     seed
-        Seed of the heads that are freshly initialised.
+        Seed for freshly initialised auxiliary heads.
 
     Raises
     ------
     InputError
-        The file cannot be read, or its tensors are not those of the architecture, or it has
-        another number of classes.
+        The file cannot be read, its tensors do not fit the architecture, or it has another
+        number of classes.
     """
     module, description = modules.create(blank, seed)
     fresh = module.state_dict()
@@ -62,12 +62,14 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Network:
 
 
 def read_state(path: str | Path) -> State:
-    """Read a file of tensors by name; of a pickle, tensors only are loaded.
+    """Read tensors by name from a safetensors file or a file of `torch.save`.
+
+    A pickle is read without running code: only tensors and plain containers are accepted.
 
     Raises
     ------
     InputError
-        The file is damaged, or holds something else.
+        The file is damaged, or holds anything but tensors by name.
     """
     try:
         content = _load(Path(path))
@@ -90,7 +92,7 @@ def _load(path: Path) -> object:
 
 
 def _not_a_state(path: str | Path) -> InputError:
-    # torch's own messages advise to load without its safety check.
+    # torch's own message is hidden: it advises to load the file without the safety check.
     return InputError(
         f"{path}: cannot be read as a state dict, that is tensors by name, saved with torch.save "
         "or as safetensors. Other Python objects are not loaded. Name another file in "
@@ -99,7 +101,7 @@ def _not_a_state(path: str | Path) -> InputError:
 
 
 def _completed(state: State, fresh: State, facts: Architecture) -> dict[str, torch.Tensor]:
-    """Drop heads that are not wanted; take from `fresh` what a file may lack."""
+    """Drop unused auxiliary heads, and take tensors that a file may lack from `fresh`."""
     kept = {
         name: tensor
         for name, tensor in state.items()
@@ -121,7 +123,7 @@ def _check_classes(path: str | Path, state: State, classes: int, facts: Architec
     if rows not in ((), (classes,)):
         raise InputError(
             f"{path}: made for {rows[0]} classes ({classifier} has so many rows), but the train "
-            f"images of the dataset have {classes}. Choose a dataset with these classes, or "
+            f"images of the dataset have {classes}. Choose a dataset with {rows[0]} classes, or "
             "another model.checkpoint."
         )
 

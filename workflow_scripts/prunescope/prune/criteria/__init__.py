@@ -1,1 +1,1 @@
-"""One file for each criterion: its name is `criterion` in the config."""
+"""One file for each pruning criterion. The file's name is the value of `criterion`."""

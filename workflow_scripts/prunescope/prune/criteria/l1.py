@@ -1,8 +1,8 @@
-"""Rank pieces by their mean absolute weight: within a layer as the L1 norm does."""
+"""Rank pieces by their mean absolute weight."""
 
 import numpy as np
 
 
 def rank(weight: np.ndarray, axes: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Mean absolute weight of each piece: ranks within a layer as the L1 norm does."""
+    """Mean absolute weight of each piece. Within a layer, the L1 norm gives the same order."""
     return np.abs(weight).mean(axis=axes, dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Rank pieces by their mean squared weight: within a layer as the L2 norm does."""
+"""Rank pieces by their mean squared weight."""
 
 import numpy as np
 
 
 def rank(weight: np.ndarray, axes: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Mean squared weight of each piece: ranks within a layer as the L2 norm does."""
+    """Mean squared weight of each piece. Within a layer, the L2 norm gives the same order."""
     return np.square(weight, dtype=np.float64).mean(axis=axes)

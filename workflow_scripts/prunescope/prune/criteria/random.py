@@ -1,8 +1,8 @@
-"""Rank pieces at random: the control of every other criterion."""
+"""Rank pieces at random, as a control for the other criteria."""
 
 import numpy as np
 
 
 def rank(weight: np.ndarray, axes: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """A uniform random number for each piece: the control of every other criterion."""
+    """A uniform random number for each piece; the weights are not used."""
     return rng.random([size for axis, size in enumerate(weight.shape) if axis not in axes])

@@ -1,1 +1,1 @@
-"""One file for each schedule of pruning: its name is `start` in the config."""
+"""One file for each pruning schedule. The file's name is the value of `start`."""

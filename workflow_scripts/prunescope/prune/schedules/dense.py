@@ -1,4 +1,4 @@
-"""Prune the dense network at every rate: networks of different rates are independent."""
+"""Prune the dense network at every rate: the networks of different rates are independent."""
 
 from collections.abc import Sequence
 

@@ -1,13 +1,13 @@
-"""Prune the network of the rate before: a chain, which begins at the dense network."""
+"""Prune the network of the next lower rate: a chain that begins at the dense network."""
 
 from collections.abc import Sequence
 
 
 def start(lower: Sequence[str]) -> str | None:
-    """The network of the next lower rate."""
+    """The next lower rate."""
     return lower[-1] if lower else None
 
 
 def fraction(rate: float, _lower: Sequence[float]) -> float:
-    """The rate itself: what earlier rates took counts towards it."""
+    """The rate itself, because pieces pruned at lower rates count towards it."""
     return rate

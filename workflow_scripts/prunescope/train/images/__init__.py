@@ -1,1 +1,1 @@
-"""Train images as batches."""
+"""Reading and augmenting batches of train images."""

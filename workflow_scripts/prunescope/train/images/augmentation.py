@@ -1,4 +1,7 @@
-"""Random changes of the train images."""
+"""Augmentations: random changes of the train images.
+
+All take and return uint8 images `(images, 3, side, side)`.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +15,7 @@ def horizontal_flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def random_shift(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Move each image by up to an eighth of its size in both directions, black moving in."""
+    """Shift each image by up to an eighth of its size in both directions; the rest is black."""
     size = images.shape[-1]
     reach = size // 8
     padded = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)))
@@ -26,16 +29,17 @@ def random_shift(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_seeds(number: int, rng: np.random.Generator) -> list[int]:
-    """One seed for each image of a batch, so that each is cropped whatever the others are."""
+    """Draw a seed for each image of a batch, so that its crop does not depend on other images."""
     return rng.integers(2**63, size=number).tolist()
 
 
 def random_resized_crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cut a random piece of each image and resize it to the whole, as torchvision does.
+    """Cut a random piece out of each image and resize it to the size of the image.
 
-    Image files are cut before they are resized: see `image_files.ImageFiles.read`.
+    Works as torchvision's `RandomResizedCrop`. It is meant for packed images: image files are
+    cropped before they are resized (see `image_files.ImageFiles.read`).
     """
-    # Slow to import, and not always needed.
+    # Imported here because the import is slow and not every training needs it.
     from PIL import Image
 
     from prunescope.train.images.random_crops import crop_at_random
@@ -60,7 +64,7 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
 def augment(
     images: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
 ) -> np.ndarray:
-    """Change a batch by the entries of `AUGMENTATIONS` that are named, in this order."""
+    """Apply augmentations, given as keys of `AUGMENTATIONS`, in order."""
     for name in augmentation:
         images = AUGMENTATIONS[name](images, rng)
     return images

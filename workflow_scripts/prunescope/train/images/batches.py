@@ -1,8 +1,7 @@
-"""Training batches as tensors: read in this process, or ahead of time by workers.
+"""Read training batches as tensors, in this process or ahead of time in worker processes.
 
-What a batch holds depends on its place in training alone (epoch, step, part), never on who
-reads it. So neither the number of workers nor a restart in the middle of an epoch changes a
-result.
+The content of a batch depends only on its place in training (epoch, step, part), not on the process
+that reads it. So neither the number of workers nor a restart within an epoch changes a result.
 """
 
 import multiprocessing
@@ -22,18 +21,18 @@ from prunescope.train.images.packed_source import PackedSource
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
-ASKING = {signal.SIGTERM}
+STOP_SIGNALS = {signal.SIGTERM}
 
 
 class TrainImages(Protocol):
-    """Train images: packed ones, or image files."""
+    """The train images: a packed split or image files."""
 
     def __len__(self) -> int: ...
 
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
     ) -> PackedImages:
-        """The images at `indices`, augmented."""
+        """The images at the integer `indices` `(batch,)`, augmented."""
         ...
 
 
@@ -43,22 +42,28 @@ def open_source(files: Mapping[str, str], decoding: Mapping[str, Any] | None) ->
     Parameters
     ----------
     files
-        The job's inputs: `images` and `labels` of packed images, or the `index` of image files.
+        The job's inputs: `images` and `labels` of a packed split, or `index` of image files.
     decoding
-        Of image files: what `ImageFiles.open` takes besides the index. None for packed images.
+        For image files: the arguments of `ImageFiles.open` other than the index. None for a
+        packed split.
+
+    Raises
+    ------
+    InputError
+        A file is damaged.
     """
     if decoding is None:
         return PackedSource(PackedImages.open(files["images"], files["labels"]))
-    from prunescope.train.images.image_files import ImageFiles  # packed images need no decoder
+    from prunescope.train.images.image_files import ImageFiles  # slow: imports the decoder
 
     return ImageFiles.open(files["index"], **decoding)
 
 
 def workers(decoding: Mapping[str, Any] | None, threads: int, device: torch.device) -> int:
-    """Processes that decode image files ahead.
+    """The number of worker processes that decode image files ahead of time.
 
-    A GPU trains while all of the job's `threads` decode. On the CPU, training takes so much
-    longer than decoding that one of them keeps up with the others.
+    With a GPU, all `threads` of the job decode while the GPU trains. On the CPU, training takes
+    so much longer than decoding that a single worker is enough. A packed split needs none.
     """
     if decoding is None:
         return 0
@@ -67,9 +72,14 @@ def workers(decoding: Mapping[str, Any] | None, threads: int, device: torch.devi
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a training batch: the images one process passes forward at once.
+    """A part of a training batch: the images of one forward pass in one process.
 
-    `key` seeds its augmentation: epoch, step in the epoch, and place in the batch.
+    Attributes
+    ----------
+    indices
+        int64 `(images,)`.
+    key
+        Epoch, step in the epoch, and place of the part in the batch. It seeds the augmentation.
     """
 
     indices: np.ndarray
@@ -78,7 +88,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Reader(torch.utils.data.Dataset):
-    """Reads the parts of an epoch, each from its own random stream."""
+    """Reads the parts of an epoch. Each part has its own random generator."""
 
     source: TrainImages
     parts: Sequence[Part]
@@ -100,18 +110,27 @@ class Reader(torch.utils.data.Dataset):
 def divide(
     drawn: np.ndarray, epoch: int, batch: int, parts: int, mine: slice, first: int
 ) -> list[Part]:
-    """Cut the images of an epoch into steps, and each step's batch into equal parts.
+    """Divide the images of an epoch into batches, and each batch into equal parts.
 
     Parameters
     ----------
     drawn
-        `(images,)` int64 indices in the order of the epoch.
-    epoch, first
-        The epoch, from 1, and the step in it from which to go on.
-    batch, parts
-        Images of a step, and the number of parts they are divided into.
+        int64 indices `(images,)` in the order of the epoch.
+    epoch
+        The epoch, from 1.
+    batch
+        Number of images in a batch.
+    parts
+        Number of parts of a batch.
     mine
-        Which parts of each batch this process reads.
+        The parts of each batch that this process reads.
+    first
+        The first step, from 0, whose parts are returned.
+
+    Returns
+    -------
+    list of Part
+        The parts of this process, in order.
     """
     steps = range(first, len(drawn) // batch)
     return [
@@ -124,12 +143,19 @@ def divide(
 
 
 def read_all(reader: Reader, workers: int, pin_memory: bool) -> Iterator[Batch]:
-    """Yield the parts in order; `workers` processes read ahead, 0 reads in this one.
+    """Yield all parts of `reader`, in order.
 
-    `pin_memory` puts them into memory from which a GPU copies while it computes.
+    Parameters
+    ----------
+    reader
+        The parts to read.
+    workers
+        Number of processes that read ahead of time; 0 reads in this process.
+    pin_memory
+        Whether to put the tensors into pinned memory, from which a GPU copies while it computes.
     """
     if RANDOM_RESIZED_CROP in reader.augmentation:
-        # Slow to import: once here instead of in every worker.
+        # The import is slow: do it once here, not in every worker.
         import prunescope.train.images.random_crops  # noqa: F401
     if workers == 0 and not pin_memory:
         yield from (reader[position] for position in range(len(reader)))
@@ -139,12 +165,12 @@ def read_all(reader: Reader, workers: int, pin_memory: bool) -> Iterator[Batch]:
         batch_size=None,
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=_obey_the_training_alone,
-        # Else every start of the workers would draw from the generator that seeds dropout.
+        worker_init_fn=_stop_only_with_training,
+        # Without it, starting the workers would change the state of the generator for dropout.
         generator=torch.Generator(),
     )
-    # Blocked in the workers from their first moment on: they take it over from here.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+    # Workers inherit the signal mask, so the signals are blocked in them from the start.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         batches = iter(loader)
     finally:
@@ -152,17 +178,18 @@ def read_all(reader: Reader, workers: int, pin_memory: bool) -> Iterator[Batch]:
     yield from batches
 
 
-def _obey_the_training_alone(_worker: int) -> None:
-    """Keep a worker alive when a scheduler asks all processes of the job to end.
+def _stop_only_with_training(_worker: int) -> None:
+    """Ignore stop signals in a worker, except SIGTERM from the training process.
 
-    A worker that followed would take the training along before its state is saved. SIGTERM of
-    the training itself still ends the worker: that is how torch clears up.
+    A scheduler sends SIGTERM to all processes of the job. If a worker ended then, the training
+    would fail before its state is saved. SIGTERM from the training process must end the worker:
+    torch stops its workers in this way.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     training = multiprocessing.parent_process()
 
     def wait() -> None:
-        while training and signal.sigwaitinfo(ASKING).si_pid != training.pid:
+        while training and signal.sigwaitinfo(STOP_SIGNALS).si_pid != training.pid:
             pass
         os._exit(0)
 

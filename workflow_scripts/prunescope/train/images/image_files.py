@@ -1,4 +1,4 @@
-"""Training images that stay in their files: a batch is decoded when it is asked for."""
+"""Read train images directly from their image files: each batch is decoded when it is needed."""
 
 import logging
 from dataclasses import dataclass
@@ -17,23 +17,24 @@ log = logging.getLogger("prunescope")
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """The image files of a split and their labels; can be pickled for other processes.
+    """The image files of a split and their labels; can be pickled for worker processes.
 
     Attributes
     ----------
     folder
         The dataset's folder.
     files
-        Paths below it, UTF-8 in fixed width `(images,)`: an array, because the reference counts
-        of a list would make every worker process copy it.
+        Paths relative to the folder, as UTF-8 bytes of fixed width `(images,)`. Worker processes
+        share the memory of an array; they would copy a list, because reading it changes the
+        reference counts.
     labels
         int64 `(images,)`.
     image_size
-        Side of the images that are returned, in pixels.
+        Side of the returned images in pixels.
     resize
-        Shorter side before the centre crop, in pixels.
+        Shorter side in pixels before the centre crop.
     on_error
-        `fail` or `skip`: what a damaged file does.
+        `fail`: a damaged file stops the job. `skip`: another image replaces it.
     """
 
     folder: Path
@@ -50,12 +51,12 @@ class ImageFiles:
     def open(
         cls, index: str | Path, folder: str | Path, *, image_size: int, resize: int, on_error: str
     ) -> "ImageFiles":
-        """Take the files that an index lists.
+        """Open the files that an index (`image_tables.INDEX`) lists.
 
         Raises
         ------
         InputError
-            The index is damaged, or not one of image files.
+            The index is damaged, or does not list image files.
         """
         rows = image_tables.INDEX.read(index)
         if rows["file"].null_count():
@@ -69,26 +70,27 @@ class ImageFiles:
     ) -> PackedImages:
         """Decode and augment a batch.
 
-        With `random_resized_crop` first, the piece is cut from the original image. Without it,
-        images are resized and cropped like those that are packed. The same `rng` gives the same
-        bytes in every process.
+        If `random_resized_crop` is the first augmentation, the piece is cut from the image in its
+        original size. Otherwise images are resized and cropped as for packing. The same state of
+        `rng` gives the same bytes in every process.
 
-        With `on_error: skip`, the next readable image of the same class stands in for a damaged
-        file, and the log names the file.
+        With `on_error: skip`, the next readable image of the same class replaces a damaged file,
+        and the log names the file.
 
         Parameters
         ----------
         indices
-            Which images, integers `(batch,)`.
+            Integer indices `(batch,)` of the images.
         augmentation
-            Keys of `datasets.AUGMENTATIONS`, applied in order.
+            Keys of `augmentation.AUGMENTATIONS`, applied in order.
         rng
-            Where all chance comes from.
+            Source of all randomness.
 
         Raises
         ------
         InputError
-            A file is gone, or damaged and not to be skipped.
+            A file is missing, a file is damaged under `on_error: fail`, or no image of a class
+            can be read.
         """
         cut = RANDOM_RESIZED_CROP in augmentation[:1]
         images = self._crop(indices, rng) if cut else self._centre(indices)

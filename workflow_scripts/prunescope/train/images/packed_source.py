@@ -1,4 +1,4 @@
-"""Train images from a packed split."""
+"""Read train images from a packed split."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from prunescope.train.images.augmentation import augment
 
 @dataclass(frozen=True)
 class PackedSource:
-    """The images of a packed split, as training reads them."""
+    """A packed split as `batches.TrainImages`."""
 
     packed: PackedImages
 
@@ -20,16 +20,16 @@ class PackedSource:
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
     ) -> PackedImages:
-        """Read the images at `indices`, and change them by keys of `AUGMENTATIONS`.
+        """Read and augment a batch.
 
         Parameters
         ----------
         indices
-            Which images, integers `(batch,)`.
+            Integer indices `(batch,)` of the images.
         augmentation
-            Applied in this order.
+            Keys of `augmentation.AUGMENTATIONS`, applied in order.
         rng
-            Where all chance comes from.
+            Source of all randomness.
         """
         images = augment(self.packed.images[indices], augmentation, rng)
         return PackedImages(images, self.packed.labels[indices])

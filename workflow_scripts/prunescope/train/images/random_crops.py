@@ -1,4 +1,4 @@
-"""Random crops for training, drawn by torchvision, seeded by the caller."""
+"""Random resized crops, as torchvision computes them, with a seed for each image."""
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ RATIO = [3 / 4, 4 / 3]
 
 
 def crop_at_random(image: Image.Image, size: int, seed: int) -> np.ndarray:
-    """Cut a piece of 8 to 100 % of the area, 3:4 to 4:3, and resize it to a square.
+    """Cut a random piece out of an image, and resize it to a square of `size` pixels.
 
-    Bilinear with antialiasing, as torchvision's `RandomResizedCrop(size)` does. The state of
-    torch's generators is left as it was.
+    The piece has 8 to 100 % of the area and an aspect ratio of 3:4 to 4:3. The result equals that
+    of torchvision's `RandomResizedCrop(size)`. The state of torch's generators does not change.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def crop_at_random(image: Image.Image, size: int, seed: int) -> np.ndarray:
         uint8 `(3, size, size)`.
     """
     with torch.random.fork_rng(devices=[]):
-        # Not `torch.manual_seed`: it would seed the GPUs as well, which are not put back.
+        # Not `torch.manual_seed`: it also seeds the GPUs, whose state is not restored here.
         torch.default_generator.manual_seed(seed)
         box = RandomResizedCrop.get_params(image, SCALE, RATIO)
     return to_array(resized_crop(image, *box, [size, size]))

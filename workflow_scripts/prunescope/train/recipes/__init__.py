@@ -1,1 +1,1 @@
-"""How long, with which optimizer and at which learning rate a network is trained."""
+"""Training recipes: the length of training, the optimizer and the learning rate."""

@@ -1,4 +1,7 @@
-"""Schedules of the learning rate by the name that a recipe gives."""
+"""Learning-rate schedules, by their names in a recipe.
+
+A schedule gives the learning rate of a step, from 0, as a fraction of `Recipe.lr`.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,11 +14,12 @@ from prunescope.train.recipes.recipe import Plan, Recipe
 
 
 def constant(recipe: Recipe, plan: Plan, step: int) -> float:
+    """The same learning rate at all steps."""
     return 1.0
 
 
 def one_cycle(recipe: Recipe, plan: Plan, step: int) -> float:
-    """Rise linearly over the first 30 % of the steps, fall as a cosine (Smith & Topin 2019)."""
+    """Rise linearly in the first 30 % of the steps, then fall as a cosine (Smith & Topin 2019)."""
     done = (step + 1) / plan.steps
     rise = 0.3
     if done <= rise:
@@ -24,6 +28,7 @@ def one_cycle(recipe: Recipe, plan: Plan, step: int) -> float:
 
 
 def cosine(recipe: Recipe, plan: Plan, step: int) -> float:
+    """Fall as half a period of a cosine, from 1 to 0."""
     return 0.5 * (1 + math.cos(math.pi * step / plan.steps))
 
 
@@ -32,7 +37,6 @@ def exponential(recipe: Recipe, plan: Plan, step: int) -> float:
     return recipe.gamma ** (step // (plan.images_per_epoch // plan.batch))
 
 
-# The learning rate of each step, as a fraction of `Recipe.lr`.
 SCHEDULES: Mapping[str, Callable[[Recipe, Plan, int], float]] = {
     "constant": constant,
     "one_cycle": one_cycle,

@@ -1,4 +1,4 @@
-"""Optimizers by the name that a recipe gives."""
+"""Optimizers, by their names in a recipe."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ Parameters = Iterable["torch.nn.Parameter"]
 
 
 def sgd(parameters: Parameters, recipe: Recipe) -> "torch.optim.Optimizer":
+    """Stochastic gradient descent with momentum."""
     import torch
 
     return torch.optim.SGD(
@@ -20,12 +21,14 @@ def sgd(parameters: Parameters, recipe: Recipe) -> "torch.optim.Optimizer":
 
 
 def adam(parameters: Parameters, recipe: Recipe) -> "torch.optim.Optimizer":
+    """Adam; the weight decay is an L2 penalty."""
     import torch
 
     return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
 
 
 def adamw(parameters: Parameters, recipe: Recipe) -> "torch.optim.Optimizer":
+    """Adam with decoupled weight decay."""
     import torch
 
     return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)

@@ -1,6 +1,6 @@
-"""Recipes: how long, with which optimizer and at which learning rate a network is trained.
+"""Training recipes, and the plan of epochs and steps that follows from a recipe.
 
-Reads no torch until an optimizer is made, so that a config can be checked without it.
+This module must not import torch: the config is checked with it at every start of the workflow.
 """
 
 from collections.abc import Mapping
@@ -20,36 +20,42 @@ class Recipe:
     Attributes
     ----------
     optimizer
-        Key of `OPTIMIZERS`.
-    lr, momentum, weight_decay
-        Of the optimizer; `lr` is the peak of the schedule. Momentum is used by `sgd` alone.
+        Key of `optimizers.OPTIMIZERS`.
+    lr
+        The highest learning rate of the schedule.
+    momentum
+        Momentum; only `sgd` uses it.
+    weight_decay
+        Weight decay of the optimizer.
     schedule
-        Key of `SCHEDULES`.
+        Key of `learning_rates.SCHEDULES`.
     gamma
-        Factor by which `exponential` lowers the learning rate after each epoch.
+        Factor of the learning rate after each epoch; only the schedule `exponential` uses it.
     batch
-        Images a step, over all processes.
+        Number of images in a step, over all processes.
     augmentation
-        Keys of `datasets.AUGMENTATIONS`, applied in order.
+        Keys of `augmentation.AUGMENTATIONS`, applied in order.
     epochs, steps
-        Length of training; exactly one of them is given.
+        Length of training. Exactly one of them is given.
     images_per_epoch
-        Images drawn anew for each epoch, without replacement; None takes the whole split.
+        Number of images drawn for each epoch, without replacement; None takes the whole split.
     history_images
-        The first so many validation images are classified after each epoch.
+        This many images, the first of the validation split, are classified after each epoch.
     accumulate
-        Parts into which a process divides its share of a batch; their gradients are summed, so
-        that large batches fit a small GPU. Batch norm sees one part at a time.
+        Number of parts into which each process divides its share of a batch. The gradients of the
+        parts are summed, so that large batches fit on a small GPU. Batch norm uses one part at a
+        time.
     label_smoothing
-        Probability spread evenly over all classes in the target (Szegedy et al., CVPR 2016).
+        Probability that the target spreads evenly over all classes (Szegedy et al., CVPR 2016).
     auxiliary_weight
         Weight of the loss of each auxiliary head (0.3 in Szegedy et al., CVPR 2015).
     precision
-        Key of `PRECISIONS`: what convolutions and products compute in. Weights stay float32.
+        Key of `PRECISIONS`: the type in which convolutions and matrix products are computed.
+        Weights stay float32.
     tf32
-        Whether a GPU may round the factors of float32 products to 10 bits.
+        Whether a GPU may round the factors of float32 products to TensorFloat-32 (10 bits).
     compile
-        Whether torch compiles the forward and backward pass.
+        Whether torch compiles the forward and the backward pass.
     """
 
     optimizer: str
@@ -72,13 +78,25 @@ class Recipe:
     compile: bool = False
 
 
-# The name of torch's type that automatic mixed precision computes in.
+# The torch type for automatic mixed precision; None: mixed precision is off.
 PRECISIONS: Mapping[str, str | None] = {"float32": None, "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe on a given number of images: which images an epoch draws, and its steps."""
+    """The epochs and steps of a recipe for a given number of images.
+
+    Attributes
+    ----------
+    images
+        Number of images in the train split.
+    images_per_epoch
+        Number of images that are drawn for an epoch.
+    batch
+        Number of images in a step.
+    steps_by_epoch
+        Number of steps in each epoch. The last epoch may be shorter.
+    """
 
     images: int
     images_per_epoch: int
@@ -87,16 +105,19 @@ class Plan:
 
     @property
     def steps(self) -> int:
+        """Number of steps in the whole training."""
         return sum(self.steps_by_epoch)
 
 
 def make_plan(recipe: Recipe, images: int) -> Plan:
-    """Lay out the epochs of a recipe; an incomplete last batch of an epoch is left out.
+    """Compute the epochs and steps of a recipe for a train split with `images` images.
+
+    An incomplete batch at the end of an epoch is left out.
 
     Raises
     ------
     InputError
-        The split holds fewer images than an epoch or a batch needs.
+        The split has fewer images than an epoch or a batch needs.
     """
     per_epoch = recipe.images_per_epoch or images
     if per_epoch > images:
@@ -114,5 +135,5 @@ def make_plan(recipe: Recipe, images: int) -> Plan:
 
 
 def from_config(fields: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of a config's section."""
+    """Make a recipe from the fields of a config section."""
     return Recipe(**{**fields, "augmentation": tuple(fields["augmentation"])})

@@ -1,1 +1,1 @@
-"""One file for each family of metrics: its name is the part before the colon in the config."""
+"""One file for each family of metrics. In the config, its name stands before the colon."""

