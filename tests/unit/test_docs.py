@@ -175,7 +175,7 @@ EXAMPLES = {
     for code in fences("docs/extending.md", "python")
     if (path := PATH.match(code))
 }
-WHOLE_FILES = {name for name in EXAMPLES if name.rpartition(".")[0] in REGISTRIES}
+WHOLE_FILES = [name for name in EXAMPLES if name.rpartition(".")[0] in REGISTRIES]
 
 
 def extension(module: str) -> dict[str, Any]:
