@@ -254,8 +254,7 @@ def retraining_names(study: ChartData) -> dict[str, str]:
     keys = pl.concat([study.networks["retraining"], study.history["retraining"]])
     kinds = [key for key in keys.unique(maintain_order=True) if key != coordinates.NOT_RETRAINED]
     return {
-        key: coordinates.RETRAINING_NAMES.get(key, coordinates.human(key))
-        for key in [coordinates.NOT_RETRAINED, *kinds]
+        key: coordinates.describe_retraining(key) for key in [coordinates.NOT_RETRAINED, *kinds]
     }
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from prunescope.networks import coordinates
 from prunescope.networks.coordinates import COLUMNS
-from prunescope.summarize import gathering
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -55,7 +55,7 @@ def speed_by_network(
         milliseconds=1000 * pl.col("seconds"),
     )
     batches = sorted(set(rows["batch"]))
-    labels = gathering.present(rows["network"])
+    labels = selection.present(rows["network"])
     # Whole steps up to the fastest one.
     fastest = float(int(max(rows["high"])) + 1)
     axis = theme.Axis("Times as fast as the dense network", 0, fastest, ".0f", _steps(fastest))
@@ -256,13 +256,13 @@ def _accuracy_panel(
     size: ChartSettings,
 ) -> alt.LayerChart:
     x, y = across.encode(alt.X, "relative_time"), theme.ACCURACY.encode(alt.Y, "top1")
-    legend = alt.Legend(title="Method", values=[*gathering.present(rows["method"]), "dense"])
+    legend = alt.Legend(title="Method", values=[*selection.present(rows["method"]), "dense"])
     colour = chart_rows.colour(study, "method", legend)
     kinds = list(chart_rows.retraining_names(study).values())
     shape = alt.Shape(
         "retraining:N",
         scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
-        legend=alt.Legend(title="Retraining", values=gathering.present(rows["retraining"])),
+        legend=alt.Legend(title="Retraining", values=selection.present(rows["retraining"])),
     )
     tooltip = [
         alt.Tooltip("network:N"),

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from prunescope.networks import coordinates
-from prunescope.summarize import gathering
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -137,11 +137,11 @@ def _cloud(
         "shape": alt.Shape(
             "retraining:N",
             scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
-            legend=alt.Legend(title="Retraining", values=gathering.present(points["retraining"])),
+            legend=alt.Legend(title="Retraining", values=selection.present(points["retraining"])),
         ),
     }
     known = [
-        *gathering.present(points["method"]),
+        *selection.present(points["method"]),
         *([] if published.is_empty() else [theme.PUBLISHED]),
     ]
     legend = alt.Legend(title="Method", values=known)

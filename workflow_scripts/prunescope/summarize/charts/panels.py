@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from prunescope.summarize import gathering
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -33,7 +33,7 @@ def small_multiples(
     """
     other = "retraining" if by == "method" else "method"
     words = {"method": chart_rows.names(study), "retraining": chart_rows.retraining_names(study)}
-    kinds = gathering.present(pl.concat([points[by], published[by]]))
+    kinds = selection.present(pl.concat([points[by], published[by]]))
     columns = 2 if len(kinds) == 4 else min(3, len(kinds))
     size = theme.share(settings, columns, -(-len(kinds) // columns))
     rates = theme.rate_axis(points, published)
@@ -242,7 +242,7 @@ def forest(
     remark
         Column of a number that is written at the right of a line.
     """
-    names = gathering.present(rows[label])
+    names = selection.present(rows[label])
     places = {name: place for place, name in enumerate(names)}
     spread = pl.int_range(pl.len()).over(label)
     share = (spread - (pl.len().over(label) - 1) / 2) / pl.len().over(label) * 0.7
@@ -255,13 +255,13 @@ def forest(
     lines = theme.Axis("", len(names) - 0.5, -0.5, names=tuple(names))
     y = lines.encode(alt.Y, "line")
     # Clear of the remarks, which legends do not know of.
-    legend = alt.Legend(title="Method", values=gathering.present(placed["ink"]), offset=50)
+    legend = alt.Legend(title="Method", values=selection.present(placed["ink"]), offset=50)
     colour = chart_rows.colour(study, "ink", legend)
     kinds = list(chart_rows.retraining_names(study).values())
     shape = alt.Shape(
         "kind:N",
         scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
-        legend=alt.Legend(title="Retraining", values=gathering.present(placed["kind"]), offset=50),
+        legend=alt.Legend(title="Retraining", values=selection.present(placed["kind"]), offset=50),
     )
     base = theme.from_rows(
         placed.select("line", "estimate", "low", "high", "ink", "kind", name=pl.col(label))

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.networks import coordinates
-from prunescope.summarize import gathering
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -97,7 +97,7 @@ def _density(study: ChartData, row: dict[str, object]) -> pl.DataFrame:
     live = study.units.filter(~pl.col("constant"))
     own = live.filter(*(pl.col(key) == row[key] for key in coordinates.KIND))
     dense = live.filter(method=coordinates.DENSE, retraining=coordinates.NOT_RETRAINED)
-    pairs = dense.join(own, on=["seed", *gathering.UNIT], suffix="_after")
+    pairs = dense.join(own, on=["seed", *selection.UNIT], suffix="_after")
     edges = np.linspace(SCORE.low, SCORE.high, BINS + 1)
     before, after = (
         pairs[name].clip(SCORE.low, SCORE.high).to_numpy()
@@ -190,7 +190,7 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
     if highest.is_empty():
         return theme.nothing(title, settings, "no pruned network has live units")
     blocks = _by_block(study, shown)
-    methods = gathering.present(highest["method"])
+    methods = selection.present(highest["method"])
     columns = min(2, len(methods))
     size = theme.share(settings, 1, -(-len(methods) // columns))
     axis = theme.mis_axis(blocks["y"].to_list(), "Mean soft MIS")
@@ -237,7 +237,7 @@ def _by_block(study: ChartData, units: pl.DataFrame) -> pl.DataFrame:
 def _depth_panel(
     rows: pl.DataFrame, axis: theme.Axis, size: ChartSettings, study: ChartData
 ) -> alt.LayerChart:
-    order = gathering.present(rows.sort("place", maintain_order=True)["block"])
+    order = selection.present(rows.sort("place", maintain_order=True)["block"])
     across = theme.Axis(
         "Block of layers, from the input", 0, max(1, len(order) - 1), names=tuple(order)
     )
