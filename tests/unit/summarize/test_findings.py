@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prunescope.foundation import tables
-from prunescope.summarize import selection, study_tables
+from prunescope.summarize import study_tables
 from prunescope.summarize.charts import all_charts
 from prunescope.summarize.findings import (
     captions,
@@ -200,7 +200,7 @@ def test_the_largest_changes_are_named() -> None:
 
 
 def related(low: float, high: float, p: float, p_holm: float) -> list[dict[str, Any]]:
-    group = {"comparison": selection.ALL_RETRAINED, "n": 24}
+    group = {"comparison": study_tables.ALL_RETRAINED, "n": 24}
     value = (low + high) / 2
     return [
         estimate("spearman(mis_soft_live, rate)", -0.3, -0.6, 0.1, **group),
@@ -233,7 +233,7 @@ def test_what_is_shown_of_score_and_rate(found: tuple[float, ...], said: str) ->
 
 def test_the_same_units_may_say_something_else_of_score_and_rate() -> None:
     matched = estimate("slope_equivalence(mis_soft_matched, rate)", -0.004, -0.012, 0.004, p=0.001,
-                       p_holm=0.02, comparison=selection.ALL_RETRAINED, n=24)  # fmt: skip
+                       p_holm=0.02, comparison=study_tables.ALL_RETRAINED, n=24)  # fmt: skip
     text = on_scores.rates(facts(PRUNED, [*related(-0.03, 0.01, 0.3, 0.6), matched]))
     assert "nor a change beyond it is shown. Given accuracy" in text
     assert text.endswith(

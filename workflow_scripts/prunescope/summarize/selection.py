@@ -1,7 +1,6 @@
 """Pick the rows of a table that are about certain networks: dense, pruned, or each one once.
 
-The statistics store the names of groups of networks (`ALL_PRUNED`, `ALL_RETRAINED`), and the
-findings look them up by these names. Whoever changes one changes the table.
+Networks are named by `Coordinates`; the columns that hold them are `coordinates.COORDINATES`.
 """
 
 from collections.abc import Iterator
@@ -18,9 +17,6 @@ from prunescope.networks.coordinates import (
 
 # The columns that name a unit within its network.
 UNIT = ("layer", "unit")
-
-ALL_PRUNED = "all pruned networks"
-ALL_RETRAINED = "all retrained pruned networks"
 
 
 def by_network(frame: pl.DataFrame) -> Iterator[tuple[Coordinates, pl.DataFrame]]:

@@ -135,6 +135,10 @@ STATISTICS = Table(
         "variant": Column(pl.String, "variant of the score", nullable=True),
     },
 )
+# Values of its columns by which findings and charts look estimates up.
+ALL_PRUNED = "all pruned networks"
+ALL_RETRAINED = "all retrained pruned networks"
+ORDER_UNDER_VARIANT = "spearman(mis_soft_live, unchanged)"
 PUBLISHED = Table(
     "results/{study}/tables/published.parquet",
     "A published number beside that of the study. Only made if the config names `published`.",

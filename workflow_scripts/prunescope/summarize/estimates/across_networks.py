@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.networks.coordinates import name_kind
-from prunescope.summarize import estimators, selection
+from prunescope.summarize import estimators, selection, study_tables
 from prunescope.summarize.estimates.inputs import EstimationSettings
 from prunescope.summarize.estimates.rows import BLANK, FEWEST, statistic
 from prunescope.summarize.estimators import Estimate
@@ -32,10 +32,10 @@ def relations(networks: pl.DataFrame, settings: EstimationSettings) -> Iterator[
 def _groups(pruned: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, Row]]:
     """Groups of networks: their name, the networks, each once, and what they have in common."""
     once = selection.distinct(pruned)
-    yield selection.ALL_PRUNED, once, {}
+    yield study_tables.ALL_PRUNED, once, {}
     retrained = once.filter(pl.col("epochs") > 0)
     if 0 < len(retrained) < len(once):
-        yield selection.ALL_RETRAINED, retrained, {}
+        yield study_tables.ALL_RETRAINED, retrained, {}
     for (kind,), rows in pruned.group_by(["retraining"], maintain_order=True):
         yield f"retraining {kind}", rows, {"retraining": kind}
     for (method,), rows in once.group_by(["method"], maintain_order=True):

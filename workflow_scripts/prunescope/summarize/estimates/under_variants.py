@@ -8,7 +8,7 @@ import polars as pl
 
 from prunescope.interpret import score_variants
 from prunescope.networks.coordinates import COORDINATES, NOT_RETRAINED, Coordinates
-from prunescope.summarize import estimators, selection
+from prunescope.summarize import estimators, selection, study_tables
 from prunescope.summarize.estimates.rows import FEWEST, SCORES, statistic
 from prunescope.summarize.selection import UNIT
 from prunescope.summarize.study_tables import Row
@@ -83,12 +83,11 @@ def _order(variant: str, rows: pl.DataFrame, own: pl.DataFrame) -> Iterator[Row]
     x, y = joined["mis_soft_own"].to_numpy(), joined["mis_soft"].to_numpy()
     if len(joined) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return
-    quantity = f"spearman(mis_soft_live, {score_variants.UNCHANGED})"
     yield statistic(
-        quantity,
+        study_tables.ORDER_UNDER_VARIANT,
         f"networks, {variant}",
         estimators.correlation(x, y, ranks=True),
         "over networks, Fisher's interval",
-        family=quantity,
+        family=study_tables.ORDER_UNDER_VARIANT,
         variant=variant,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
-from prunescope.summarize import selection
+from prunescope.summarize import selection, study_tables
 from prunescope.summarize.study_tables import Row
 
 # The significance level of all tests, after Holm's correction.
@@ -106,7 +106,7 @@ class Facts:
 
         Where all pruned networks were retrained, the table has it under `ALL_PRUNED` only.
         """
-        for group in (selection.ALL_RETRAINED, selection.ALL_PRUNED):
+        for group in (study_tables.ALL_RETRAINED, study_tables.ALL_PRUNED):
             rows = self.statistics.filter(quantity=quantity, comparison=group)
             if rows.height:
                 return rows.row(0, named=True)

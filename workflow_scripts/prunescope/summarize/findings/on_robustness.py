@@ -6,6 +6,7 @@ import polars as pl
 
 from prunescope.interpret import score_variants
 from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, human
+from prunescope.summarize import study_tables
 from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.verdicts import variant_verdicts
 from prunescope.summarize.findings.wording import (
@@ -63,7 +64,7 @@ def _spread_of_variants(found: pl.DataFrame, varied: pl.DataFrame) -> Iterator[s
 def _order(facts: Facts) -> Iterator[str]:
     ordered = facts.statistics.filter(
         pl.col("variant") != score_variants.PERMUTED,
-        quantity=f"spearman(mis_soft_live, {score_variants.UNCHANGED})",
+        quantity=study_tables.ORDER_UNDER_VARIANT,
     ).sort("estimate", maintain_order=True)
     if ordered.height:
         row = ordered.row(0, named=True)
