@@ -12,11 +12,16 @@ from prunescope.networks.coordinates import (
     DENSE,
     ITERATIVE,
     NOT_RETRAINED,
+    UNTRAINED,
     Coordinates,
 )
 
 # The columns that name a unit within its network.
 UNIT = ("layer", "unit")
+
+IS_DENSE = (pl.col("method") == DENSE) & (pl.col("retraining") == NOT_RETRAINED)
+# Dense and untrained networks, retrained or not.
+IS_UNPRUNED = pl.col("method").is_in([DENSE, UNTRAINED])
 
 
 def by_network(frame: pl.DataFrame) -> Iterator[tuple[Coordinates, pl.DataFrame]]:
@@ -27,7 +32,7 @@ def by_network(frame: pl.DataFrame) -> Iterator[tuple[Coordinates, pl.DataFrame]
 
 def dense(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows of the dense networks, without the retrained controls."""
-    return frame.filter(method=DENSE, retraining=NOT_RETRAINED)
+    return frame.filter(IS_DENSE)
 
 
 def pruned(frame: pl.DataFrame) -> pl.DataFrame:

@@ -180,7 +180,6 @@ def _cloud(
 
 def _points(study: ChartData, networks: pl.DataFrame) -> pl.DataFrame:
     """Networks with the intervals of their score and accuracy; the controls last, drawn on top."""
-    controls = pl.col("method").is_in([DENSE, UNTRAINED])
     score, accuracy = (
         study.statistics.filter(pl.col("variant").is_null(), quantity=quantity).select(
             "retraining", "rate", "seed", "low", "high", method="pruning"
@@ -193,7 +192,7 @@ def _points(study: ChartData, networks: pl.DataFrame) -> pl.DataFrame:
         how="left",
         maintain_order="left",
     )
-    return joined.sort(controls, maintain_order=True).select(
+    return joined.sort(selection.IS_UNPRUNED, maintain_order=True).select(
         *("rate", "seed", "top1", "mis_soft_live", "low", "high", "top1_low", "top1_high"),
         method=chart_rows.method_label(study),
         retraining=chart_rows.retraining_label(study),

@@ -78,16 +78,14 @@ def _compared(study: ChartData) -> pl.DataFrame:
     order = pl.col("retraining").replace_strict(
         {ONE_SHOT: 0, NOT_RETRAINED: 2}, default=1, return_dtype=pl.Int32
     )
-    is_dense = (pl.col("method") == DENSE) & (pl.col("retraining") == NOT_RETRAINED)
-    shown = study.networks.filter(~is_dense).with_columns(order=order)
+    shown = study.networks.filter(~selection.IS_DENSE).with_columns(order=order)
     best = shown.sort("order", -pl.col("rate"), maintain_order=True).unique(
         "method", keep="first", maintain_order=True
     )
     kinds = best.select(KIND)
-    controls = pl.col("method").is_in([DENSE, UNTRAINED])
     return (
         shown.join(kinds, on=KIND, how="semi", maintain_order="left")
-        .sort(controls, maintain_order=True)
+        .sort(selection.IS_UNPRUNED, maintain_order=True)
         .unique(KIND, maintain_order=True)
     )
 
@@ -180,10 +178,7 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
     live = selection.live(study.units)
     pruned = selection.pruned(live)
     highest = pruned.filter(pl.col("rate") == pl.col("rate").max().over("method", "retraining"))
-    references = live.filter(
-        pl.col("method").is_in([DENSE, UNTRAINED]),
-        retraining=NOT_RETRAINED,
-    )
+    references = live.filter(selection.IS_UNPRUNED, retraining=NOT_RETRAINED)
     shown = pl.concat([highest, references])
     rates = sorted({f"{rate:.0%}" for rate in highest["rate"].to_list()})
     title = chart_rows.heading(
@@ -205,7 +200,7 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
     axis = theme.mis_axis(blocks["y"].to_list(), "Mean soft MIS")
     drawn = []
     for position, method in enumerate(methods):
-        rows = blocks.filter(pl.col("method").is_in([method, DENSE, UNTRAINED]))
+        rows = blocks.filter((pl.col("method") == method) | selection.IS_UNPRUNED)
         own = axis if position % columns == 0 else theme.Axis("", axis.low, axis.high, axis.format,
                                                               axis.ticks)  # fmt: skip
         heading = theme.panel_title(chart_rows.names(study)[method])
