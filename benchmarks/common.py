@@ -1,4 +1,7 @@
-"""What all benchmarks share: pairs of timings, what they were taken on, and the material."""
+"""What all benchmarks share: timing in pairs, a description of the machine, and the material.
+
+A change of `Material` or of the constants makes new numbers incomparable with those in the docs.
+"""
 
 import os
 import platform
@@ -23,19 +26,20 @@ from prunescope.foundation.errors import InputError
 from prunescope.interpret import unit_tables
 from prunescope.interpret.exemplars import ExemplarSettings
 from prunescope.networks import description, network_files
+from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, Coordinates
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "results" / "benchmarks"
 PAIRS = 7
 PACKAGES = ("numpy", "polars", "torch", "torchvision", "pillow", "snakemake")
-# As in the default study.
+# The settings of the default study.
 EXEMPLARS = ExemplarSettings(per_side=200, ties="random", seed=0)
 PROBE_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a number has to reach: at least, or at most, so much."""
+    """The value that a number must reach, from above or from below."""
 
     value: float
     at_most: bool
@@ -55,11 +59,11 @@ class Measured:
     unit
         `ratio`, or seconds (`s`).
     what
-        What was measured, on what, against what.
+        What was measured, on which data, against what.
     samples
-        All numbers, in the order in which they were taken.
+        All measurements, in the order in which they were taken.
     details
-        Medians in seconds and other numbers that help to judge the value.
+        Medians in seconds, and other numbers that help to judge the value.
     """
 
     unit: str
@@ -73,7 +77,7 @@ class Measured:
         return statistics.median(self.samples)
 
     def entry(self, taken_on: dict[str, Any]) -> dict[str, Any]:
-        """As it stands in summary.json, with what `about` told before it was measured."""
+        """The entry of summary.json, with what `about` returned before the measurement."""
         return {
             "value": self.value,
             "unit": self.unit,
@@ -88,7 +92,7 @@ class Measured:
 
 
 def about() -> dict[str, Any]:
-    """Date, commit, machine and versions."""
+    """The date, the commit, the machine and the versions of packages."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _git("rev-parse", "HEAD"),
@@ -129,10 +133,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def interleave(*works: Callable[[], object], pairs: int = PAIRS) -> list[list[float]]:
-    """Time each of `works` `pairs` times in turn, after one call each that does not count.
+    """Time each of `works` `pairs` times, in turns, after one call of each that does not count.
 
-    Neighbours in time see the same machine: their ratio holds where it is noisy. Every second
-    round goes backwards.
+    Calls that follow each other see the same state of the machine, so their ratio is stable on a
+    noisy machine. Every second round is in reverse order.
     """
     for work in works:
         work()
@@ -154,7 +158,7 @@ def medians(**times: list[float]) -> dict[str, float]:
 
 
 def require_equal(name: str, ours: Any, theirs: Any, tolerance: float) -> float:
-    """Check that both sides computed the same thing; return the largest difference."""
+    """Check that both sides computed the same values; return the largest difference."""
     difference = float(np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)).max())
     if not difference <= tolerance:
         raise AssertionError(f"{name}: the results differ by {difference} > {tolerance}")
@@ -172,12 +176,12 @@ class Material:
     dataset
         Folder of its dataset, `results/datasets/<dataset>`.
     scratch
-        Where what only benchmarks need is kept.
+        Folder for files that only benchmarks need.
     images
-        Size of the large probe set.
+        Number of images in the large probe set.
     whole_runs
-        How often the study is made anew for the workflow's overhead, beside the time that it was
-        made here.
+        How often the study is made again to measure the workflow's overhead, in addition to the
+        run that made it here.
     """
 
     study: Path = ROOT / "results" / "fashion_mnist"
@@ -187,16 +191,19 @@ class Material:
     whole_runs: int = 0
 
     def file(self, path: Path) -> Path:
-        """A file of the finished study."""
+        """Check that a file of the finished study exists, and return its path."""
         if not path.exists():
             raise InputError(
                 f"{path} is missing: benchmarks measure a finished study. Make it: make results"
             )
         return path
 
-    def network(self, method: str = "dense", retraining: str = "none", rate: str = "0.00") -> Path:
-        folder = self.study / "networks" / method / retraining / f"rate{rate}" / "seed0"
-        return self.file(folder / "network.safetensors")
+    def network(
+        self, method: str = DENSE, retraining: str = NOT_RETRAINED, rate: str = "0.00"
+    ) -> Path:
+        """The file of a network of seed 0."""
+        name = Coordinates(method, retraining, rate, seed=0).name
+        return self.file(self.study / "networks" / name / "network.safetensors")
 
     @cached_property
     def dense(self) -> description.Network:
@@ -204,12 +211,12 @@ class Material:
 
     @cached_property
     def kept(self) -> Path:
-        """Where what is made of this dense network is kept."""
+        """The folder for files that are made with this dense network."""
         return self.scratch / whole_files.checksum(self.network())[:12]
 
     @cached_property
     def probe(self) -> packed_images.PackedImages:
-        """A balanced sample of the train images, as a file of its own."""
+        """A balanced sample of the training images, in a file of its own."""
         images, labels = self.kept / "images.npy", self.kept / "labels.npy"
         if not images.exists():
             folder = self.dataset / "train"
@@ -222,7 +229,7 @@ class Material:
         return packed_images.PackedImages.open(images, labels)
 
     def first(self, images: int) -> packed_images.PackedImages:
-        """The first of the probe images."""
+        """The first `images` probe images."""
         return packed_images.PackedImages(self.probe.images[:images], self.probe.labels[:images])
 
     @cached_property
@@ -257,7 +264,7 @@ class Material:
 
     @property
     def settings(self) -> ExemplarSettings:
-        """The default study's, or what a small probe set allows."""
+        """The settings of the default study, or what a small probe set allows."""
         per_side = min(EXEMPLARS.per_side, self.images // 2)
         return ExemplarSettings(per_side, EXEMPLARS.ties, EXEMPLARS.seed)
 
@@ -272,7 +279,7 @@ class Material:
 
     @cached_property
     def embeddings_file(self) -> Path:
-        """What the default metric makes of the probe images."""
+        """The embeddings of the probe images by the default metric."""
         path = self.kept / "embeddings.npy"
         if not path.exists():
             from prunescope.interpret.metrics import embedding
@@ -295,14 +302,14 @@ class Material:
 def peak_memory() -> float:
     """The peak of this process's resident memory in MiB.
 
-    Not `getrusage`: after a fork it counts the memory of the process that forked.
+    `getrusage` would not do: after a fork it counts the memory of the parent process, too.
     """
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def python(code: str, *arguments: str) -> str:
-    """What a fresh Python with the library prints."""
+    """Run code in a fresh Python with the library; return what it prints."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Evaluation from packed images against decoding JPEG files anew."""
+"""Measure evaluation from packed images against decoding JPEG files every time."""
 
 import os
 from pathlib import Path
@@ -24,14 +24,15 @@ from prunescope.evaluate import predictions
 from prunescope.networks import modules
 from prunescope.networks.preprocessing import to_input
 
-# So many that starting the workers, half a second, is a small part of it.
+# Enough images that starting the workers, which takes half a second, hardly counts.
 IMAGES = 10_000
-# The size of a typical file of ImageNet, and what its preprocessing makes of it in proportion.
+# The size of a typical image of ImageNet, and the size to which preprocessing would scale it for
+# images of 32 pixels, in the same proportion as for ImageNet.
 WIDTH, HEIGHT, RESIZE, QUALITY = 500, 375, 36, 95
 
 
 class Files(Dataset):
-    """The plain way: open, decode, resize, cut out the centre, whenever an image is needed."""
+    """The plain way: open, decode, resize and crop the centre whenever an image is needed."""
 
     def __init__(self, paths: list[Path], size: int) -> None:
         self.paths, self.size = paths, size
@@ -51,7 +52,7 @@ class Files(Dataset):
 
 
 class Packed(Dataset):
-    """The packed store, read as it is stored: a batch is one slice of it."""
+    """The packed store, read in batches: each batch is one slice of it."""
 
     def __init__(self, images: np.ndarray, batch: int) -> None:
         self.images, self.batch = images, batch
@@ -64,9 +65,9 @@ class Packed(Dataset):
 
 
 def write_files(material: Material, number: int) -> list[Path]:
-    """JPEG files that take as long to decode as photographs: mosaics of probe images.
+    """Write JPEG files that take as long to decode as photographs: mosaics of probe images.
 
-    Enlarged images would be smooth, a tenth of the bytes of a photograph, and decode faster.
+    Enlarged probe images would be smooth: a tenth of the bytes of a photograph, and decoded faster.
     """
     folder = material.scratch / "jpeg"
     folder.mkdir(parents=True, exist_ok=True)

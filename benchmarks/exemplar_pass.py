@@ -1,4 +1,4 @@
-"""The exemplar pass: against the bare forward pass, against sorting, and its memory."""
+"""Measure the exemplar pass against the bare forward pass and against sorting; and its memory."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from prunescope.networks.modules import to_module
 from prunescope.networks.preprocessing import to_input
 
 IMAGES = 1000
-# The peers sort for minutes: every eighth unit and a part of the images are enough for a ratio.
+# Sorting takes minutes, so only every eighth unit and a part of the images are compared.
 EVERY = 8
 SORTED_IMAGES = 2500
 
@@ -43,7 +43,7 @@ print(peak_memory())
 
 
 def naive_hooks(module: torch.nn.Module, images: object, description: object) -> np.ndarray:
-    """The plain way to all activations: keep every output, pool it after the pass."""
+    """The plain way to all activations: keep every output, and pool it after the pass."""
     modules = dict(module.named_modules())
     kept: dict[str, torch.Tensor] = {}
     handles = [
@@ -117,9 +117,9 @@ def against_forward(material: Material, pairs: int) -> Measured:
 
 
 class SortedBuffer:
-    """The plain way to running extremes: append each batch to a buffer and sort it anew.
+    """The plain way to running extremes: append each batch to a buffer, and sort the buffer again.
 
-    With `keep`, so many are kept on both sides; without, the buffer grows.
+    With `keep`, that many values are kept at both ends. Without, the buffer grows.
     """
 
     def __init__(self, units: int, keep: int | None) -> None:
@@ -184,7 +184,7 @@ def against_argsort(material: Material, pairs: int) -> Measured:
 
 
 def memory(material: Material) -> Measured:
-    """Peak resident memory of fresh processes."""
+    """Compare the peak resident memory of fresh processes for few and for many images."""
     large = material.images
     small = large // 10
 

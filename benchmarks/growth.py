@@ -1,4 +1,4 @@
-"""How cost grows with images, units, networks and the probe set: times, exponents, a chart."""
+"""Measure how cost grows with images, units, networks and probe images; and draw it."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ RUNS = 3
 
 
 def timed(sizes: Sequence[int], work: Callable[[int], Callable[[], object]]) -> list[float]:
-    """The median time of the work of each size, after one run that does not count."""
+    """The median time of the work for each size, after one run that does not count."""
     found = []
     for size in sizes:
         do = work(size)
@@ -31,17 +31,17 @@ def timed(sizes: Sequence[int], work: Callable[[int], Callable[[], object]]) -> 
 
 
 def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
-    """The slope of log time over log size, by least squares."""
+    """The least-squares slope of log time over log size."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 def steps_up_to(largest: int, number: int = 5) -> list[int]:
-    """Sizes that double, up to `largest`."""
+    """At most `number` sizes, each twice the one before, up to `largest`."""
     return [largest >> place for place in reversed(range(number)) if largest >> place]
 
 
 def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
-    """What grows: name to `sizes`, `seconds`, `exponent` and what was done."""
+    """The measured curves by name: `sizes`, `seconds`, `exponent`, and `what` was done."""
     settings = settings_for(material)
     strongest, weakest = material.sides
     matrix = arrays.load_array(material.similarity_file)
@@ -91,7 +91,7 @@ def curves(material: Material, config: Path) -> dict[str, dict[str, Any]]:
 
 
 def planning(config: Path) -> dict[str, Any]:
-    """`snakemake -n` by networks of the study, made more by seeds."""
+    """The time of `snakemake -n` by the number of networks, which the number of seeds sets."""
 
     def planned(seeds: int) -> Callable[[], str]:
         path = large_config(config, seeds, folder)
@@ -110,7 +110,7 @@ def planning(config: Path) -> dict[str, Any]:
 
 
 def chart(rows: dict[str, dict[str, Any]]) -> alt.ConcatChart:
-    """One panel for each kind of size, both axes logarithmic, the exponent beside each line."""
+    """One panel for each kind of size, with logarithmic axes; the legend gives the exponents."""
     frame = pl.concat(
         pl.DataFrame({"size": row["sizes"], "seconds": row["seconds"]}).with_columns(
             panel=pl.lit(name.partition(",")[0]),

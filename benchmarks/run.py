@@ -2,7 +2,8 @@
 
 python -m benchmarks.run [--only KEY ...] [--whole-runs N] [--docs]
 
-Each number is a ratio of neighbours in time, or seconds; docs/performance.md explains them.
+Each number is a ratio of times that were taken in turns, or a time in seconds. docs/performance.md
+explains them.
 """
 
 import argparse
@@ -42,7 +43,7 @@ MODULES: dict[ModuleType, tuple[str, ...]] = {
 }
 KEYS = [key for keys in MODULES.values() for key in keys]
 GROWTH = "growth"
-# Of the chart, in pixels.
+# The width of the chart in pixels.
 WIDTH = 480
 SUMMARY = FOLDER / "summary.json"
 PAGE = ROOT / "docs" / "performance.md"
@@ -64,7 +65,7 @@ def number(value: float, unit: str) -> str:
 
 
 def table(summary: dict[str, Any]) -> str:
-    """The numbers as a table for people, and below it what they were taken on."""
+    """The numbers as a Markdown table, and below it the machines they were taken on."""
     lines = [
         "| Key | Median | Range | Target | Met | What |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -92,7 +93,7 @@ def table(summary: dict[str, Any]) -> str:
 
 
 def chart(summary: dict[str, Any]) -> alt.LayerChart:
-    """Every number as a share of its target: left of the line is where it should be."""
+    """Every number as a share of its target. Left of the line, the target is met."""
     rows = pl.DataFrame(
         [
             {
@@ -134,7 +135,7 @@ def chart(summary: dict[str, Any]) -> alt.LayerChart:
 
 
 def write_into(page: str, text: str) -> str:
-    """The page with `text` between its marks."""
+    """The page with `text` between its two marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}{text}{END}{after}"
@@ -157,7 +158,10 @@ def measure(wanted: list[str], material: Material) -> None:
 
 
 def take_the_environment_of_jobs() -> None:
-    """Have one thread, and what a run sets: libraries read it when a process starts."""
+    """Restart this process with the environment of jobs, unless it has it already.
+
+    Libraries read the environment when a process starts.
+    """
     environment = {**os.environ, **fork_server.ONE_THREAD}
     tune(environment)
     if environment != os.environ:

@@ -1,4 +1,4 @@
-"""Scores of all units: against a loop over units, and from embeddings instead of a matrix."""
+"""Measure scoring all units against a loop over units, and from embeddings instead of a matrix."""
 
 import tempfile
 from pathlib import Path
@@ -22,7 +22,7 @@ from prunescope.foundation import arrays
 from prunescope.interpret import mis, similarities
 
 SETTINGS = {"explanations": 9, "tasks": 20, "tau": 0.16, "draw": "imi", "seed": 0}
-# A larger probe set, which repeats the vectors of the probe images so often.
+# The larger probe set repeats the vectors of the probe images this often.
 TIMES = 10
 
 MEMORY = """
@@ -50,7 +50,7 @@ print(tracemalloc.get_traced_memory()[1] / 2**20)
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosines of vectors that are broadcast against each other."""
+    """The cosines of vectors along the last axis; the other axes are broadcast."""
     products = (first * second).sum(axis=-1)
     return products / np.linalg.norm(first, axis=-1) / np.linalg.norm(second, axis=-1)
 
@@ -58,7 +58,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def score_by_loop(
     positive: np.ndarray, negative: np.ndarray, embeddings: np.ndarray, tau: float
 ) -> np.ndarray:
-    """The plain way: one unit after the other, from the embeddings of its images. Soft scores."""
+    """The plain way: soft scores of one unit after the other, from the embeddings of its images."""
     scores = []
     for strong, weak in zip(positive, negative, strict=True):
         more, less = embeddings[strong], embeddings[weak]
@@ -71,7 +71,7 @@ def score_by_loop(
 
 
 def settings_for(material: Material) -> mis.ScoreSettings:
-    """The default study's, or what few exemplars allow."""
+    """The settings of the default study, or what few exemplars allow."""
     tasks = min(SETTINGS["tasks"], material.settings.per_side // 10)
     return mis.ScoreSettings(**{**SETTINGS, "tasks": tasks})
 
@@ -106,7 +106,7 @@ def run(material: Material, pairs: int = PAIRS) -> dict[str, Measured]:
 
 
 def job(material: Material, settings: mis.ScoreSettings, pairs: int) -> Measured:
-    """The script of the rule, in this process."""
+    """Measure the script of the rule, run in this process."""
     matrix, vectors = (
         SimpleNamespace(
             input=SimpleNamespace(exemplars=material.exemplars_file, similarity=path),
@@ -142,11 +142,11 @@ def job(material: Material, settings: mis.ScoreSettings, pairs: int) -> Measured
 
 
 def cost_of_scores(material: Material) -> dict[str, dict[str, float]]:
-    """What scoring takes in a fresh process: from the matrix, from embeddings, and from embeddings
-    of a larger probe set, over all of which the exemplars are spread.
+    """Time and memory of scoring in a fresh process.
 
-    Resident memory has pages of the mapped file in it, which the system takes back when it
-    needs them; what is allocated has not.
+    From the matrix, from embeddings, and from the embeddings of a larger probe set, over all of
+    which the exemplars are spread. Resident memory includes pages of the mapped file, which the
+    system can take back when it needs them. Allocated memory does not.
     """
     images = len(material.probe)
     vectors = arrays.load_array(material.embeddings_file)

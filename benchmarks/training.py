@@ -1,4 +1,4 @@
-"""What it costs to hold masks while a network is trained."""
+"""Measure what it costs to hold masks while a network is trained."""
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from benchmarks.common import (
     require_equal,
 )
 from prunescope.networks import description, network_files
+from prunescope.networks.coordinates import ONE_SHOT
 from prunescope.networks.modules import to_module
 from prunescope.networks.preprocessing import to_input
 from prunescope.train.held_masks import MaskedParameters
@@ -31,7 +32,7 @@ RECIPE = {
 
 
 def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> dict[str, Measured]:
-    network = network_files.load(material.network("structured", "one_shot", "0.80"))
+    network = network_files.load(material.network("structured", ONE_SHOT, "0.80"))
     recipe = from_config(RECIPE)
     images, labels = material.probe.images[: recipe.batch], material.probe.labels[: recipe.batch]
     batch = to_input(torch.from_numpy(np.array(images)), network.description, torch.device("cpu"))
@@ -85,7 +86,7 @@ def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> 
 
 
 def with_torch_prune(module: nn.Module, network: description.Network) -> nn.Module:
-    """Mask a module as torch.nn.utils.prune does: weight = weight_orig * mask at every forward."""
+    """Mask a module as torch.nn.utils.prune does: weight = weight_orig * mask in every forward."""
     module = module.to(memory_format=torch.contiguous_format)
     modules = dict(module.named_modules())
     for name, mask in network.masks.items():
@@ -98,7 +99,10 @@ def with_torch_prune(module: nn.Module, network: description.Network) -> nn.Modu
 
 
 def same_step(network: description.Network, batch: torch.Tensor, answers: torch.Tensor) -> float:
-    """Both ways to hold masks must take the same step of plain gradient descent."""
+    """Check that both ways to hold masks take the same step of gradient descent.
+
+    Returns the largest difference.
+    """
     after = []
     for reparametrise in (False, True):
         module = to_module(network)
@@ -106,7 +110,7 @@ def same_step(network: description.Network, batch: torch.Tensor, answers: torch.
             module = with_torch_prune(module, network)
         masked = None if reparametrise else MaskedParameters(module, network.masks)
         optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
-        # In evaluation mode: dropout would draw anew.
+        # Not in training mode, where dropout would draw other values for each way.
         cross_entropy(module(batch), answers).backward()
         optimizer.step()
         if masked is not None:

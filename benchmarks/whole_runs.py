@@ -1,4 +1,7 @@
-"""What Snakemake, starts of scripts and idle cores add to the work of a whole run."""
+"""Measure what Snakemake, starts of scripts and idle cores add to the work of a whole run.
+
+The patterns read the lines that `foundation.job` and Snakemake write into logs.
+"""
 
 import os
 import re
@@ -20,13 +23,14 @@ STARTED = re.compile(STAMP + r"(\w+) \{", flags=re.MULTILINE)
 DONE = re.compile(STAMP + r"done: ", flags=re.MULTILINE)
 CORES = re.compile(r"^Provided cores: (\d+)", flags=re.MULTILINE)
 FINISHED = re.compile(r"^Finished jobid: ", flags=re.MULTILINE)
-# Rules of the default study whose jobs take more than one core, and how many on a machine of two.
+# The rules of the default study whose jobs use more than one core, and how many they use on a
+# machine of two.
 THREADS = {"train_dense": 2, "measure_costs": 2}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A job's own work, without interpreter and imports."""
+    """The work of a job, without the start of the interpreter and the imports."""
 
     rule: str
     begin: datetime
@@ -38,7 +42,7 @@ class Step:
 
 
 def steps(folders: Iterable[Path]) -> Iterator[Step]:
-    """What the logs of jobs tell of their work."""
+    """Read the work of jobs from their logs."""
     for path in sorted(path for folder in folders for path in folder.rglob("*.log")):
         text = path.read_text(encoding="utf-8")
         started, done = STARTED.findall(text), DONE.findall(text)
@@ -49,7 +53,7 @@ def steps(folders: Iterable[Path]) -> Iterator[Step]:
 
 @dataclass(frozen=True)
 class WholeRun:
-    """A run of Snakemake that made a study from the beginning: its wall time, cores and steps."""
+    """A run of Snakemake that made a study from the beginning."""
 
     wall: float
     cores: int
@@ -72,7 +76,13 @@ class WholeRun:
 
 
 def last_whole_run(folder: Path, logs: list[Path]) -> WholeRun:
-    """The last run in `folder` that made the study whose jobs wrote these logs."""
+    """The last run in `folder` that alone made the study whose jobs wrote these logs.
+
+    Raises
+    ------
+    InputError
+        The study was made in several runs.
+    """
     made = list(steps(logs))
     for path in sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True):
         text = path.read_text(encoding="utf-8")
@@ -89,8 +99,8 @@ def last_whole_run(folder: Path, logs: list[Path]) -> WholeRun:
 
 
 def new_whole_runs(number: int, logs: list[str]) -> Iterator[WholeRun]:
-    """Make the default study of the last commit `number` times, each in a clone of its own."""
-    # Without what benchmarks run with: a run of the study sets its jobs' environment itself.
+    """Make the default study of the last commit `number` times, each in a new clone."""
+    # Without the variables that benchmarks set: a run sets the environment of its jobs itself.
     ours = {"PYTHONPATH": "workflow_scripts", **fork_server.ONE_THREAD, **MEMORY, **SORTING}
     environment = {name: text for name, text in os.environ.items() if ours.get(name) != text}
     make = [SNAKEMAKE, "--cores", "all", "--configfile", "config.yaml"]
@@ -107,7 +117,7 @@ def new_whole_runs(number: int, logs: list[str]) -> Iterator[WholeRun]:
 
 
 def whole_runs(more: int, logs: list[str]) -> Iterator[WholeRun]:
-    """The run that made the study which is here, if one did, and `more` in clones."""
+    """The run that made the study in this folder, if a single one did, and `more` in clones."""
     try:
         yield last_whole_run(ROOT, [ROOT / name for name in logs])
     except InputError:

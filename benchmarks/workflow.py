@@ -1,4 +1,4 @@
-"""What planning takes: a run with nothing to do, a graph of 10,000 jobs."""
+"""Measure how long planning takes: a run with nothing to do, and a graph of 10,000 jobs."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ JOBS = 10_000
 
 
 def plan(config: Path) -> str:
-    """What a dry run prints."""
+    """Make a dry run; return what it prints."""
     done = subprocess.run(
         [SNAKEMAKE, "--dry-run", "--quiet", "rules", "--configfile", config],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -27,7 +27,7 @@ def plan(config: Path) -> str:
 
 
 def planned_jobs(output: str, rule: str = "total") -> int:
-    """How many jobs of a rule, or of all, a dry run announces."""
+    """The number of jobs of a rule, by default of all rules, in the output of a dry run."""
     found = re.search(rf"^{rule} +(\d+)$", output, flags=re.MULTILINE)
     return int(found[1]) if found else 0
 
@@ -47,7 +47,7 @@ def noop(config: Path, pairs: int) -> Measured:
 
 
 def large_config(config: Path, seeds: int, folder: str) -> Path:
-    """The study of `config` under another name, with more seeds."""
+    """Write the config of a study under another name and with `seeds` seeds; return its path."""
     settings = reading.read(config).values
     settings |= {"study": "many_jobs", "seeds": list(range(seeds))}
     path = Path(folder) / f"seeds{seeds}.yaml"

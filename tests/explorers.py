@@ -13,7 +13,7 @@ import polars as pl
 from prunescope.data import image_tables
 from prunescope.foundation import arrays, tables
 from prunescope.interpret import mis, unit_tables
-from prunescope.networks.coordinates import NETWORK_FOLDER
+from prunescope.networks.coordinates import NETWORK_FOLDER, Coordinates
 from prunescope.summarize import study_tables
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
@@ -34,6 +34,11 @@ NETWORKS: list[dict[str, Any]] = [
 DENSE, PRUNED = NETWORKS[0], NETWORKS[4]
 # Of the pruned network, by number.
 CONSTANT = (3, 7, 36)
+
+
+def name_of(network: Mapping[str, Any]) -> str:
+    """The name of a network on the page."""
+    return Coordinates(**network).name
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import polars as pl
 from prunescope.data import image_tables
 from prunescope.foundation import arrays, job, provenance, whole_files
 from prunescope.interpret import mis, similarities, unit_tables
+from prunescope.networks import coordinates
+from prunescope.networks.coordinates import Coordinates
 from prunescope.summarize import study_tables
 from prunescope.summarize.explorer import page
 from prunescope.summarize.explorer.columns import image_columns, score_columns, script, smallest
@@ -20,7 +22,7 @@ def write(folder: Path, name: str, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def write_networks(smk, folder: Path) -> pl.DataFrame:
+def write_networks(smk, networks: list[Coordinates], folder: Path) -> pl.DataFrame:
     """Write the data of every network.
 
     Returns
@@ -38,7 +40,7 @@ def write_networks(smk, folder: Path) -> pl.DataFrame:
     keys = ["layer", "layer_type", "unit"]
     units = unit_tables.MIS.read(smk.input.mis[0]).select(keys)
     for network, *paths in zip(
-        smk.params.networks, smk.input.exemplars, smk.input.mis, smk.input.measures, strict=True
+        networks, smk.input.exemplars, smk.input.mis, smk.input.measures, strict=True
     ):
         exemplars = unit_tables.EXEMPLARS.read(paths[0])
         scores = unit_tables.MIS.read(paths[1])
@@ -50,7 +52,7 @@ def write_networks(smk, folder: Path) -> pl.DataFrame:
             "images": image_columns(exemplars, scores, similarity, settings),
         }
         for part, columns in parts.items():
-            name = f"{page.folder(network)}/{part}"
+            name = f"{network.name}/{part}"
             write(folder, f"data/{name}.js", script(name, columns))
     return units
 
@@ -58,13 +60,14 @@ def write_networks(smk, folder: Path) -> pl.DataFrame:
 def main(smk) -> None:
     index = image_tables.INDEX.read(smk.input.index)
     images = arrays.load_array(smk.input.images, memory_map=True)
+    networks = coordinates.from_params(smk.params.networks)
     sheets = Sheets.plan(len(images), images.shape[-1])
     with whole_files.atomic_folder(smk.output.explorer) as folder:
         for name, content in page.page_files().items():
             write(folder, name, content)
         for name, content in zip(sheets.names, draw_sheets(images, sheets), strict=True):
             write(folder, f"images/{name}", content)
-        units = write_networks(smk, folder)
+        units = write_networks(smk, networks, folder)
         study = script(
             "study",
             {"label": smallest(index["label"].to_numpy())},
@@ -74,9 +77,7 @@ def main(smk) -> None:
             mis=smk.params.mis,
             classes=page.classes(index),
             layers=page.layers(units),
-            networks=page.overview(
-                smk.params.networks, study_tables.NETWORKS.read(smk.input.networks)
-            ),
+            networks=page.overview(networks, study_tables.NETWORKS.read(smk.input.networks)),
             sheets={"names": sheets.names, "side": sheets.side, "columns": sheets.columns},
             provenance=provenance.current(),
         )

@@ -6,14 +6,14 @@ from prunescope.summarize.charts import all_charts, chart_files
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
 from prunescope.summarize.findings import captions
-from prunescope.summarize.findings.facts import gather
+from prunescope.summarize.findings.facts import Facts
 
 
 def main(smk) -> None:
     networks = study_tables.NETWORKS.read(smk.input.networks)
     statistics = study_tables.STATISTICS.read(smk.input.statistics)
     classes = study_tables.CLASSES.read(smk.input.classes)["class"].n_unique()
-    facts = gather(networks, statistics, {**smk.params.facts, "classes": classes})
+    facts = Facts.of_study(networks, statistics, {**smk.params.facts, "classes": classes})
     study = ChartData(
         networks=networks,
         history=study_tables.HISTORIES.read(smk.input.history),

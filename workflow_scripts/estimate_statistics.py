@@ -2,22 +2,31 @@
 
 from prunescope.foundation import job
 from prunescope.interpret import unit_tables
+from prunescope.networks import coordinates
 from prunescope.summarize import gathering, study_tables
 from prunescope.summarize.estimates import estimate, inputs
 
 
 def main(smk) -> None:
     settings = inputs.EstimationSettings(**smk.params.statistics)
-    varied = gathering.coordinates(smk.params.varied, smk.params.study)
-    ablated = gathering.coordinates(smk.params.ablated, smk.params.study)
+    variants = gathering.gather(
+        map(unit_tables.VARIANTS.read, smk.input.variants),
+        coordinates.from_params(smk.params.varied),
+        smk.params.study,
+    )
+    ablations = gathering.gather(
+        map(unit_tables.ABLATION.read, smk.input.ablations),
+        coordinates.from_params(smk.params.ablated),
+        smk.params.study,
+    )
     study = inputs.StudyTables(
         networks=study_tables.NETWORKS.read(smk.input.networks),
         units=study_tables.UNITS.read(smk.input.units),
         layers=study_tables.LAYERS.read(smk.input.layers),
         classes=study_tables.CLASSES.read(smk.input.classes),
         disagreements=study_tables.DISAGREEMENTS.read(smk.input.disagreements),
-        variants=gathering.gather(map(unit_tables.VARIANTS.read, smk.input.variants), varied),
-        ablations=gathering.gather(map(unit_tables.ABLATION.read, smk.input.ablations), ablated),
+        variants=variants,
+        ablations=ablations,
     )
     study_tables.STATISTICS.write(estimate.estimate(study, settings), smk.output.statistics)
 

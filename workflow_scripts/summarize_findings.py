@@ -3,14 +3,14 @@
 from prunescope.foundation import job, whole_files
 from prunescope.summarize import pages, study_tables
 from prunescope.summarize.findings import summary_page
-from prunescope.summarize.findings.facts import gather
+from prunescope.summarize.findings.facts import Facts
 
 
 def main(smk) -> None:
     networks = study_tables.NETWORKS.read(smk.input.networks)
     statistics = study_tables.STATISTICS.read(smk.input.statistics)
     classes = study_tables.CLASSES.read(smk.input.classes)["class"].n_unique()
-    facts = gather(networks, statistics, {**smk.params.facts, "classes": classes})
+    facts = Facts.of_study(networks, statistics, {**smk.params.facts, "classes": classes})
     written = {
         smk.output.summary: summary_page.to_markdown(facts),
         smk.output.statistics: pages.table_page("Statistics", statistics, study_tables.STATISTICS),

@@ -2,13 +2,15 @@
 
 from prunescope.compact import cost_tables
 from prunescope.foundation import job
+from prunescope.networks import coordinates
 from prunescope.summarize import gathering, study_tables
 
 
 def main(smk) -> None:
-    networks = gathering.coordinates(smk.params.networks, smk.params.study)
-    sizes = gathering.gather(map(cost_tables.SIZES.read, smk.input.sizes), networks)
-    costs = gathering.gather(map(cost_tables.COSTS.read, smk.input.costs), networks)
+    study = smk.params.study
+    networks = coordinates.from_params(smk.params.networks)
+    sizes = gathering.gather(map(cost_tables.SIZES.read, smk.input.sizes), networks, study)
+    costs = gathering.gather(map(cost_tables.COSTS.read, smk.input.costs), networks, study)
     study_tables.STUDY_SIZES.write(study_tables.STUDY_SIZES.conform(sizes), smk.output.sizes)
     study_tables.STUDY_COSTS.write(study_tables.STUDY_COSTS.conform(costs), smk.output.costs)
 

@@ -9,28 +9,32 @@ from prunescope.train import history_table
 
 
 def main(smk) -> None:
-    networks = gathering.coordinates(smk.params.networks, smk.params.study)
-    trained = gathering.coordinates(smk.params.trained, smk.params.study)
+    study = smk.params.study
+    networks = coordinates.from_params(smk.params.networks)
+    trained = coordinates.from_params(smk.params.trained)
     # A study that uses downloaded weights may train no network.
     history = study_tables.HISTORIES.empty()
     if trained:
-        history = gathering.gather(map(history_table.HISTORY.read, smk.input.history), trained)
+        histories = map(history_table.HISTORY.read, smk.input.history)
+        history = gathering.gather(histories, trained, study)
     units = gathering.gather(
         map(gathering.join_measures, map(unit_tables.MIS.read, smk.input.mis),
             map(unit_tables.MEASURES.read, smk.input.measures)),
-        networks,
+        networks, study,
     )  # fmt: skip
-    layers = gathering.gather(map(unit_tables.ALIGNMENT.read, smk.input.alignment), networks)
+    alignments = map(unit_tables.ALIGNMENT.read, smk.input.alignment)
+    layers = gathering.gather(alignments, networks, study)
     predictions = [network_tables.PREDICTIONS.read(path) for path in smk.input.predictions]
-    by_class = gathering.gather(map(accuracy.by_class, predictions), networks)
+    by_class = gathering.gather(map(accuracy.by_class, predictions), networks, study)
     classes = gathering.class_changes(by_class)
-    answers = gathering.gather(map(accuracy.answers, predictions), networks)
+    answers = gathering.gather(map(accuracy.answers, predictions), networks, study)
     overview = gathering.networks_table(
         predictions,
         map(network_tables.ACCOUNTING.read, smk.input.accounting),
         history,
         units,
         networks,
+        study,
     ).join(gathering.agreement(answers), on=coordinates.COLUMNS, maintain_order="left")
     study_tables.NETWORKS.write(study_tables.NETWORKS.conform(overview), smk.output.networks)
     study_tables.UNITS.write(study_tables.UNITS.conform(units), smk.output.units)

@@ -161,8 +161,8 @@ CODE_EDITS = {
             **measured(6, varied=3, compacted=2),
         },
     ),
-    "line of coordinates.py": (
-        f"{MODULES}/networks/coordinates.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
+    "line of words.py": (
+        f"{MODULES}/summarize/words.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
         {"summarize_findings": 1, **DRAWN, **COST_DRAWN},
     ),
     "line of an operation": (

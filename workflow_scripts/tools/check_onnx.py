@@ -1,8 +1,8 @@
 """Check the accuracy of a compact network: check_onnx.py NETWORK/compact.onnx FOLDER_OF_SPLIT.
 
 Classifies every image of a packed split, such as results/datasets/fashion_mnist/validation, with
-onnxruntime. Where the predictions of the network that was made compact lie beside the model, the
-answers are compared with them, too.
+onnxruntime. If the predictions of the original network are in the folder of the model, the answers
+are compared with them too.
 """
 
 import sys
@@ -33,7 +33,7 @@ def answers(model: Path, images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def check(model: Path, split: Path) -> str:
-    """What there is to say of a model, in one line."""
+    """The accuracy of a model, and its agreement with the original network, in one line."""
     packed = packed_images.PackedImages.open(split / "images.npy", split / "labels.npy")
     found = np.concatenate(list(answers(model, packed.images)))
     right = int((found == packed.labels).sum())

@@ -1,4 +1,4 @@
-"""Print what is left to do of a study: jobs, hours, disk. Runs a dry run, and nothing else."""
+"""Print what is left to do of a study: jobs, hours, disk. Makes a dry run and starts no job."""
 
 import argparse
 import logging
@@ -17,13 +17,13 @@ from prunescope.study import remaining_work
 from prunescope.study.config import reading
 from prunescope.study.remaining_work import Job
 
-# How the Snakefile begins to tell what is missing.
+# The beginning of the message in which the Snakefile says what is missing.
 ONLY_A_PLAN = "This is only a plan"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Collector(logging.Handler):
-    """Keeps the jobs that a dry run tells of, and prints errors and what a run would lack."""
+    """Collects the jobs that a dry run logs, and prints errors and what the machine lacks."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def _job(record: logging.LogRecord, config: dict[str, Any]) -> Job:
 
 
 def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
-    """The jobs that Snakemake would run for a config; all but those that only collect files."""
+    """The jobs that Snakemake would run for a config, without those that have no outputs."""
     collector = Collector(settings)
     with SnakemakeApi(OutputSettings(dryrun=True)) as api:
         workflow = api.workflow(

@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from prunescope.networks.coordinates import COORDINATES
 from prunescope.summarize import gathering, study_tables
 from prunescope.summarize.estimates import estimate as estimate_module
 from prunescope.summarize.estimates import paired_changes
 from prunescope.summarize.estimates.inputs import EstimationSettings, StudyTables
-from prunescope.summarize.estimates.rows import OWN, UNIT, Row
+from prunescope.summarize.selection import UNIT
+from prunescope.summarize.study_tables import Row
 
 LAYERS = [f"block{block}.conv{layer}" for block in range(3) for layer in range(2)]
 A_LAYER = 25
@@ -74,7 +76,7 @@ def study_of(
                 units.with_columns(pl.col("mis_soft") / 2, variant=pl.lit("half")),
             ]
         ),
-        ablations=dense.select("study", *OWN, *UNIT).with_columns(
+        ablations=dense.select("study", *COORDINATES, *UNIT).with_columns(
             loss_rise=dense["mis_soft"] ** 3, top1_drop=pl.Series(rng.random(len(dense)))
         ),
     )
@@ -98,7 +100,7 @@ def paired(found: pl.DataFrame, quantity: str = "mis_soft_change") -> pl.DataFra
 
 def test_means_are_those_of_the_units(planted: tuple[StudyTables, pl.DataFrame]) -> None:
     study, found = planted
-    for key, units in study.units.group_by(OWN):
+    for key, units in study.units.group_by(COORDINATES):
         where = dict(zip(["pruning", "retraining", "rate", "seed"], key, strict=True))
         rows = found.filter(pl.col("variant").is_null(), **where)
         live = units.filter(~pl.col("constant"))

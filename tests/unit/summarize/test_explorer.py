@@ -158,7 +158,7 @@ def data_of(small: explorers.Small, name: str) -> tuple[dict[str, Any], dict[str
 @pytest.mark.parametrize("number", range(len(explorers.NETWORKS)))
 def test_tasks_are_those_of_the_score(small: explorers.Small, number: int) -> None:
     """Unit by unit, from what the page gets: tasks, deltas and the score that they make."""
-    _, columns = data_of(small, f"{page.folder(explorers.NETWORKS[number])}/images")
+    _, columns = data_of(small, f"{explorers.name_of(explorers.NETWORKS[number])}/images")
     exemplars, scores = small.exemplars[number], small.scores[number]
     drawn = mis.draw_tasks(*(tables.matrix(exemplars[side]) for side in ("strongest", "weakest")),
                            mis.ScoreSettings(**explorers.MIS))  # fmt: skip
@@ -188,7 +188,7 @@ def test_tasks_are_those_of_the_score(small: explorers.Small, number: int) -> No
 
 def test_exemplars_are_those_of_the_table(small: explorers.Small) -> None:
     number = explorers.NETWORKS.index(explorers.PRUNED)
-    _, columns = data_of(small, f"{page.folder(explorers.PRUNED)}/images")
+    _, columns = data_of(small, f"{explorers.name_of(explorers.PRUNED)}/images")
     live = small.exemplars[number].filter(~pl.col("constant"))
     for side in ("strongest", "weakest"):
         assert np.array_equal(columns[side], tables.matrix(live[side])[:, :SHOWN])
@@ -198,7 +198,7 @@ def test_exemplars_are_those_of_the_table(small: explorers.Small) -> None:
 
 def test_scores_are_those_of_the_tables(small: explorers.Small) -> None:
     number = explorers.NETWORKS.index(explorers.PRUNED)
-    _, columns = data_of(small, f"{page.folder(explorers.PRUNED)}/scores")
+    _, columns = data_of(small, f"{explorers.name_of(explorers.PRUNED)}/scores")
     assert np.flatnonzero(columns["constant"]).tolist() == list(explorers.CONSTANT)
     assert np.allclose(columns["mis_soft"], small.scores[number]["mis_soft"], atol=2e-5)
     measures = unit_tables.MEASURES.read(small.job.input.measures[number])
@@ -267,7 +267,7 @@ def test_the_same_study_gives_the_same_bytes(small: explorers.Small) -> None:
 def test_the_digest_of_the_page_follows_its_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "PAGE", tmp_path)
+    monkeypatch.setattr(page, "STATIC", tmp_path)
     (tmp_path / "app.js").write_text("one")
     before = page.page_digest()
     (tmp_path / "app.js").touch()

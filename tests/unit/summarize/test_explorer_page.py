@@ -18,7 +18,6 @@ from PIL import Image
 
 from prunescope.foundation import tables
 from prunescope.interpret import mis, unit_tables
-from prunescope.summarize.explorer import page as page_module
 from prunescope.summarize.explorer.columns import (
     DELTA_BITS,
     image_columns,
@@ -27,7 +26,7 @@ from prunescope.summarize.explorer.columns import (
     script,
 )
 
-OTHER = page_module.folder(PRUNED)
+OTHER = explorers.name_of(PRUNED)
 # A unit that is live in both networks, and one that is constant in the pruned one.
 UNIT = "inception3a.branch1.conv/9"
 CONSTANT = "conv1.conv/3"
@@ -116,8 +115,8 @@ def test_it_opens_without_a_word_of_complaint(watched: Watched, small: Small) ->
     assert page.title() == "conv1.conv · 0 – clothes – unit explorer"
     folder = small.page.parent.resolve().as_uri()
     assert all(url.startswith(folder) for url in watched.requests)
-    first = page_module.folder(NETWORKS[3])
-    dense = page_module.folder(DENSE)
+    first = explorers.name_of(NETWORKS[3])
+    dense = explorers.name_of(DENSE)
     assert sorted(watched.data(small.page.parent)) == sorted(
         ["study", *(f"{name}/{part}" for name in (first, dense) for part in ("scores", "images"))]
     )
@@ -236,7 +235,7 @@ def test_another_network_loads_its_files_and_keeps_the_unit(watched: Watched, sm
     drawn(page, UNIT)
     asked = watched.data(small.page.parent)[before:]
     assert sorted(asked) == [f"{OTHER}/images", f"{OTHER}/scores"]
-    page.get_by_label("Compare dense with").select_option(page_module.folder(NETWORKS[3]))
+    page.get_by_label("Compare dense with").select_option(explorers.name_of(NETWORKS[3]))
     compared(page, "0.20")
     assert len(watched.data(small.page.parent)) == before + 2  # what was loaded is kept
 
@@ -272,7 +271,7 @@ def test_back_and_forward_go_from_unit_to_unit(watched: Watched, small: Small) -
     for unit in ("inception3a.branch1.conv/1", "conv1.conv/4", "conv1.conv/0"):
         page.go_back()
         drawn(page, unit)
-    assert page.locator("#network").input_value() == page_module.folder(NETWORKS[3])
+    assert page.locator("#network").input_value() == explorers.name_of(NETWORKS[3])
     page.go_forward()
     drawn(page, "conv1.conv/4")
     assert page.locator(".row[aria-selected=true]").get_attribute("title") == "conv1.conv · 4"
@@ -359,12 +358,12 @@ def test_names_are_text_whatever_they_are(watched: Watched, small: Small) -> Non
 def test_missing_files_are_named(browser: Any, small: Small, tmp_path: Path) -> None:
     copy = tmp_path / "explorer"
     shutil.copytree(small.page.parent, copy)
-    (copy / "data" / page_module.folder(PRUNED) / "images.js").unlink()
+    (copy / "data" / explorers.name_of(PRUNED) / "images.js").unlink()
     opened = Watched(browser)
     opened.page.goto(f"{(copy / 'index.html').as_uri()}#network={OTHER}")
     opened.page.wait_for_selector("#problem:not([hidden]):has-text('images.js is not there')")
     assert "Copy or unpack the whole folder" in opened.page.locator("#problem").inner_text()
-    opened.page.get_by_label("Compare dense with").select_option(page_module.folder(NETWORKS[3]))
+    opened.page.get_by_label("Compare dense with").select_option(explorers.name_of(NETWORKS[3]))
     opened.page.wait_for_selector("#problem", state="hidden")
     shutil.rmtree(copy / "data")
     opened.page.reload()
@@ -478,7 +477,7 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
     shown = {"top1": 0.5, "live_units": copies * live, "mis_soft_live": 0.6}
     for network in networks:
         for part, columns in network_columns.items():
-            name = f"{page_module.folder(network)}/{part}"
+            name = f"{explorers.name_of(network)}/{part}"
             path = folder / "data" / f"{name}.js"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(script(name, columns))
@@ -489,7 +488,7 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
         classes=explorers.CLASSES,
         layers=[{"name": name, "type": "conv2d", "units": units} for name in names],
         networks=[
-            {**network, "name": page_module.folder(network), **shown} for network in networks
+            {**network, "name": explorers.name_of(network), **shown} for network in networks
         ],
         sheets={"names": ["sheet0000.png"], "side": 32, "columns": 32},
     )  # fmt: skip
@@ -501,7 +500,7 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
     assert page.locator("#network option").count() == 39
     assert page.locator(".row").first.get_attribute("aria-setsize") == str(copies * units)
     assert page.locator(".row").count() < 60
-    page.get_by_label("Compare dense with").select_option(page_module.folder(networks[20]))
+    page.get_by_label("Compare dense with").select_option(explorers.name_of(networks[20]))
     compared(page, "0.29")
     assert len(watched.data(folder)) == 7
     page.get_by_label("Order").select_option("dense_high")

@@ -17,7 +17,7 @@ from prunescope.summarize.findings import (
     summary_page,
     verdicts,
 )
-from prunescope.summarize.findings.facts import RETRAINED, Facts, gather, pruned, retrained
+from prunescope.summarize.findings.facts import Facts
 
 Network = tuple[str, str, float, int, float, float | None, int]
 # Method, retraining, rate, seed, accuracy, score, epochs of retraining.
@@ -200,7 +200,7 @@ def test_the_largest_changes_are_named() -> None:
 
 
 def related(low: float, high: float, p: float, p_holm: float) -> list[dict[str, Any]]:
-    group = {"comparison": RETRAINED, "n": 24}
+    group = {"comparison": study_tables.ALL_RETRAINED, "n": 24}
     value = (low + high) / 2
     return [
         estimate("spearman(mis_soft_live, rate)", -0.3, -0.6, 0.1, **group),
@@ -233,7 +233,7 @@ def test_what_is_shown_of_score_and_rate(found: tuple[float, ...], said: str) ->
 
 def test_the_same_units_may_say_something_else_of_score_and_rate() -> None:
     matched = estimate("slope_equivalence(mis_soft_matched, rate)", -0.004, -0.012, 0.004, p=0.001,
-                       p_holm=0.02, comparison=RETRAINED, n=24)  # fmt: skip
+                       p_holm=0.02, comparison=study_tables.ALL_RETRAINED, n=24)  # fmt: skip
     text = on_scores.rates(facts(PRUNED, [*related(-0.03, 0.01, 0.3, 0.6), matched]))
     assert "nor a change beyond it is shown. Given accuracy" in text
     assert text.endswith(
@@ -245,8 +245,8 @@ def test_the_same_units_may_say_something_else_of_score_and_rate() -> None:
 def test_a_network_of_two_names_counts_once() -> None:
     again: Network = ("filters", "iterative", 0.4, *PRUNED[1][3:])
     of_rows = facts([*DENSE, *PRUNED, again])
-    assert pruned(of_rows).height == len(PRUNED)
-    assert retrained(of_rows)["retraining"].to_list().count("iterative") == 1
+    assert of_rows.pruned.height == len(PRUNED)
+    assert of_rows.retrained["retraining"].to_list().count("iterative") == 1
     assert "1 with iterative retraining are the same" in summary_page.what_was_run(of_rows)
     assert "at 1 of 1 pairs" in captions.caption("iterative_vs_one_shot", of_rows)
     assert "where both are the same" in captions.caption("iterative_vs_one_shot", of_rows)
@@ -324,7 +324,7 @@ def test_a_conclusion_that_depends_on_the_score() -> None:
 def correlated(
     first: str, second: str, value: float, p: float, dense: Network = DENSE[0]
 ) -> dict[str, Any]:
-    family = "ablation" if second in on_robustness.OUTCOMES else "measures"
+    family = "ablation" if second in on_robustness.LOSS_NAMES else "measures"
     return estimate(f"spearman({first}, {second})", value, value - 0.2, value + 0.2, family=family,
                     p_holm=p, n=60, **of(dense))  # fmt: skip
 
@@ -425,7 +425,7 @@ def test_captions_state_numbers() -> None:
 def test_facts_come_from_the_config() -> None:
     settings = {"dataset": "d", "classes": 3, "probe_images": 4, "metric": "m", "margin": 0.1,
                 "random_methods": ["r"]}  # fmt: skip
-    made = gather(networks(DENSE), study_tables.STATISTICS.empty(), settings)
+    made = Facts.of_study(networks(DENSE), study_tables.STATISTICS.empty(), settings)
     assert replace(made, networks=None, statistics=None) == Facts(
         None, None, "d", 3, 4, "m", 0.1, ("r",)
     )

@@ -8,7 +8,7 @@ import pytest
 from prunescope.evaluate import network_tables
 from prunescope.interpret import unit_tables
 from prunescope.networks import coordinates
-from prunescope.summarize import gathering, study_tables
+from prunescope.summarize import gathering, selection, study_tables
 from prunescope.train import history_table
 
 NETWORKS = [
@@ -39,6 +39,10 @@ UNITS = [
 ]
 
 
+def coordinates_of(networks: list[dict]) -> list[coordinates.Coordinates]:
+    return [coordinates.Coordinates.from_row(network) for network in networks]
+
+
 def mis_table(units: list[tuple]) -> pl.DataFrame:
     schema = ["layer", "unit", "constant", "mis_soft", "mis_hard"]
     frame = pl.DataFrame(units, schema=schema, orient="row").with_columns(
@@ -48,7 +52,7 @@ def mis_table(units: list[tuple]) -> pl.DataFrame:
 
 
 def gathered(units: list[list[tuple]], networks: list[dict] = NETWORKS) -> pl.DataFrame:
-    return gathering.gather(map(mis_table, units), networks)
+    return gathering.gather(map(mis_table, units), coordinates_of(networks), "toy")
 
 
 def test_gather_puts_the_coordinates_in_front() -> None:
@@ -75,7 +79,7 @@ def test_measures_join_the_scores_of_their_units() -> None:
     assert joined["mis_soft"].to_list() == scores["mis_soft"].to_list()
     assert joined["monosemanticity"].to_list() == [0.4, 0.3, 0.2, 0.1]
     assert joined["class_selectivity"].to_list() == [0.0, None, 1.0, 0.9]
-    study_tables.UNITS.conform(gathering.gather([joined], NETWORKS[:1]))
+    study_tables.UNITS.conform(gathering.gather([joined], coordinates_of(NETWORKS[:1]), "toy"))
 
 
 def test_gather_wants_one_frame_for_each_network() -> None:
@@ -84,15 +88,15 @@ def test_gather_wants_one_frame_for_each_network() -> None:
 
 
 def test_matched_units_are_live_in_every_network() -> None:
-    found = gathering.matched_units(gathered(UNITS)).select(gathering.UNIT).sort(gathering.UNIT)
+    found = gathering.matched_units(gathered(UNITS)).select(selection.UNIT).sort(selection.UNIT)
     assert found.rows() == [("conv", 2), ("fc", 0)]
 
 
 def test_units_of_equal_number_in_other_layers_are_not_mixed_up() -> None:
     """`conv` 0 is dead in one network, `fc` 0 in none."""
     found = gathering.matched_units(gathered([UNITS[0], UNITS[2]], NETWORKS[:2]))
-    assert ("fc", 0) in found.select(gathering.UNIT).rows()
-    assert ("conv", 0) not in found.select(gathering.UNIT).rows()
+    assert ("fc", 0) in found.select(selection.UNIT).rows()
+    assert ("conv", 0) not in found.select(selection.UNIT).rows()
 
 
 def test_scores_by_hand() -> None:
@@ -189,9 +193,10 @@ def networks() -> pl.DataFrame:
             ]
         ),
         iter([accounting_of(sparsity) for sparsity in (0.0, 0.4, 0.8)]),
-        gathering.gather([history_of(5), history_of(2)], NETWORKS[:2]),
+        gathering.gather([history_of(5), history_of(2)], coordinates_of(NETWORKS[:2]), "toy"),
         gathered(UNITS),
-        NETWORKS,
+        coordinates_of(NETWORKS),
+        "toy",
     )
 
 

@@ -1,4 +1,7 @@
-"""The declarations of all tables, by name and by path."""
+"""List the declarations of all tables, by name and by path.
+
+Every new table must be added here: `docs/artifacts.md` and `verification` use this list.
+"""
 
 import re
 from collections.abc import Mapping
@@ -52,7 +55,7 @@ ALL_TABLES: Mapping[str, Table] = {
 
 
 def table_of(path: str | Path) -> Table | None:
-    """The table whose files lie at paths like `path`, if there is one."""
+    """The table whose files have paths like `path`; None if there is none."""
     for table in ALL_TABLES.values():
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(table.path))
         if re.fullmatch(pattern, Path(path).as_posix()):

@@ -1,4 +1,7 @@
-"""What the jobs of a study are told beside plain keys of the config: param functions of rules."""
+"""Compute the params of jobs that are not plain keys of the config: the param functions of rules.
+
+A changed param makes a job stale, so these functions return exactly what the job uses.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,12 +14,13 @@ from prunescope.prune.rates import effective_rate, lower_rates
 from prunescope.study.paths import metric_name
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import GROUPS
+from prunescope.summarize.words import human
 
 Wildcards = Any
 
 
 class JobParams:
-    """Methods that take wildcards are param functions of rules."""
+    """The param functions that depend on the config of a study: methods that take wildcards."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -24,12 +28,12 @@ class JobParams:
     # --- plug-ins that a job's script loads by name, as `code_digest` takes them -----------------
 
     def criterion(self, wildcards: Wildcards) -> str:
-        """The file of the method's criterion."""
+        """The module of the method's criterion."""
         method = self.study.config["pruning"]["methods"][wildcards.method]
         return f"{CRITERIA}.{method['criterion']}"
 
     def source(self, wildcards: Wildcards) -> str:
-        """The file of the dataset's source."""
+        """The module of the dataset's source."""
         return f"{source.SOURCES}.{self.study.config['datasets'][wildcards.dataset]['source']}"
 
     def source_settings(self, wildcards: Wildcards) -> Mapping[str, Any]:
@@ -39,7 +43,7 @@ class JobParams:
         return {key: dataset[key] for key in own if key in dataset}
 
     def family(self, wildcards: Wildcards) -> str:
-        """The file of the family that the metric is of."""
+        """The module of the family that the metric belongs to."""
         family = self.metric(wildcards)["metric"].partition(":")[0]
         return f"{catalogue.FAMILIES}.{family}"
 
@@ -63,24 +67,24 @@ class JobParams:
         return self.study.mask_of(wildcards.method, wildcards.retraining)
 
     def metric(self, wildcards: Wildcards) -> Mapping[str, Any]:
-        """The settings of the metric that a path names."""
+        """The settings of the metric in the path."""
         by_name = {metric_name(settings): settings for settings in self.study.metrics}
         return by_name[wildcards.metric]
 
     def distance(self, wildcards: Wildcards) -> bool:
-        """Whether the metric that a path names is a distance."""
+        """Whether the metric in the path is a distance, not a similarity."""
         return catalogue.find(self.metric(wildcards)["metric"]).distance
 
 
 def chart_category(wildcards: Wildcards) -> str:
-    """Where the report lists a chart."""
+    """The category of the report that a chart belongs to."""
     return next(name for name, names in GROUPS.items() if wildcards.chart in names)
 
 
 def chart_labels(format: str) -> Callable[[Wildcards], dict[str, str]]:
-    """Labels function: the name of a chart in words, and the format."""
+    """Make a labels function: the name of a chart in words, and the format."""
 
     def labels(wildcards: Wildcards) -> dict[str, str]:
-        return {"chart": wildcards.chart.replace("_", " "), "format": format}
+        return {"chart": human(wildcards.chart), "format": format}
 
     return labels

@@ -1,19 +1,29 @@
-"""Where the files of a study lie, and which files a job reads."""
+"""Tell where the files of a study are, and which files a job reads.
+
+The templates are read by the rules: braces are wildcards of Snakemake.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prunescope.data import source
-from prunescope.networks.coordinates import DENSE as DENSE_METHOD
-from prunescope.networks.coordinates import NETWORK_FOLDER, Coordinates
+from prunescope.networks import coordinates
+from prunescope.networks.coordinates import (
+    NAME,
+    NETWORK_FOLDER,
+    NOT_RETRAINED,
+    Coordinates,
+    name_kind,
+)
 from prunescope.prune import schedule
 from prunescope.prune.rates import lower_rates
 from prunescope.study.study import Study
 
-COORDINATES = "{method}/{retraining}/rate{rate}/seed{seed}"
 NETWORK = NETWORK_FOLDER
-NETWORK_LOG = f"results/logs/{{study}}/networks/{COORDINATES}"
-DENSE = "results/{study}/networks/dense/none/rate0.00/seed{seed}"
+NETWORK_LOG = f"results/logs/{{study}}/networks/{NAME}"
+# The dense network of the same study and seed.
+DENSE_KIND = name_kind(coordinates.DENSE, NOT_RETRAINED, 0)
+DENSE = f"results/{{study}}/networks/{DENSE_KIND}/seed{{seed}}"
 DOWNLOADS = "downloads"
 DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
@@ -30,12 +40,12 @@ Wildcards = Any
 
 
 def metric_name(settings: Mapping[str, Any]) -> str:
-    """A metric and its image size as they stand in paths."""
+    """The name of a metric and its image size as in paths."""
     return f"{settings['metric'].replace(':', '-')}-{settings['image_size']}px"
 
 
 class Paths:
-    """The files of a study. Methods that take wildcards are input functions of rules."""
+    """The paths of a study's files. Methods that take wildcards are input functions of rules."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -54,7 +64,7 @@ class Paths:
         return {key: self.split_file("train", name) for key, name in names.items()}
 
     def source_of_sample(self, name: str) -> Any:
-        """Input function: the file `name` of the split from which a sample is drawn."""
+        """Make an input function: the file `name` of the split from which a sample is drawn."""
 
         def path(wildcards: Wildcards) -> str:
             return f"{DATASET}/{DRAWN_FROM[wildcards.split]}/{name}"
@@ -66,7 +76,7 @@ class Paths:
         return self._downloaded(wildcards.dataset)
 
     def own_files(self, wildcards: Wildcards) -> list[str]:
-        """The files of a dataset's archive that lie in the folder which the config names."""
+        """The files of a dataset's archive that the user put into the folder in the config."""
         archive = self._source(wildcards.dataset)
         folder = self.study.config["datasets"][wildcards.dataset]["folder"]
         return [] if archive.DOWNLOADED else [f"{folder}/{name}" for name in archive.FILES]
@@ -80,7 +90,7 @@ class Paths:
         return source.load(self.study.config["datasets"][dataset]["source"])
 
     def files_to_fetch(self) -> list[str]:
-        """All that the study downloads: a run on machines without network needs it beforehand."""
+        """All files that the study downloads. Machines without a network need them beforehand."""
         images = self._downloaded(self.study.config["dataset"])
         weights = [self.checkpoint_file()] if self.study.checkpoint else []
         return [
@@ -107,12 +117,12 @@ class Paths:
 
     def network_to_retrain(self, wildcards: Wildcards) -> str:
         """The pruned network; for a control, the dense one."""
-        dense = wildcards.method == DENSE_METHOD
+        dense = wildcards.method == coordinates.DENSE
         path = f"{DENSE}/network.safetensors" if dense else f"{NETWORK}/pruned.safetensors"
         return path.format(**wildcards)
 
     def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:
-        """The file `name` of some networks of the study, in order; of all if None."""
+        """The file `name` of networks of the study, in order; of all networks by default."""
         chosen = self.study.networks if networks is None else networks
         return [
             f"{NETWORK}/{name}".format(study=self.study.name, **vars(network)) for network in chosen
@@ -125,17 +135,17 @@ class Paths:
         return [str(file.path) for file in self.study.metric.weights]
 
     def similarity_file(self, settings: Mapping[str, Any] | None = None) -> str:
-        """What scores by a metric, by default the study's own, are computed from."""
+        """The file from which scores by a metric, by default the study's own, are computed."""
         kind = "embeddings" if self.study.scores_from_embeddings else "similarity"
         name = metric_name(self.study.own_metric if settings is None else settings)
         return self.split_file("probe", f"{kind}_{name}.npy")
 
     def similarities_of_variants(self, wildcards: Wildcards) -> list[str]:
-        """The study's own similarities, then those of the variants of the metric."""
+        """The similarity files of the study's own metric, then those of the variants' metrics."""
         return [self.similarity_file(settings) for settings in self.study.metrics]
 
     def activations_of_variants(self, wildcards: Wildcards) -> list[str]:
-        """What was recorded of a network, by pooling."""
+        """The recorded activations of a network, one file for each pooling."""
         path = f"{NETWORK}/activations_{{pooling}}.npy"
         poolings = self.study.varied_poolings
         return [path.format(**wildcards, pooling=pooling) for pooling in poolings]

@@ -1,4 +1,4 @@
-"""Whether this machine has what a study needs before its first job starts."""
+"""Check before the first job whether this machine has what a study needs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from prunescope.data import source
 from prunescope.interpret.metrics import catalogue
 
-# Rules that read the image files themselves, and rules that need the metric.
+# The rules that read image files, and the rules that need the packages of the metric.
 FILE_READERS = (
     "index_images",
     "pack_sample",
@@ -21,7 +21,12 @@ METRIC_READERS = ("fetch_metric_weights", "embed_probe")
 def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str, ...]]:
     """What this machine lacks for a study, in words, and the rules that need it.
 
-    `packages` tells whether to look for the packages of the metric in the running Python.
+    Parameters
+    ----------
+    config
+        A config that has passed `check`.
+    packages
+        Whether to look for the packages of the metric in the running Python.
     """
     similarity = config["interpretability"]["similarity"]
     reasons: dict[str, tuple[str, ...]] = dict.fromkeys(
@@ -33,10 +38,10 @@ def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str
 
 
 def missing_files(config: Mapping[str, Any]) -> str | None:
-    """Tell which files of the study's dataset are not there, or None.
+    """Say which files of the study's dataset are missing; None if all are there.
 
-    Only folders of images are looked for: other datasets are fetched by the workflow. The
-    config must have passed `check`.
+    Only folders of images can be missing: the workflow fetches other datasets. The config must
+    have passed `check`.
     """
     name = config["dataset"]
     dataset = config["datasets"][name]

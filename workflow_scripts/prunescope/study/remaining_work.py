@@ -1,4 +1,7 @@
-"""What is left to do of a study: jobs, hours and disk, from what its jobs took so far."""
+"""Estimate what is left to do of a study: jobs, hours and disk, from what its jobs took so far.
+
+The patterns read the lines that `foundation.job` writes into logs: change both.
+"""
 
 import re
 import statistics
@@ -19,10 +22,16 @@ DONE = re.compile(r"^(\S+ \S+),\d+ INFO done: ([\d.]+) s of CPU time", flags=re.
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the workflow's graph that is yet to run.
+    """A job of the workflow's graph that has not run yet.
 
-    `minutes` is the time limit that the rule asks for, None if it has none; `expected` are the
-    minutes that the config lets expect, None where it says nothing of them.
+    Attributes
+    ----------
+    rule, outputs, threads, gpus
+        Its rule, the paths of its outputs, and what it asks for.
+    minutes
+        The time limit that the rule asks for; None if it has none.
+    expected
+        The minutes that are expected from the config; None if the config gives no estimate.
     """
 
     rule: str
@@ -35,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job took: hours of wall time, hours of CPU time."""
+    """What a job took: hours of wall time, and hours of CPU time."""
 
     hours: float
     cpu_hours: float
@@ -45,9 +54,21 @@ class Cost:
 class Need:
     """What the jobs of a rule will take.
 
-    `measured` counts the finished jobs that the hours come from. With 0 they are what the config
-    lets expect, if `expected`, else the rule's time limit, so that the jobs take no more. `bytes`
-    leaves out the `unsized` files, of which no size is known.
+    Attributes
+    ----------
+    rule, jobs
+        The rule, and the number of its jobs.
+    cpu_hours, gpu_hours
+        Their hours together.
+    bytes
+        The size of their outputs, without the `unsized` ones.
+    measured
+        The number of finished jobs that the hours are estimated from.
+    expected
+        If `measured` is 0: whether the hours are those expected from the config. If not, they are
+        the rule's time limit, an upper bound.
+    unsized
+        The number of outputs of unknown size.
     """
 
     rule: str
@@ -61,7 +82,7 @@ class Need:
 
 
 def read_log(text: str) -> tuple[str, Cost] | None:
-    """The rule and the cost of the last run that a job's log tells of; None if it did not end."""
+    """The rule and the cost of the last run in a job's log; None if that run did not finish."""
     started, done = list(STARTED.finditer(text)), list(DONE.finditer(text))
     if not started or not done or done[-1].start() < started[-1].start():
         return None
@@ -71,7 +92,7 @@ def read_log(text: str) -> tuple[str, Cost] | None:
 
 
 def read_logs(folder: Path) -> dict[str, list[Cost]]:
-    """The costs of the jobs whose logs lie below a folder, by rule."""
+    """The costs of the finished jobs whose logs are below a folder, by rule."""
     costs = defaultdict(list)
     for path in sorted(folder.rglob("*.log")):
         if found := read_log(path.read_text(encoding="utf-8", errors="replace")):
@@ -80,10 +101,10 @@ def read_logs(folder: Path) -> dict[str, list[Cost]]:
 
 
 def file_sizes(folder: Path, config: Mapping[str, Any]) -> Callable[[str], float | None]:
-    """What is known of the size of an output, in bytes, before it is there.
+    """Make a function that estimates the size of an output, in bytes, before it is written.
 
-    Known is the median of the files of that name below a folder, else what follows from the
-    config; None if neither tells.
+    The estimate is the median size of the files of the same name below `folder`. If there are
+    none, it is `expected_bytes`, which may be None.
     """
     found = defaultdict(list)
     for path in sorted(folder.rglob("*")):
@@ -98,9 +119,9 @@ def file_sizes(folder: Path, config: Mapping[str, Any]) -> Callable[[str], float
 
 
 def expected_bytes(output: Path, config: Mapping[str, Any]) -> int | None:
-    """The size of the files that a study on other images makes large; None for all others.
+    """The size of an output that follows from the config; None for outputs that are always small.
 
-    Networks are taken with the 1000 classes of ImageNet: those of fewer classes are smaller.
+    Networks are counted with the 1000 classes of ImageNet. With fewer classes they are smaller.
     """
     dataset = config["datasets"][config["dataset"]]
     facts = architecture.load(config["model"]["architecture"])
@@ -123,9 +144,10 @@ def expected_bytes(output: Path, config: Mapping[str, Any]) -> int | None:
 def expected_minutes(
     rule: str, wildcards: Mapping[str, str], config: Mapping[str, Any]
 ) -> float | None:
-    """What the config lets expect of a job: of trainings on image files, by their epochs.
+    """The minutes that are expected of a job from the config; None if there is no estimate.
 
-    Of other steps nobody has measured what they take on such images.
+    There is one only for training on image files, by the epochs of the recipe. What other jobs
+    take on such images has not been measured.
     """
     dataset = config["datasets"][config["dataset"]]
     if rule not in TRAININGS or not isinstance(source.load(dataset["source"]), source.Folder):
@@ -142,20 +164,20 @@ def needs(
     costs: Mapping[str, Sequence[Cost]],
     size: Callable[[str], float | None],
 ) -> list[Need]:
-    """What the jobs will take, rule by rule, most CPU hours first.
+    """Estimate what jobs will take, rule by rule, the most CPU hours first.
 
-    A job costs the median of the finished jobs of its rule: of the same study, since a cost on
-    other images or another machine says nothing. Without one, it costs what the config lets
-    expect, else its time limit, on all of its threads.
+    The estimate of a job is the median of the finished jobs of its rule. If there are none, it is
+    the expected time of the job, else its time limit, on all of its threads.
 
     Parameters
     ----------
     jobs
         The jobs to run.
     costs
-        Of finished jobs, by rule.
+        The costs of finished jobs, by rule: of the same study, because other images and other
+        machines take other times.
     size
-        The bytes of an output that is yet to be written, None if not known.
+        The bytes of an output that is not written yet; None if not known.
     """
     grouped = defaultdict(list)
     for job in jobs:
@@ -191,9 +213,14 @@ def _need(
 
 
 def render(found: Sequence[Need], epoch_minutes: int) -> str:
-    """The plan as text: a table by rule, the sums, and what the numbers do not know.
+    """The plan as text: a table by rule, the sums, and what the numbers leave out.
 
-    `epoch_minutes` are the architecture's minutes of one epoch of ImageNet.
+    Parameters
+    ----------
+    found
+        From `needs`.
+    epoch_minutes
+        The minutes of one epoch of ImageNet, from the architecture.
     """
     return "\n".join(_lines(found, epoch_minutes))
 

@@ -1,8 +1,11 @@
-"""Whether the files of a study are what its jobs wrote.
+"""Check whether the files of a study are what its jobs wrote.
 
-Every job leaves the checksums of its outputs beside its log. Here they are compared with the
-files on disk; network files and tables are opened and checked against their schema and their
-provenance too, so that a file of another study or network is recognised.
+Every job writes the checksums of its outputs beside its log. Here they are compared with the files
+on disk. Network files and tables are also opened, and compared with their schema and with their
+provenance, so that a file of another study or network is noticed.
+
+A new file format must be added to `_check_format` and `_provenance`; without that only its checksum
+is compared.
 """
 
 import json
@@ -16,16 +19,18 @@ from prunescope.compact.graph import graph_files, onnx_models
 from prunescope.foundation import arrays, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError, how_to_rebuild
 from prunescope.networks import network_files
+from prunescope.networks.coordinates import COLUMNS
 from prunescope.study import all_tables
 
+# The ends of the paths of a compact network.
 COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
-# What trainings, packing and the explorer keep while they run.
+# The files that training, packing and the explorer keep while they run.
 UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A file that is not what it should be, why, and what to do about it."""
+    """A file that is not as it should be, what is wrong with it, and what to do about it."""
 
     path: str
     problem: str
@@ -41,7 +46,7 @@ def verify(folders: Sequence[str], logs: Sequence[str]) -> tuple[int, list[Findi
     Returns
     -------
     tuple
-        How many files were checked, and what was found, sorted by path.
+        The number of files that were checked, and the findings, sorted by path.
     """
     written: dict[str, str] = {}
     for folder in logs:
@@ -81,10 +86,10 @@ def _check(path: str, digest: str) -> Iterator[Finding]:
 
 
 def _problem(path: str, digest: str) -> str:
-    """What is wrong with a file; nothing if it is what its job wrote, and its own."""
+    """What is wrong with a file; an empty text if its job wrote it, and wrote it for this path."""
     if Path(path).stat().st_size == 0:
         return "is empty"
-    # Before anything opens the file: what a library does with a damaged one is never certain.
+    # Checked first, because libraries may misbehave on a damaged file.
     changed = whole_files.checksum(path) != digest
     if not changed:
         _check_format(path)
@@ -108,7 +113,7 @@ def _check_format(path: str) -> None:
 
 
 def _provenance(path: str) -> dict[str, Any]:
-    """What a file says of where it comes from, if it carries that."""
+    """The provenance that a file carries; empty if it carries none."""
     if path.endswith(COMPACT_DESCRIPTION):
         return dict(graph_files.read_description(path)["provenance"])
     if path.endswith(".onnx"):
@@ -121,14 +126,13 @@ def _provenance(path: str) -> dict[str, Any]:
 
 
 def _foreign(path: str, stored: dict[str, Any]) -> str:
-    """The wildcards of a file's provenance that its path contradicts."""
+    """The wildcards in a file's provenance that do not match its path, in words."""
     wildcards = stored.get("wildcards", {})
     parts = set(Path(path).parts)
     prefixed = {"rate": "rate", "seed": "seed"}
     wrong = [
         f"{name} {value}"
         for name, value in wildcards.items()
-        if name in ("study", "method", "retraining", "rate", "seed", "dataset")
-        and f"{prefixed.get(name, '')}{value}" not in parts
+        if name in (*COLUMNS, "dataset") and f"{prefixed.get(name, '')}{value}" not in parts
     ]
     return ", ".join(wrong)

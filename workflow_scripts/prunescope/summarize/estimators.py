@@ -1,6 +1,7 @@
-"""Estimates with their uncertainty: functions of a few lines, on arrays.
+"""Compute estimates with their uncertainty: short functions on arrays.
 
-`estimates` applies them to the tables of a study. Sources stand with each function.
+The modules of `estimates` apply them to the tables of a study. Each function names its source. The
+order of the calls of a generator is part of the results: another order gives other intervals.
 """
 
 import gc
@@ -12,17 +13,33 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
 CONFIDENCE = 0.95
-# Two one-sided tests at 5 % belong to an interval of 90 %.
+# Two one-sided tests at 5 % correspond to an interval of 90 %.
 EQUIVALENCE_CONFIDENCE = 0.90
-# Resamples at a time: bounds the memory of the bootstrap.
+# The number of resamples that are drawn at a time. It limits the memory of the bootstrap.
 BATCH = 250
-# Of sums, as a part of the sum of the magnitudes.
+# The rounding error that is allowed in a sum, as a fraction of the sum of the absolute values.
 TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, its interval and its p value; None where there is none."""
+    """A number with its interval and its p value.
+
+    Attributes
+    ----------
+    estimate
+        The number.
+    low, high
+        The ends of the interval; None without an interval.
+    p
+        The p value; None without a test.
+    n
+        The number of observations behind it.
+    level
+        The confidence level of the interval; None without an interval.
+    effect_size
+        d_z of paired changes; None for all else.
+    """
 
     estimate: float
     low: float | None
@@ -36,18 +53,19 @@ class Estimate:
 def stratified_means(
     values: np.ndarray, strata: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> list[Estimate]:
-    """Means with percentile bootstrap intervals; rows are resampled within their strata.
+    """Means with percentile bootstrap intervals. Rows are resampled within their strata.
 
     Parameters
     ----------
     values
-        `(rows, columns)` float64 without NaN: units, and what is measured of each.
+        `(rows, columns)` float64 without NaN: one row for each unit, one column for each quantity.
     strata
-        `(rows,)` stratum of each row, such as the layer. A layer keeps its share of the units.
+        `(rows,)` stratum of each row, such as the layer of a unit. In every sample a stratum has
+        as many rows as in `values`.
     resamples
-        Bootstrap samples; columns share them.
+        Number of bootstrap samples. All columns use the same ones.
     rng
-        Draws them.
+        Draws the samples.
 
     Source: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13.
     """
@@ -85,9 +103,9 @@ def _tails(level: float) -> list[float]:
 def stratified_normal_mean(values: np.ndarray, strata: np.ndarray) -> Estimate:
     """Mean with a normal interval from the variance within strata.
 
-    The limit of `stratified_means` for many resamples of many rows, at no cost. A stratum of one
-    row adds no variance. Source: Cochran, "Sampling Techniques", 1977, section 5.3, without the
-    correction for finite populations.
+    For many rows and many resamples, the intervals of `stratified_means` approach this one, which
+    needs no resampling. A stratum of one row adds no variance. Source: Cochran, "Sampling
+    Techniques", 1977, section 5.3, without the correction for finite populations.
     """
     groups = [values[members] for members in _groups(strata)]
     variance = sum(len(g) * g.var(ddof=1) for g in groups if len(g) > 1) / len(values) ** 2
@@ -97,7 +115,7 @@ def stratified_normal_mean(values: np.ndarray, strata: np.ndarray) -> Estimate:
 
 
 def clustered_mean(values: np.ndarray, clusters: np.ndarray) -> tuple[Estimate, float, float]:
-    """Mean of values that depend on each other within clusters, its standard error, its freedom.
+    """Mean of values that depend on each other within clusters, with its error and its freedom.
 
     Parameters
     ----------
@@ -109,12 +127,13 @@ def clustered_mean(values: np.ndarray, clusters: np.ndarray) -> tuple[Estimate, 
     Returns
     -------
     Estimate
-        Mean over rows with Student's interval; `n` is the number of clusters.
+        Mean over rows with Student's interval. `n` is the number of clusters.
     float
-        The standard error: the jackknife that leaves out one cluster at a time.
+        Standard error, from the jackknife that leaves out one cluster at a time.
     float
-        Degrees of freedom: one less than the effective number of clusters, which large clusters
-        make smaller. With clusters of one size, all is as in a t test of their means.
+        Degrees of freedom: the effective number of clusters minus one. Clusters of unequal size
+        make this number smaller. If all clusters have the same size, the results are those of a t
+        test of the means of the clusters.
 
     Sources: Efron & Tibshirani 1993, chapter 11; Bell & McCaffrey, "Bias reduction in standard
     errors for linear regression with multi-stage samples", 2002, for clusters of unequal size;
@@ -135,42 +154,48 @@ def cluster_totals(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
 
 def sign_flip_p(changes: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Two-sided p of the mean of paired changes: under the null every sign is as likely.
+    """Two-sided p value of the mean of paired changes, by random flips of their signs.
+
+    Under the null hypothesis both signs of a change are equally likely.
 
     Parameters
     ----------
     changes
-        `(pairs, columns)` float64; the columns of a pair are flipped together.
+        `(pairs, columns)` float64. All columns of a pair are flipped together.
+    resamples
+        Number of flips.
+    rng
+        Draws the flips.
 
     Returns
     -------
     numpy.ndarray
-        `(columns,)` float64: (1 + flips at least as extreme) / (1 + flips).
+        `(columns,)` float64: (1 + number of flips at least as extreme) / (1 + number of flips).
 
     Source: Fisher's randomisation test; Phipson & Smyth, "Permutation p-values should never be
     zero", 2010, for the added one.
     """
     total = changes.sum(axis=0)
-    # Rounding must not decide where a flip gives the same sum.
+    # Rounding must not decide whether a flip with the same sum counts as extreme.
     observed = np.abs(total) - TOLERANCE * np.abs(changes).sum(axis=0)
     extreme = np.zeros(changes.shape[1])
     for start in range(0, resamples, BATCH):
         size = (min(BATCH, resamples - start), -(-len(changes) // 8))
         drawn = rng.integers(0, 256, size=size, dtype=np.uint8)
         kept = np.unpackbits(drawn, axis=1, count=len(changes)).astype(np.float64)
-        # What keeps its sign counts twice: once for itself, once for not being taken away.
+        # The sum after a flip is (sum of kept) - (sum of flipped) = 2 * (sum of kept) - total.
         extreme += (np.abs(2 * (kept @ changes) - total) >= observed).sum(axis=0)
     return (1 + extreme) / (1 + resamples)
 
 
 def effect_size(changes: np.ndarray) -> float:
-    """d_z of paired changes: mean over standard deviation (Cohen 1988). NaN if they are equal."""
+    """d_z of paired changes: mean over standard deviation (Cohen 1988). NaN if all are equal."""
     deviation = changes.std(ddof=1) if len(changes) > 1 else 0.0
     return float(changes.mean() / deviation) if deviation > 0 else float("nan")
 
 
 def mean_t(values: np.ndarray) -> Estimate:
-    """Mean with Student's interval and the two-sided p that it is zero; at least two values."""
+    """Mean of at least two values, with Student's interval and the two-sided p that it is zero."""
     test = stats.ttest_1samp(values, 0.0)
     low, high = test.confidence_interval(CONFIDENCE)
     p = None if np.isnan(test.pvalue) else float(test.pvalue)
@@ -186,17 +211,18 @@ def proportion(hits: int, number: int) -> Estimate:
 def correlation(
     x: np.ndarray, y: np.ndarray, *, ranks: bool, given: np.ndarray | None = None
 ) -> Estimate:
-    """Pearson's r or Spearman's rho, with Fisher's interval and the two-sided p of t.
+    """Pearson's r or Spearman's rho, with Fisher's interval and the two-sided p value of a t test.
 
     Parameters
     ----------
     x, y
-        `(n,)`, at least five values; neither may be constant.
+        `(n,)`, at least five values each. Neither may be constant.
     ranks
-        Spearman's rho instead of Pearson's r.
+        Whether to compute Spearman's rho instead of Pearson's r.
     given
-        `(n,)`: the correlation of what is left of `x` and `y` after linear regression on it (on
-        its ranks, for Spearman's), the partial correlation. `determined` must hold.
+        `(n,)`: a control variable, for the partial correlation. This is the correlation of the
+        residuals of `x` and `y` after linear regression on it; for Spearman's rho, all three are
+        ranks. `determined` must hold.
 
     Sources: Fisher 1921; Bonett & Wright, "Sample size requirements for estimating Pearson,
     Kendall and Spearman correlations", Psychometrika 2000, for the variance of rho's interval.
@@ -251,23 +277,23 @@ def slope(
 
 
 def equivalence(estimate: float, error: float, freedom: float, margin: float, n: int) -> Estimate:
-    """Two one-sided t tests: is a parameter within -margin..margin?
+    """Two one-sided t tests of whether a parameter lies between -margin and margin.
 
-    A small p shows that it is; a large one shows nothing. The interval is that of 90 %: it lies
-    within the margin exactly if p < 0.05.
+    A small p value shows that it does; a large one shows nothing. The interval has a level of 90 %:
+    it lies within the margin exactly if p < 0.05.
 
     Source: Schuirmann 1987; Lakens, "Equivalence Tests", 2017.
 
     Parameters
     ----------
     estimate, error
-        The parameter and its standard error, in units of `margin`.
+        The parameter and its standard error, in the unit of `margin`.
     freedom
-        Degrees of freedom of the error.
+        Degrees of freedom of the standard error.
     margin
-        Largest deviation from zero that does not matter.
+        The largest deviation from zero that is too small to matter.
     n
-        Observations behind it.
+        Number of observations, for the result.
     """
     reach = stats.t.ppf(_tails(EQUIVALENCE_CONFIDENCE)[1], freedom) * error
     if error == 0:

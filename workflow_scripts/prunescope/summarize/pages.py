@@ -1,4 +1,7 @@
-"""Tables as pages that need nothing but a browser: no network, no other file."""
+"""Write tables and the config as pages that open without a network and without other files.
+
+All text from outside must pass through `escape`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +29,8 @@ label { margin-right: 18px; white-space: nowrap; }
 input, select { font: inherit; padding: 2px 6px; width: 24em; }
 """
 
-# Rows are filtered as one types; all are in the page, so that it can be searched and copied too.
+# Hides the rows that do not match while the user types. All rows stay in the page, so that a
+# browser can search and copy them.
 FILTER = r"""
 const words = document.getElementById("words");
 const first = document.getElementById("first");
@@ -51,16 +55,16 @@ filter();
 
 
 def table_page(title: str, frame: pl.DataFrame, table: Table) -> str:
-    """A table with a filter, and what its columns mean.
+    """The page of a table, with a filter and the meanings of the columns.
 
     Parameters
     ----------
     title
         Heading of the page.
     frame
-        Rows of `table`. The study, the same in all rows, stands in the heading instead.
+        At least one row of `table`, all of one study. The study is shown in the heading only.
     table
-        Gives the meaning of the columns.
+        The declaration: gives the meanings of the columns.
     """
     shown = frame.drop("study")
     first = shown.columns[0]
@@ -105,7 +109,7 @@ def _cell(value: Any) -> str:
 
 
 def config_page(study: str, config: Mapping[str, Any]) -> str:
-    """The whole config of a study, by section."""
+    """The page of a study's whole config, section by section."""
     sections = "\n".join(
         f"<h2>{escape(key)}</h2>\n<pre>{escape(json.dumps(value, indent=2))}</pre>"
         for key, value in config.items()
@@ -114,7 +118,7 @@ def config_page(study: str, config: Mapping[str, Any]) -> str:
 
 
 def _provenance() -> str:
-    """What the page was made by."""
+    """The provenance of the running job. Its params are left out: they may be the whole config."""
     described = {key: value for key, value in provenance.current().items() if key != "params"}
     return f"<h2>Made by</h2>\n<pre>{escape(json.dumps(described, indent=2))}</pre>"
 

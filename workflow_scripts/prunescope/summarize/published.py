@@ -1,4 +1,7 @@
-"""Published numbers, and what a study has to set beside them."""
+"""Read published numbers, and set those of a study beside them.
+
+`resources/README.md` describes the columns of the file, `SCHEMA` declares them: change both.
+"""
 
 from pathlib import Path
 
@@ -6,13 +9,14 @@ import polars as pl
 
 from prunescope.foundation.errors import InputError
 
-COORDINATES = ("our_method", "our_retraining", "our_rate")
-# Which column of `tables.NETWORKS` answers a published quantity. Pruned filters are left out of
-# the published scores, as constant units are left out of ours.
+# The columns that name the counterpart of a published number in a study.
+COUNTERPART = ("our_method", "our_retraining", "our_rate")
+# The columns of `study_tables.NETWORKS` that correspond to published quantities. The published
+# scores leave out pruned filters, so ours leave out constant units.
 OF_NETWORKS = {"top1": "top1", "mis_soft": "mis_soft_live", "mis_hard": "mis_hard_live"}
 AFTER_EPOCH = "top1_after_epoch"
-BEFORE = "top1_before_retraining"
-QUANTITIES = (*OF_NETWORKS, AFTER_EPOCH, BEFORE)
+BEFORE_RETRAINING = "top1_before_retraining"
+QUANTITIES = (*OF_NETWORKS, AFTER_EPOCH, BEFORE_RETRAINING)
 SCHEMA = {
     "figure": pl.Int32,
     "method": pl.String,
@@ -38,14 +42,14 @@ def read(path: str | Path) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row for each number, in the order of the file: `figure`, `method`, `retraining`,
-        `optimizer`, `rate` (asked for, or else reached), `epoch` (where the value is of one),
-        `quantity`, `value` (fraction), the coordinates of its counterpart (`our_method`,
-        `our_retraining`, `our_rate`; null where it has none), `note`.
+        `optimizer`, `rate` (the rate that was asked for, or else the sparsity that was reached),
+        `epoch` (of `top1_after_epoch`, else null), `quantity`, `value` (fraction), the columns
+        `COUNTERPART` (null if there is no counterpart), `note`.
 
     Raises
     ------
     InputError
-        The file is no such table, or a value in it cannot be used.
+        The file is not such a table, or a value in it cannot be used.
     """
     try:
         header = pl.read_csv(path, n_rows=0).columns
@@ -88,9 +92,9 @@ def _check(frame: pl.DataFrame, path: str | Path) -> None:
     outside = frame.filter(~pl.col("value").is_between(0, 1))["value"].to_list()
     if outside:
         raise _refuse(path, f"value {outside[0]} is no fraction between 0 and 1")
-    named = pl.sum_horizontal(pl.col(name).is_not_null() for name in COORDINATES)
-    if not frame.filter(~named.is_in([0, len(COORDINATES)])).is_empty():
-        raise _refuse(path, f"give {', '.join(COORDINATES)} together, or none of them")
+    named = pl.sum_horizontal(pl.col(name).is_not_null() for name in COUNTERPART)
+    if not frame.filter(~named.is_in([0, len(COUNTERPART)])).is_empty():
+        raise _refuse(path, f"give {', '.join(COUNTERPART)} together, or none of them")
     if frame.filter(metric=AFTER_EPOCH)["epochs"].null_count():
         raise _refuse(path, f"`epochs` is empty for a {AFTER_EPOCH}")
 
@@ -103,24 +107,24 @@ def compare(published: pl.DataFrame, networks: pl.DataFrame, history: pl.DataFra
     published
         From `read`.
     networks, history
-        The study's `tables.NETWORKS` and `tables.HISTORIES`.
+        The study's `study_tables.NETWORKS` and `study_tables.HISTORIES`.
 
     Returns
     -------
     polars.DataFrame
-        The rows of `published` in their order, with `published` for `value`, and `ours`,
-        `difference` (ours minus published; both null without a counterpart) and `seeds`
-        (networks behind `ours`).
+        The rows of `published` in their order. `value` is renamed to `published`. Added are
+        `ours`, `difference` (`ours` minus `published`), both null without a counterpart, and
+        `seeds`, the number of networks that `ours` is the mean of.
     """
     counterparts = pl.concat([_of_networks(networks), _of_epochs(history)])
-    means = counterparts.group_by(*COORDINATES, "quantity", "epoch").agg(
+    means = counterparts.group_by(*COUNTERPART, "quantity", "epoch").agg(
         ours=pl.col("ours").mean(), seeds=pl.col("ours").count().cast(pl.Int64)
     )
     return (
         published.rename({"value": "published"})
         .join(
             means,
-            on=[*COORDINATES, "quantity", "epoch"],
+            on=[*COUNTERPART, "quantity", "epoch"],
             how="left",
             nulls_equal=True,
             maintain_order="left",
@@ -144,7 +148,7 @@ def _of_epochs(history: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(
         [
             _counterparts(history, AFTER_EPOCH, top1, pl.col("epoch")),
-            _counterparts(before, BEFORE, top1, pl.lit(None, dtype=pl.Int32)),
+            _counterparts(before, BEFORE_RETRAINING, top1, pl.lit(None, dtype=pl.Int32)),
         ]
     )
 

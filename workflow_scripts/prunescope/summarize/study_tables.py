@@ -1,4 +1,10 @@
-"""The tables of a whole study."""
+"""Declare the tables of a whole study.
+
+The descriptions are printed in `docs/artifacts.md` and on the pages of the report: after a change
+of one, make that file again. All schemas are part of the digest of the rules that write them.
+"""
+
+from typing import Any
 
 import polars as pl
 
@@ -11,7 +17,11 @@ from prunescope.interpret.unit_tables import (
     SCORE_COLUMNS,
     UNIT_COLUMNS,
 )
+from prunescope.networks.coordinates import KIND
 from prunescope.train.history_table import EPOCH_COLUMNS
+
+# A row of any table, by the names of its columns.
+Row = dict[str, Any]
 
 COORDINATE_COLUMNS = {
     "study": Column(pl.String, "name of the study"),
@@ -71,10 +81,7 @@ DISAGREEMENTS = Table(
     "A validation image on which pruned networks of one kind disagree with the dense ones: their "
     "most frequent predictions over seeds differ (Hooker et al. 2019).",
     {
-        "study": COORDINATE_COLUMNS["study"],
-        "method": COORDINATE_COLUMNS["method"],
-        "retraining": COORDINATE_COLUMNS["retraining"],
-        "rate": COORDINATE_COLUMNS["rate"],
+        **{name: COORDINATE_COLUMNS[name] for name in ("study", *KIND)},
         "image": Column(pl.Int32, "index in the validation split"),
         "label": Column(pl.Int16, "class index"),
         "dense": Column(pl.Int16, "class that dense networks predict most often"),
@@ -128,6 +135,10 @@ STATISTICS = Table(
         "variant": Column(pl.String, "variant of the score", nullable=True),
     },
 )
+# Values of its columns by which findings and charts look estimates up.
+ALL_PRUNED = "all pruned networks"
+ALL_RETRAINED = "all retrained pruned networks"
+ORDER_UNDER_VARIANT = "spearman(mis_soft_live, unchanged)"
 PUBLISHED = Table(
     "results/{study}/tables/published.parquet",
     "A published number beside that of the study. Only made if the config names `published`.",

@@ -1,9 +1,12 @@
-"""Run a script in the warm Python of `prunescope.warm`, or, where there is none, in a plain one.
+"""Run a script in a child of the fork server, or in a plain Python if there is no server.
 
     python -I -S fork_client.py SOCKET SCRIPT [ARGUMENT ...]
 
-Everything but its speed is as with `python SCRIPT [ARGUMENT ...]`: streams, folder, environment,
-signals and status. It starts in ten milliseconds because it imports nearly nothing.
+Streams, folder, environment, signals and exit status are the same as with
+`python SCRIPT [ARGUMENT ...]`; only the start is faster. This file starts in ten milliseconds
+because it imports almost nothing: every further import costs each job time.
+
+The protocol is described in `fork_server.Server`: change both files together.
 """
 
 import _socket
@@ -16,7 +19,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signa
 
 
 def connect(path: str) -> "_socket.socket | None":
-    """A connection to the server; None if there is none that may run this job."""
+    """A connection to the server; None if there is no server, or if it may not run this job."""
     if os.environ.get("OMP_NUM_THREADS") != "1":
         return None
     connection = _socket.socket(_socket.AF_UNIX)
@@ -28,14 +31,14 @@ def connect(path: str) -> "_socket.socket | None":
 
 
 def request(arguments: list[str]) -> bytes:
-    """What the server has to know, after its length."""
+    """The request as bytes: its length, then its content."""
     known = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109
     content = dumps(known).encode()
     return len(content).to_bytes(8, "little") + content
 
 
 def run(connection: _socket.socket, arguments: list[str]) -> int:
-    """Have a script run; return how it ended, as `os.waitpid` tells it."""
+    """Let the server run a script; return its status as from `os.waitpid`."""
     sent = request(arguments)
     streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)
@@ -53,7 +56,7 @@ def run(connection: _socket.socket, arguments: list[str]) -> int:
 
 
 def end(status: int) -> None:
-    """End as the script did, be it by a signal."""
+    """End this process as the script ended: with its exit status, or by the same signal."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:

@@ -1,14 +1,17 @@
-"""A Python that has imported the slow packages already, and forks for every job of a run.
+"""Keep a Python process that has imported the slow packages, and fork it for every job of a run.
 
-Importing torch takes longer than many jobs take. A run of many jobs on one machine therefore
-keeps one process, the server, that has imported what jobs import. `fork_client.py` stands in for
-Python where Snakemake starts a script: it hands script, environment and standard streams to the
-server, whose child runs the script, and ends as the child ends. Where there is no server, or not
-yet, it becomes a plain Python. A result does not depend on which of the two made it.
+Importing torch takes longer than many jobs. A run of many jobs on one machine therefore starts one
+process, the server, that imports what jobs import. Where Snakemake starts a script, it starts
+`fork_client.py` instead of Python. The client sends the script, the environment and the standard
+streams to the server. A child of the server runs the script, and the client ends as the child ends.
+If the server does not exist or is not ready yet, the client becomes a plain Python. The results are
+the same either way.
 
-The server imports, and computes nothing: it has a single thread and no GPU context, so that its
-children are as good as new. It lives as long as the run that started it, and until its last job
-has ended.
+The server only imports and never computes: it must have one thread and no GPU context, so that its
+children start clean. It lives until the run that started it and the last of its jobs have ended.
+
+This file is started as a script, so no file in its folder may have the name of a module of the
+standard library.
 """
 
 import atexit
@@ -32,10 +35,10 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-# Of third parties, what many jobs import.
+# The packages of others that many jobs import.
 PACKAGES = ("numpy", "polars", "torch", "altair", "snakemake.iocontainers", "snakemake.logging")
-# What jobs of one thread find in their environment. Libraries read it when they are imported, so
-# only such jobs may share an import.
+# The environment of jobs with one thread. Libraries read it when they are imported, so only jobs
+# with this environment may share an import.
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "GOTO", "NUMEXPR")}
 LAUNCHER = Path(__file__).resolve().with_name("fork_client.py")
 SCRIPTS = Path(__file__).resolve().parents[3]
@@ -44,13 +47,14 @@ MOST_BYTES = 1 << 24
 
 
 def start() -> str:
-    """Start a server that lives as long as this process; return its socket's path.
+    """Start a server that lives as long as this process; return the path of its socket.
 
-    Nothing waits for it: jobs that come before it is ready start as they always do.
+    Nothing waits for it: jobs that start before it is ready start in a plain Python.
     """
     folder = tempfile.mkdtemp(prefix="prunescope-")
     path = f"{folder}/socket"
-    # Its standard input is the lifeline: it ends with this process, however that ends.
+    # The standard input of the server is its lifeline: it closes when this process ends, however
+    # it ends.
     server = subprocess.Popen(
         [sys.executable, __file__, path], stdin=subprocess.PIPE, env={**os.environ, **ONE_THREAD}
     )
@@ -65,9 +69,10 @@ def _stop(server: subprocess.Popen, folder: str) -> None:
 
 
 def shell_prefix(path: str) -> str:
-    """What makes a shell start `sys.executable` by way of the server at `path`, and nothing else.
+    """A shell prefix that makes `sys.executable` run by way of the server at `path`.
 
-    A function of that name: the braces are doubled for `shell.prefix`, which formats its argument.
+    It defines a shell function with the name of the executable, so other commands are not
+    affected. Its braces are doubled because `shell.prefix` formats its argument.
     """
     python = shlex.quote(sys.executable)
     launch = f"exec {python} -I -S {shlex.quote(str(LAUNCHER))} {shlex.quote(path)}"
@@ -78,12 +83,13 @@ def shell_prefix(path: str) -> str:
 
 
 class Server:
-    """Forks a child for each request, tells its end, passes signals on to it.
+    """Fork a child for each request, pass signals on to it, and report its exit status.
 
-    A request is a length (8 bytes), so many bytes of JSON (`arguments`, `environment`, `folder`),
-    and three file descriptors. The answer is the child's status as `os.waitpid` gives it (4
-    bytes). In between, each byte that comes is the number of a signal. Who hangs up before the end
-    was killed, and its child is killed too.
+    A request is a length (8 bytes), then JSON of that length (`arguments`, `environment`,
+    `folder`), and the file descriptors of the three standard streams. The answer is the status of
+    the child as from `os.waitpid` (4 bytes). While the child runs, each byte that the client sends
+    is the number of a signal. A client that closes the connection before the answer was killed, so
+    its child is killed too.
     """
 
     def __init__(self, path: str) -> None:
@@ -96,7 +102,7 @@ class Server:
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self.wakeup_writer = writer
         self.listener = socket.socket(socket.AF_UNIX)
-        # Bound under another name first: what can be found can be connected to.
+        # Renamed only after `listen`, so that a client that finds the socket can connect.
         self.listener.bind(f"{path}.new")
         self.listener.listen(64)
         Path(f"{path}.new").rename(path)
@@ -104,7 +110,7 @@ class Server:
             self.selector.register(source, selectors.EVENT_READ)
 
     def serve(self) -> list[str]:
-        """Serve until the lifeline breaks. Returns in each child, with its arguments."""
+        """Serve until the lifeline closes. Return only in a child: the arguments of its script."""
         alive = True
         while alive or self.jobs:
             for key, _ in self.selector.select():
@@ -144,7 +150,7 @@ class Server:
         return request["arguments"]
 
     def _leave(self, connection: socket.socket) -> None:
-        """In the child: keep nothing of the server's."""
+        """In the child: close everything that belongs to the server."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.selector.close()
@@ -168,7 +174,7 @@ class Server:
                 connection.close()
 
     def _hear(self, child: int) -> None:
-        # A child that has ended is a zombie until `_reap`, so that its number is still its own.
+        # A child that has ended stays a zombie until `_reap`, so its process id is not reused yet.
         try:
             signals = self.jobs[child].recv(64)
         except KeyError:
@@ -182,7 +188,13 @@ class Server:
 
 
 def receive(connection: socket.socket) -> tuple[dict, list[int]]:
-    """Read a request: its content, and the file descriptors of the streams."""
+    """Read a request: its content and the file descriptors of the streams.
+
+    Raises
+    ------
+    ValueError
+        The bytes are not a request.
+    """
     head, streams, _, _ = socket.recv_fds(connection, 8, 3)
     size = int.from_bytes(head, "little")
     if len(streams) != 3 or len(head) != 8 or size > MOST_BYTES:
@@ -193,13 +205,21 @@ def receive(connection: socket.socket) -> tuple[dict, list[int]]:
 
 
 def become(request: dict, streams: Iterable[int], server: int) -> None:
-    """In the child: take on what a process started by Snakemake itself would have."""
+    """In the child: set up the process as if Snakemake had started it.
+
+    Parameters
+    ----------
+    request, streams
+        From `receive`.
+    server
+        The process id of the server.
+    """
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server:
-        os._exit(1)  # It ended before it could end this process.
+        os._exit(1)  # The server ended before `prctl`, so its end would not end this process.
     libc.prctl(PR_SET_NAME, Path(request["arguments"][0]).stem.partition(".")[2].encode()[:15])
-    # Signals to the group of the run reach the launcher, which passes them on: not twice.
+    # The client passes signals on. In the group of the run, the child would get them a second time.
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
@@ -212,9 +232,9 @@ def become(request: dict, streams: Iterable[int], server: int) -> None:
 
 
 def run_script(arguments: list[str]) -> None:
-    """Run a script as `python SCRIPT ...` does, and end the process as that does.
+    """Run a script as `python SCRIPT ...` does, and end the process with the same status.
 
-    Only the interpreter's own end is left out: the system takes the memory back faster.
+    The interpreter is not finalised, because the system frees the memory faster.
     """
     path = arguments[0]
     sys.argv[:] = arguments
@@ -237,7 +257,7 @@ def run_script(arguments: list[str]) -> None:
 
 
 def preload() -> None:
-    """Import what jobs import, and keep the garbage collector from touching it ever again."""
+    """Import what jobs import, and exempt it from garbage collection so that children share it."""
     for name in PACKAGES:
         importlib.import_module(name)
     library = importlib.import_module("prunescope")
@@ -248,9 +268,9 @@ def preload() -> None:
 
 
 def main(path: str) -> None:
-    # Ctrl-C is for the jobs; this process ends after them.
+    # Ctrl-C must only reach the jobs: this process ends after them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # This file's own folder must not shadow modules of that name elsewhere.
+    # The folder of this file must not be searched for modules.
     sys.path[0] = str(SCRIPTS)
     preload()
     run_script(Server(path).serve())

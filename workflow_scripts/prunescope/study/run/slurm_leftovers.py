@@ -1,7 +1,7 @@
-"""Jobs in SLURM's queue that an earlier run of a study left there.
+"""Find jobs in SLURM's queue that an earlier run of a study left there.
 
 A job that was still pending when its Snakemake died may start long after a newer run has made the
-same result: it would delete this and make it anew, under the hands of those that read it.
+same result. It would delete that result and make it again, while other jobs read it.
 """
 
 import re
@@ -9,29 +9,34 @@ import subprocess
 
 from prunescope.foundation.errors import InputError
 
-# Number, name and folder of a job; a folder may hold spaces.
+# The number, the name and the folder of a job. The folder is last because it may contain spaces.
 FORMAT = "%i %j %Z"
-# A UUID, behind the prefix that a profile may set.
+# A UUID, after the prefix that a profile may set.
 RUN = "([A-Za-z0-9_-]+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def name_of_run(study: str, run: str) -> str:
-    """The name of all jobs of a run, from Snakemake's own name for it.
+    """The name of all jobs of a run.
 
-    (No study has a hyphen in its name.)
+    Parameters
+    ----------
+    study
+        The name of the study, which contains no hyphen.
+    run
+        Snakemake's own name of the run.
     """
     return f"{study}-{run}"
 
 
 def left_over(queue: str, study: str, folder: str) -> list[str]:
-    """The numbers of those jobs in a queue that a run of this study submitted in this folder.
+    """The numbers of the jobs in a queue that a run of this study submitted in this folder.
 
-    Of an array, whose parts stand as `20_[0-3]`, the number of the whole.
+    An array job, which squeue shows as `20_[0-3]`, is given by the number of the whole array.
 
     Parameters
     ----------
     queue
-        What squeue tells, one job a line in `FORMAT`.
+        The output of squeue in `FORMAT`, one job on each line.
     """
     jobs = (line.split(" ", 2) for line in queue.splitlines())
     name = re.compile(name_of_run(re.escape(study), RUN))
@@ -42,7 +47,12 @@ def left_over(queue: str, study: str, folder: str) -> list[str]:
 def stop_at_leftovers(study: str, folder: str) -> None:
     """Raise an error that names this study's pending jobs, if there are any.
 
-    To be called before a run has submitted its first job.
+    Call it before the run submits its first job.
+
+    Raises
+    ------
+    InputError
+        Jobs of an earlier run are pending, or squeue does not answer.
     """
     if jobs := left_over(_pending(), study, folder):
         raise InputError(
@@ -53,7 +63,7 @@ def stop_at_leftovers(study: str, folder: str) -> None:
 
 
 def _pending() -> str:
-    """What squeue tells of the user's pending jobs."""
+    """The user's pending jobs, in `FORMAT`."""
     try:
         asked = subprocess.run(
             ["squeue", "--me", "--noheader", "--states=PENDING", f"--format={FORMAT}"],

@@ -1,7 +1,7 @@
-"""What a run does before its first job and after its last one.
+"""Hooks that a run calls before its first job and after its last one.
 
-All that touches Snakemake's insides is here. Written for Snakemake 9.27 and
-snakemake-executor-plugin-slurm 2.8; neither promises to keep these names.
+All code that uses internals of Snakemake is here. It is written for Snakemake 9.27 and
+snakemake-executor-plugin-slurm 2.8, and newer versions may rename these internals.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ from prunescope.foundation.errors import InputError
 from prunescope.study.config import reading
 from prunescope.study.run import fork_server, slurm_leftovers
 
-# What stands in the cluster's profile until it is filled in.
+# The placeholder in the cluster's profile that users replace.
 PLACEHOLDER = "FILL_IN"
 SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
-# With fewer scripts to run, all that jobs import is imported sooner than it is kept ready.
+# The number of scripts from which on a fork server saves time: with fewer, starting it costs more.
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
 
@@ -46,19 +46,19 @@ def read_config(workflow: Any, config: dict[str, Any]) -> None:
 
 
 def installs_packages(workflow: Any) -> bool:
-    """Whether Snakemake makes the conda environments of rules."""
+    """Whether Snakemake creates the conda environments of rules."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
 def stop_if_missing(jobs: Iterable[Any], missing: Mapping[str, Iterable[str]]) -> None:
-    """Stop before the first job if one of `jobs` needs something that is not there.
+    """Stop before the first job if one of `jobs` needs something that is missing.
 
     Parameters
     ----------
     jobs
         The jobs that will run.
     missing
-        What the machine lacks, in words, and the rules that need it.
+        What the machine lacks, in words, and the rules that need it: from `readiness.missing`.
     """
     needed = {job.rule.name for job in jobs}
     reasons = [reason for reason, rules in missing.items() if needed & set(rules)]
@@ -78,7 +78,7 @@ def stop_at_placeholders(jobs: Iterable[Any]) -> None:
 
 
 def name_jobs_of_run(workflow: Any, study: str) -> None:
-    """On SLURM, stop if jobs of an earlier run may still start; give this run's jobs a name."""
+    """On SLURM, stop if jobs of an earlier run are pending, and name the jobs of this run."""
     executor = workflow.scheduler._executor
     if type(executor).__module__.partition(".")[0] != SLURM_PLUGIN:
         return
@@ -90,7 +90,7 @@ def name_jobs_of_run(workflow: Any, study: str) -> None:
 
 
 def shell_prefix(workflow: Any, jobs: Iterable[Any]) -> str:
-    """What lets the scripts of a run on one machine share what they import; else nothing."""
+    """The shell prefix by which scripts use a fork server; empty if the run should not use one."""
     here = workflow.local_exec and not workflow.deployment_settings.deployment_method
     if here and sum(job.is_script for job in jobs) >= MANY_SCRIPTS:
         return fork_server.shell_prefix(fork_server.start())
@@ -98,7 +98,7 @@ def shell_prefix(workflow: Any, jobs: Iterable[Any]) -> str:
 
 
 def show_summary(jobs: Iterable[Any]) -> None:
-    """Print what the study found, at the end of a run that was to find it."""
+    """Print the summary of the study, at the end of a run that made it."""
     found = {str(job.output.summary) for job in jobs if job.rule.name == RULE_OF_SUMMARY}
     for path in sorted(found):
         print(Path(path).read_text(encoding="utf-8"))

@@ -1,34 +1,35 @@
-"""Charts of accuracy (figures 1 to 4 of von Rad & Seuffert, arXiv 2409.19727)."""
+"""Charts of accuracy: figures 1 to 4 of von Rad & Seuffert, arXiv 2409.19727."""
 
 import altair as alt
 import polars as pl
 
-from prunescope.networks import coordinates
+from prunescope.networks.coordinates import DENSE, ITERATIVE, NOT_RETRAINED, ONE_SHOT, UNTRAINED
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
+from prunescope.summarize.words import human
 
 
 def accuracy_without_retraining(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Top-1 accuracy over the pruning rate, right after pruning (figure 1 of the source).
 
-    Every method is drawn, global unstructured pruning with a thicker line; the dense network
-    is a line of reference.
+    Every method is drawn, `theme.EMPHASISED` with a thicker line. The dense network is a line of
+    reference.
     """
-    networks = chart_rows.scored(study, "top1").filter(retraining=coordinates.NOT_RETRAINED)
-    published = chart_rows.published_values(study, "top1").filter(
-        retraining=coordinates.NOT_RETRAINED
-    )
+    networks = chart_rows.scored(study, "top1").filter(retraining=NOT_RETRAINED)
+    published = chart_rows.published_values(study, "top1").filter(retraining=NOT_RETRAINED)
     points = chart_rows.lines(study, networks, "rate", "top1", by_retraining=False, quantity="top1")
     title = chart_rows.heading(
         "Accuracy after pruning, without retraining",
         study,
-        networks.filter(pl.col("method") != coordinates.UNTRAINED),
+        networks.filter(pl.col("method") != UNTRAINED),
         *chart_rows.interval_facts(points, "images"),
         *chart_rows.source(published),
     )
     if points.is_empty():
-        return theme.nothing(title, settings, "no network was pruned and left without retraining")
+        return theme.nothing_to_show(
+            title, settings, "no network was pruned and left without retraining"
+        )
     theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     panel = panels.draw(
         points,
@@ -37,7 +38,7 @@ def accuracy_without_retraining(study: ChartData, settings: ChartSettings) -> al
         settings,
         study,
         theirs,
-        emphasised=coordinates.human(theme.EMPHASISED),
+        emphasised=human(theme.EMPHASISED),
     )
     return theme.finish(panel, title)
 
@@ -45,22 +46,22 @@ def accuracy_without_retraining(study: ChartData, settings: ChartSettings) -> al
 def accuracy_during_retraining(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Validation accuracy over the epochs of one-shot retraining (figure 2 of the source).
 
-    Shown for the highest rate that was retrained in one shot; epoch 0 is before retraining.
-    The dense network retrained with the same recipe is the control. Where there is a published
-    curve of one of the study's networks, its kind of retraining is shown.
+    Shown for the highest rate that was retrained in one shot. Epoch 0 is before retraining. The
+    dense network that was retrained with the same recipe is the control. If there are published
+    curves of networks of the study, the kind of retraining of the first one is shown instead.
     """
     published = chart_rows.published_values(study, "top1_after_epoch").join(
         study.history, on=("method", "retraining", "rate"), how="semi", maintain_order="left"
     )
-    kind = coordinates.ONE_SHOT if published.is_empty() else published["retraining"][0]
+    kind = ONE_SHOT if published.is_empty() else published["retraining"][0]
     history = study.history.filter(retraining=kind)
-    rates = history.filter(pl.col("method") != coordinates.DENSE)["rate"].to_list()
+    rates = history.filter(pl.col("method") != DENSE)["rate"].to_list()
     highest = max(rates, default=None)
     heading = "Validation accuracy while retraining in one shot"
     if highest is None:
-        nothing = chart_rows.heading(heading, study, history)
-        return theme.nothing(nothing, settings, "no pruned network was retrained in one shot")
-    shown = history.filter((pl.col("method") == coordinates.DENSE) | (pl.col("rate") == highest))
+        title = chart_rows.heading(heading, study, history)
+        return theme.nothing_to_show(title, settings, "no pruned network was retrained in one shot")
+    shown = history.filter((pl.col("method") == DENSE) | (pl.col("rate") == highest))
     beside = published.filter(retraining=kind, rate=highest)
     title = chart_rows.heading(
         f"{heading}, after pruning at rate {highest:.0%}",
@@ -75,7 +76,7 @@ def accuracy_during_retraining(study: ChartData, settings: ChartSettings) -> alt
     theirs = chart_rows.published_lines(study, beside, "epoch", by_retraining=False)
     last = max(1, *points["x"].to_list(), *theirs["x"].to_list())
     epochs = theme.Axis(
-        "Epochs of retraining (0: before)", 0, last, format="d", ticks=theme.whole(last)
+        "Epochs of retraining (0: before)", 0, last, format="d", ticks=theme.whole_ticks(last, 10)
     )
     panel = panels.draw(
         points, chart_rows.chance(study.classes), (epochs, theme.ACCURACY), settings, study, theirs
@@ -86,21 +87,19 @@ def accuracy_during_retraining(study: ChartData, settings: ChartSettings) -> alt
 def iterative_vs_one_shot(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Top-1 accuracy over the pruning rate, iterative against one-shot (figure 3).
 
-    One panel per method that was retrained in both ways, or iteratively both in the study and
-    in the source of its published numbers.
+    One panel for each method that was retrained in both ways; also for one that was retrained
+    iteratively only, if there are published numbers for that.
     """
-    ways = pl.col("retraining").is_in([coordinates.ONE_SHOT, coordinates.ITERATIVE])
-    networks, published = (
-        chart_rows.scored(study, "top1").filter(ways),
-        chart_rows.published_values(study, "top1"),
-    )
+    ways = pl.col("retraining").is_in([ONE_SHOT, ITERATIVE])
+    networks = chart_rows.scored(study, "top1").filter(ways)
+    published = chart_rows.published_values(study, "top1")
     kinds = networks.group_by("method").agg("retraining")
-    source = published.filter(retraining=coordinates.ITERATIVE)["method"].to_list()
+    source = published.filter(retraining=ITERATIVE)["method"].to_list()
     compared = kinds.filter(
-        pl.col("retraining").list.contains(coordinates.ITERATIVE),
-        pl.col("retraining").list.contains(coordinates.ONE_SHOT) | pl.col("method").is_in(source),
+        pl.col("retraining").list.contains(ITERATIVE),
+        pl.col("retraining").list.contains(ONE_SHOT) | pl.col("method").is_in(source),
     )["method"].to_list()
-    shown = networks.filter(pl.col("method").is_in([*compared, coordinates.DENSE]))
+    shown = networks.filter(pl.col("method").is_in([*compared, DENSE]))
     beside = published.filter(ways, pl.col("method").is_in(compared))
     points = chart_rows.lines(study, shown, "rate", "top1", by_retraining=True, quantity="top1")
     title = chart_rows.heading(
@@ -111,7 +110,7 @@ def iterative_vs_one_shot(study: ChartData, settings: ChartSettings) -> alt.TopL
         *chart_rows.source(beside),
     )
     if points.is_empty():
-        return theme.nothing(
+        return theme.nothing_to_show(
             title, settings, "no method was retrained both iteratively and in one shot"
         )
     references = chart_rows.references(study, shown, "top1", study.classes)
@@ -127,22 +126,21 @@ def iterative_vs_one_shot(study: ChartData, settings: ChartSettings) -> alt.TopL
 def accuracy_by_method(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Top-1 accuracy of every method over the pruning rate (figure 4 of the source).
 
-    One panel for each kind of retraining, with the dense network that was retrained alike.
+    One panel for each kind of retraining, with the dense network that was retrained alike as
+    reference.
     """
-    networks, published = (
-        chart_rows.scored(study, "top1"),
-        chart_rows.published_values(study, "top1"),
-    )
+    networks = chart_rows.scored(study, "top1")
+    published = chart_rows.published_values(study, "top1")
     points = chart_rows.lines(study, networks, "rate", "top1", by_retraining=False, quantity="top1")
     title = chart_rows.heading(
         "Accuracy of every pruning method, by rate and retraining",
         study,
-        networks.filter(pl.col("method") != coordinates.UNTRAINED),
+        networks.filter(pl.col("method") != UNTRAINED),
         *chart_rows.interval_facts(points, "images"),
         *chart_rows.source(published),
     )
     if points.is_empty():
-        return theme.nothing(title, settings, "no network was pruned")
+        return theme.nothing_to_show(title, settings, "no network was pruned")
     references = chart_rows.references(study, networks, "top1", study.classes)
     theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     return theme.finish(

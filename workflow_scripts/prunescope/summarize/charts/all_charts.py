@@ -1,8 +1,10 @@
-"""All charts of a study, by the name of their files.
+"""List the charts of a study by the names of their files, and the groups that the report shows.
 
-A chart is aggregated in polars first, so that its specification holds the few rows that are
-drawn. The figures are those of von Rad & Seuffert, arXiv 2409.19727, from our own results; a
-study that has published numbers shows these beside its own.
+A chart is aggregated in polars first, so that its specification only holds the few rows that are
+drawn. Several charts are figures of von Rad & Seuffert, arXiv 2409.19727, drawn from our own
+results. If the study has published numbers, they are drawn beside its own.
+
+Every chart needs a caption of the same name in `findings.captions` and a place in `GROUPS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ CHARTS: Mapping[str, Callable[[ChartData, ChartSettings], alt.TopLevelMixin]] = 
     "measures": unit_charts.measures,
 }
 
-# Categories of the report: the questions that the charts answer.
+# The categories of the report, and the charts in each.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "1 Accuracy": (
         "accuracy_by_method",

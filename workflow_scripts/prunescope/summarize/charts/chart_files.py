@@ -1,4 +1,7 @@
-"""Save charts as pages, pictures and specifications."""
+"""Save charts as pages, pictures and specifications.
+
+The same chart must give the same bytes in every run, so nothing here may depend on time or order.
+"""
 
 import json
 from collections.abc import Mapping
@@ -19,21 +22,21 @@ def save(
 ) -> None:
     """Write a chart to files, each whole or not at all, with the running job's provenance.
 
-    The same chart gives the same bytes in every run on one machine. The HTML page carries
-    the code that draws it and opens without a network. The provenance stands in the
-    specification (JSON and HTML), under `usermeta.prunescope`.
+    The same chart gives the same bytes in every run on one machine. The HTML page contains the
+    code that draws it, so it opens without a network. The specification (JSON and HTML) holds the
+    provenance under `usermeta.prunescope`.
 
     Parameters
     ----------
     chart
-        What a function of `CHARTS` returned.
+        What a function of `all_charts.CHARTS` returned.
     outputs
         Path of the file by its format: `html`, `svg`, `png` or `json` (Vega-Lite).
     settings
         Gives the resolution of the PNG.
     caption
-        What the chart shows in words: follows its title in the description, which screen readers
-        read.
+        What the chart shows, in words. It follows the title in the chart's description, which
+        screen readers read aloud.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def save(
 
 
 class _InPage(json.JSONEncoder):
-    """JSON that stands in a page: no text in it can end the script around it."""
+    """JSON inside a script of a page: no text in it can end the script."""
 
     def encode(self, o: Any) -> str:
         return super().encode(o).replace("<", "\\u003c")
@@ -65,7 +68,7 @@ class _InPage(json.JSONEncoder):
 _SAVE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "html": {
         "inline": True,
-        # Only what works without a network: no link to the online editor.
+        # No link to the online editor, because it needs a network.
         "embed_options": {"actions": {"export": True, "source": True, "editor": False}},
         "json_kwds": {"sort_keys": True, "cls": _InPage},
     },

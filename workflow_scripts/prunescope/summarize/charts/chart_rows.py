@@ -1,4 +1,8 @@
-"""What charts are drawn from: the study's tables as rows to draw, names, colours, headings."""
+"""Prepare what charts are drawn from: rows to draw, labels, colours and headings.
+
+The labels are also the domains of the scales of colours and shapes, so rows must use the labels
+of `names`, `retraining_names` and `theme`: Vega has no colour for any other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,38 +12,55 @@ import altair as alt
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.networks import coordinates
-from prunescope.networks.coordinates import COLUMNS, KIND
-from prunescope.summarize import study_tables
+from prunescope.networks.coordinates import COLUMNS, DENSE, KIND, NOT_RETRAINED, UNTRAINED
+from prunescope.summarize import study_tables, words
 from prunescope.summarize.charts import theme
+
+_PUBLISHED = {
+    "method": pl.String,
+    "retraining": pl.String,
+    "rate": pl.Float64,
+    "epoch": pl.Int32,
+    "value": pl.Float64,
+    "note": pl.String,
+}
+_REFERENCES = {
+    "y": pl.Float64,
+    "series": pl.String,
+    "ink": pl.String,
+    "style": pl.String,
+    "panel": pl.String,
+}
 
 
 @dataclass(frozen=True)
 class ChartData:
-    """What the charts are drawn from.
+    """What the charts of a study are drawn from.
 
     Attributes
     ----------
     networks
-        One row per network, as in `tables.NETWORKS`. Methods and kinds of retraining take
-        their colours and line styles in the order in which they first appear here.
+        `study_tables.NETWORKS`. Methods and kinds of retraining get their colours and line
+        styles in the order in which they first appear here.
     history
-        One row per network and epoch, as in `tables.HISTORIES`.
+        `study_tables.HISTORIES`.
     dataset
         Name of the dataset.
     probe_images
-        Images among which the exemplars of the units were looked for.
+        Number of the images among which the exemplars of the units were looked for.
     classes
-        Classes of the dataset, equally frequent: gives the level of chance. Not drawn if None.
-    statistics
-        Estimates, as in `tables.STATISTICS`: the intervals of what is drawn.
-    units
-        One row per unit and network, as in `tables.UNITS`.
-    margin
-        Change of the score that is too small to matter, drawn as a band. Not drawn if None.
+        Number of the classes of the dataset, equally frequent: gives the level of chance, which
+        is not drawn if this is None.
     published
-        Published numbers as from `published.read`, drawn beside those of the study. None if
-        there is nothing to compare with.
+        Published numbers from `published.read`, drawn beside those of the study. None if there
+        are none.
+    statistics
+        `study_tables.STATISTICS`: gives the intervals.
+    units
+        `study_tables.UNITS`.
+    margin
+        The largest change of the score that is too small to matter, drawn as a band. Not drawn if
+        None.
     """
 
     networks: pl.DataFrame
@@ -54,8 +75,11 @@ class ChartData:
 
 
 def scored(study: ChartData, column: str) -> pl.DataFrame:
-    """The networks with a value in `column` (it may be missing, or not a number)."""
+    """The networks with a value in `column`: neither null nor NaN."""
     return study.networks.filter(pl.col(column).is_finite().fill_null(False))
+
+
+# --- lines and levels of reference ---------------------------------------------------------------
 
 
 def lines(
@@ -68,28 +92,40 @@ def lines(
     dense: bool = False,
     quantity: str | None = None,
 ) -> pl.DataFrame:
-    """Rows to draw as lines: x, y, seed, series (the label), ink (the colour) and style.
+    """Rows to draw as lines.
 
-    `low` and `high` are those of `quantity` in the statistics, the same for all seeds of a kind;
-    null if there are none.
+    Parameters
+    ----------
+    study
+        Gives labels, styles and intervals.
+    frame
+        Networks, or epochs of networks, with the columns `KIND`, `seed`, `x` and `y`.
+    x, y
+        Names of the columns to draw.
+    by_retraining
+        Whether kinds of retraining are lines of their own, or else only methods.
+    dense
+        Whether the dense networks are drawn as lines too.
+    quantity
+        The quantity of the statistics that `y` is; without it, there are no intervals.
+
+    Returns
+    -------
+    polars.DataFrame
+        `method`, `retraining`, `seed`, `x`, `y`, `series` (the label), `ink` (the label that the
+        colour stands for), `style`, `low` and `high` (of the kind, so the same for all seeds; null
+        without an interval).
     """
-    controls = [coordinates.UNTRAINED] if dense else [coordinates.DENSE, coordinates.UNTRAINED]
-    frame = frame.filter(~pl.col("method").is_in(controls)).join(
+    left_out = [UNTRAINED] if dense else [DENSE, UNTRAINED]
+    frame = frame.filter(~pl.col("method").is_in(left_out)).join(
         intervals(study, quantity), on=KIND, how="left", maintain_order="left"
     )
-    method = pl.col("method").replace_strict(names(study), return_dtype=pl.String)
+    method, retraining = method_label(study), retraining_label(study)
     series, ink, style = method, method, pl.lit("solid")
     if by_retraining:
-        retraining = pl.col("retraining").replace_strict(
-            retraining_names(study), return_dtype=pl.String
-        )
         series = pl.concat_str(method, retraining, separator=", ")
-        ink = (
-            pl.when(pl.col("retraining") == coordinates.NOT_RETRAINED)
-            .then(retraining)
-            .otherwise(method)
-        )
-        style = pl.col("retraining").replace_strict(styles(study), return_dtype=pl.String)
+        ink = pl.when(pl.col("retraining") == NOT_RETRAINED).then(retraining).otherwise(method)
+        style = line_style(study)
     return frame.select(
         "method",
         "retraining",
@@ -118,16 +154,59 @@ def intervals(study: ChartData, quantity: str | None) -> pl.DataFrame:
     return counted.filter(of_kind).select(*KIND, "low", "high")
 
 
-def interval_facts(drawn: pl.DataFrame, over: str) -> list[str]:
-    """What the bars of a chart of lines are, as facts of a heading."""
-    if drawn["low"].null_count() == drawn.height:
-        return []
-    several = drawn.group_by("series", "x").agg(pl.col("seed").n_unique())["seed"].max() != 1
-    return [f"bars: 95 % intervals over {'seeds' if several else over}"]
+def references(
+    study: ChartData, networks: pl.DataFrame, column: str, classes: int | None
+) -> pl.DataFrame:
+    """Levels to compare with: the dense networks (mean over seeds) and chance.
+
+    `panel` is the kind of retraining that a level is the control of; null for the levels that all
+    panels show.
+    """
+    levels = (
+        networks.filter(method=DENSE)
+        .group_by("retraining", maintain_order=True)
+        .agg(y=pl.col(column).mean())
+        .select(
+            "y",
+            series=pl.when(pl.col("retraining") == NOT_RETRAINED)
+            .then(pl.lit(DENSE))
+            .otherwise(pl.lit(f"{DENSE}, ") + retraining_label(study)),
+            ink=pl.lit(DENSE),
+            style=line_style(study),
+            panel=pl.when(pl.col("retraining") != NOT_RETRAINED).then("retraining"),
+        )
+    )
+    return pl.concat([levels, chance(classes)])
+
+
+def score_references(study: ChartData, networks: pl.DataFrame, classes: int | None) -> pl.DataFrame:
+    """Levels to compare scores with: the dense networks, the untrained one, the floor, chance."""
+    untrained = networks.filter(method=UNTRAINED)["mis_soft_live"]
+    permuted = study.statistics.filter(quantity="mis_soft_live", variant=score_variants.PERMUTED)[
+        "estimate"
+    ]
+    levels = {UNTRAINED: untrained.mean(), theme.FLOOR: permuted.mean()}
+    rows = [
+        (level, name, name, theme.FIXED_STYLES[theme.CHANCE], None)
+        for name, level in levels.items()
+        if level is not None
+    ]
+    more = pl.DataFrame(rows, schema=_REFERENCES, orient="row")
+    return pl.concat([references(study, networks, "mis_soft_live", classes), more])
+
+
+def chance(classes: int | None) -> pl.DataFrame:
+    """The level of guessing among equally frequent classes, as a row of `references`."""
+    name = theme.CHANCE
+    rows = [] if classes is None else [(1 / classes, name, name, theme.FIXED_STYLES[name], None)]
+    return pl.DataFrame(rows, schema=_REFERENCES, orient="row")
+
+
+# --- published numbers ---------------------------------------------------------------------------
 
 
 def published_values(study: ChartData, quantity: str) -> pl.DataFrame:
-    """Published values of a quantity for pruned methods and retraining that the study has."""
+    """Published values of a quantity, for methods and kinds of retraining that the study has."""
     known = {
         "our_method": [key for key in names(study) if key not in theme.INKS],
         "our_retraining": list(retraining_names(study)),
@@ -143,20 +222,10 @@ def published_values(study: ChartData, quantity: str) -> pl.DataFrame:
     )
 
 
-_PUBLISHED = {
-    "method": pl.String,
-    "retraining": pl.String,
-    "rate": pl.Float64,
-    "epoch": pl.Int32,
-    "value": pl.Float64,
-    "note": pl.String,
-}
-
-
 def published_lines(
     study: ChartData, published: pl.DataFrame, x: str, *, by_retraining: bool
 ) -> pl.DataFrame:
-    """Rows as of `lines` for published values, with their source and what is noted on them."""
+    """The rows of `lines` for published values, with the columns `note` and `source`."""
     numbered = published.with_columns(seed=pl.lit(0))
     drawn = lines(study, numbered, x, "value", by_retraining=by_retraining)
     return drawn.with_columns(
@@ -167,15 +236,12 @@ def published_lines(
 
 
 def published_pairs(study: ChartData) -> pl.DataFrame:
-    """Published networks of which both accuracy and score are known."""
-    key = ("method", "retraining", "rate")
-    scores = published_values(study, "mis_soft").select(*key, mis_soft_live="value")
-    pairs = published_values(study, "top1").join(scores, on=key, maintain_order="left")
+    """Published networks of which both the accuracy and the score are known."""
+    scores = published_values(study, "mis_soft").select(*KIND, mis_soft_live="value")
+    pairs = published_values(study, "top1").join(scores, on=KIND, maintain_order="left")
     return pairs.select(
-        method=pl.col("method").replace_strict(names(study), return_dtype=pl.String),
-        retraining=pl.col("retraining").replace_strict(
-            retraining_names(study), return_dtype=pl.String
-        ),
+        method=method_label(study),
+        retraining=retraining_label(study),
         rate="rate",
         top1="value",
         mis_soft_live="mis_soft_live",
@@ -184,96 +250,57 @@ def published_pairs(study: ChartData) -> pl.DataFrame:
     )
 
 
-def references(
-    study: ChartData, networks: pl.DataFrame, column: str, classes: int | None
-) -> pl.DataFrame:
-    """Levels to compare with: the dense networks (mean over seeds) and chance.
-
-    `panel` is the kind of retraining that a level is the control of; null if of all.
-    """
-    kinds = retraining_names(study)
-    levels = (
-        networks.filter(method=coordinates.DENSE)
-        .group_by("retraining", maintain_order=True)
-        .agg(y=pl.col(column).mean())
-        .select(
-            "y",
-            series=pl.when(pl.col("retraining") == coordinates.NOT_RETRAINED)
-            .then(pl.lit("dense"))
-            .otherwise(pl.lit("dense, ") + pl.col("retraining").replace_strict(kinds)),
-            ink=pl.lit("dense"),
-            style=pl.col("retraining").replace_strict(styles(study), return_dtype=pl.String),
-            panel=pl.when(pl.col("retraining") != coordinates.NOT_RETRAINED).then("retraining"),
-        )
-    )
-    return pl.concat([levels, chance(classes)])
-
-
-def score_references(study: ChartData, networks: pl.DataFrame, classes: int | None) -> pl.DataFrame:
-    """Levels to compare scores with: the dense networks, the untrained one, the floor, chance."""
-    untrained = networks.filter(method=coordinates.UNTRAINED)["mis_soft_live"]
-    permuted = study.statistics.filter(quantity="mis_soft_live", variant=score_variants.PERMUTED)[
-        "estimate"
-    ]
-    levels = {coordinates.UNTRAINED: untrained.mean(), theme.FLOOR: permuted.mean()}
-    rows = [
-        (level, name, name, theme.FIXED_STYLES[theme.CHANCE], None)
-        for name, level in levels.items()
-        if level is not None
-    ]
-    more = pl.DataFrame(rows, schema=_REFERENCES, orient="row")
-    return pl.concat([references(study, networks, "mis_soft_live", classes), more])
-
-
-_REFERENCES = {
-    "y": pl.Float64,
-    "series": pl.String,
-    "ink": pl.String,
-    "style": pl.String,
-    "panel": pl.String,
-}
-
-
-def chance(classes: int | None) -> pl.DataFrame:
-    """The level of guessing among equally frequent classes, as a row of `references`."""
-    name = theme.CHANCE
-    rows = [] if classes is None else [(1 / classes, name, name, theme.FIXED_STYLES[name], None)]
-    return pl.DataFrame(rows, schema=_REFERENCES, orient="row")
+# --- labels, colours and styles ------------------------------------------------------------------
 
 
 def names(study: ChartData) -> dict[str, str]:
-    """Label of every method, the controls last."""
+    """The label of every method, the controls last."""
     keys = pl.concat([study.networks["method"], study.history["method"]])
-    controls = (coordinates.DENSE, coordinates.UNTRAINED)
+    controls = (DENSE, UNTRAINED)
     methods = [key for key in keys.unique(maintain_order=True) if key not in controls]
-    return {key: coordinates.human(key) for key in [*methods, *controls]}
+    return {key: words.human(key) for key in [*methods, *controls]}
 
 
 def retraining_names(study: ChartData) -> dict[str, str]:
-    """Label of every kind of retraining, none of it first."""
+    """The label of every kind of retraining, `not retrained` first."""
     keys = pl.concat([study.networks["retraining"], study.history["retraining"]])
-    kinds = [key for key in keys.unique(maintain_order=True) if key != coordinates.NOT_RETRAINED]
-    return {
-        key: coordinates.RETRAINING_NAMES.get(key, coordinates.human(key))
-        for key in [coordinates.NOT_RETRAINED, *kinds]
-    }
+    kinds = [key for key in keys.unique(maintain_order=True) if key != NOT_RETRAINED]
+    return {key: words.describe_retraining(key) for key in [NOT_RETRAINED, *kinds]}
+
+
+def method_label(study: ChartData) -> pl.Expr:
+    """The column `method` as labels."""
+    return pl.col("method").replace_strict(names(study), return_dtype=pl.String)
+
+
+def retraining_label(study: ChartData) -> pl.Expr:
+    """The column `retraining` as labels."""
+    return pl.col("retraining").replace_strict(retraining_names(study), return_dtype=pl.String)
+
+
+def line_style(study: ChartData) -> pl.Expr:
+    """The style of line of the column `retraining`."""
+    return pl.col("retraining").replace_strict(styles(study), return_dtype=pl.String)
 
 
 def styles(study: ChartData) -> dict[str, str]:
-    """Style of line of every kind of retraining."""
+    """The style of line of every kind of retraining."""
     free = [style for style in theme.DASHES if style not in theme.FIXED_STYLES.values()]
     kinds = [kind for kind in retraining_names(study) if kind not in theme.FIXED_STYLES]
     return {**theme.FIXED_STYLES, **dict(zip(kinds, cycle(free), strict=False))}
 
 
 def colour(study: ChartData, field: str, legend: alt.Legend | None) -> alt.Color:
-    """The one scale of colours: methods in order of appearance, then the fixed inks."""
+    """A column as a channel of colour. All charts share one scale: methods, then the fixed inks."""
     methods = [name for name in names(study).values() if name not in theme.INKS]
     colours = dict(zip(methods, cycle(theme.PALETTE), strict=False)) | theme.INKS
     if study.published is not None:
         colours |= {theme.PUBLISHED: theme.PUBLISHED_INK}
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return alt.Color(field, type="nominal", scale=scale, legend=legend)
+
+
+# --- headings ------------------------------------------------------------------------------------
 
 
 def heading(
@@ -284,7 +311,23 @@ def heading(
     images: str | None = "{} validation images",
     means: bool = True,
 ) -> alt.TitleParams:
-    """What is shown; below it the study, the dataset and the numbers behind it."""
+    """A title, and below it the study, the dataset and the numbers of images, networks, seeds.
+
+    Parameters
+    ----------
+    text
+        The title: what is shown.
+    study
+        Gives the names of the study and of the dataset.
+    shown
+        The networks that are shown, or their units or epochs, with coordinates.
+    facts
+        What else a reader must know.
+    images
+        What to say of the validation images, with `{}` for their number. None says nothing.
+    means
+        Whether lines are means over seeds, which is said if there are several.
+    """
     studies = pl.concat([study.networks["study"], study.history["study"]]).unique(
         maintain_order=True
     )
@@ -302,19 +345,33 @@ def heading(
     return alt.TitleParams(text, subtitle=[*_wrapped(subtitle), *_wrapped(more)])
 
 
-def _wrapped(facts: Sequence[str]) -> list[str]:
-    """Facts in lines that are not much wider than a chart."""
-    lines: list[str] = []
-    for fact in facts:
-        if lines and len(lines[-1]) + len(fact) <= theme.SUBTITLE_LENGTH:
-            lines[-1] += f" · {fact}"
-        else:
-            lines.append(fact)
-    return lines
+def interval_facts(drawn: pl.DataFrame, over: str) -> list[str]:
+    """What the bars of a chart of lines mean, as facts of a heading; nothing without bars.
+
+    Parameters
+    ----------
+    drawn
+        From `lines`.
+    over
+        What the intervals of a single seed are over, such as images.
+    """
+    if drawn["low"].null_count() == drawn.height:
+        return []
+    several = drawn.group_by("series", "x").agg(pl.col("seed").n_unique())["seed"].max() != 1
+    return [f"bars: 95 % intervals over {'seeds' if several else over}"]
+
+
+def mis_facts(study: ChartData) -> list[str]:
+    """What a reader of scores must know, as facts of a heading."""
+    missing = study.networks.height - scored(study, "mis_soft_live").height
+    facts = [f"Machine Interpretability Score over {study.probe_images:,} probe images"]
+    if missing:
+        facts.append(f"{missing} network{'s' * (missing != 1)} without a score left out")
+    return facts
 
 
 def source(published: pl.DataFrame, looks: str = "hollow, thin") -> list[str]:
-    """Where published numbers come from and how they look: a fact of a heading."""
+    """Where published numbers come from and how they look, as facts of a heading."""
     return [] if published.is_empty() else [f"{looks}: published by {theme.SOURCE}"]
 
 
@@ -325,10 +382,12 @@ def _span(counts: pl.Series) -> str:
     return f"{values[0]:,}" if len(values) == 1 else f"{values[0]:,} to {values[-1]:,}"
 
 
-def mis_facts(study: ChartData) -> list[str]:
-    """What a reader of scores must know, as facts of a heading."""
-    missing = study.networks.height - scored(study, "mis_soft_live").height
-    facts = [f"Machine Interpretability Score over {study.probe_images:,} probe images"]
-    if missing:
-        facts.append(f"{missing} network{'s' * (missing != 1)} without a score left out")
-    return facts
+def _wrapped(facts: Sequence[str]) -> list[str]:
+    """Join facts into lines that are not much wider than a chart."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and len(lines[-1]) + len(fact) <= theme.SUBTITLE_LENGTH:
+            lines[-1] += f" · {fact}"
+        else:
+            lines.append(fact)
+    return lines

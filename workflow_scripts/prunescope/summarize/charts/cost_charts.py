@@ -1,22 +1,28 @@
-"""Charts of what pruned networks cost to run, from measured times."""
+"""Charts of what pruned networks cost to run, from measured times, and their captions.
+
+Times differ from run to run, so these charts have a rule of their own.
+"""
 
 from collections.abc import Callable, Mapping
 
 import altair as alt
 import polars as pl
 
-from prunescope.networks import coordinates
-from prunescope.networks.coordinates import COLUMNS
-from prunescope.summarize import gathering
+from prunescope.networks.coordinates import COLUMNS, DENSE
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
 
-# How each variant is called and drawn; the dense network itself is the line of reference.
+# The variants of a network that are timed: column `variant` of `study_tables.STUDY_COSTS`. Times
+# are relative to `REFERENCE`, the dense network as it is.
+REFERENCE = "dense"
+FOLDED, MASKED, COMPACT = "dense_folded", "masked", "compact"
+# The label and the colour of each variant that is drawn.
 VARIANTS = {
-    "dense_folded": ("dense, batch norms folded", "#222222"),
-    "masked": ("masked: zeros in place", "#D55E00"),
-    "compact": ("compact: zeros removed", "#0072B2"),
+    FOLDED: ("dense, batch norms folded", "#222222"),
+    MASKED: ("masked: zeros in place", "#D55E00"),
+    COMPACT: ("compact: zeros removed", "#0072B2"),
 }
 RUNTIMES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime"}
 LARGEST_BATCH = pl.col("batch") == pl.col("batch").max()
@@ -28,9 +34,9 @@ def speed_by_network(
 ) -> alt.TopLevelMixin:
     """How many times as fast as the dense network each variant of a network is.
 
-    One panel for each runtime and size of batches. Bars span the quartiles of the rounds.
+    One panel for each runtime and batch size. Bars span the quartiles of the rounds.
     """
-    shown = costs.filter(pl.col("variant") != coordinates.DENSE)
+    shown = costs.filter(pl.col("variant") != REFERENCE)
     title = chart_rows.heading(
         "Speed of pruned networks, measured against the dense one",
         study,
@@ -41,7 +47,7 @@ def speed_by_network(
         means=False,
     )
     if shown.is_empty():
-        return theme.nothing(title, settings, "no network was made compact")
+        return theme.nothing_to_show(title, settings, "no network was made compact")
     rows = _with_labels(study, shown).select(
         "network",
         "runtime",
@@ -55,10 +61,12 @@ def speed_by_network(
         milliseconds=1000 * pl.col("seconds"),
     )
     batches = sorted(set(rows["batch"]))
-    labels = gathering.present(rows["network"])
-    # Whole steps up to the fastest one.
+    labels = selection.present(rows["network"])
+    # The axis ends at the next whole number above the fastest network.
     fastest = float(int(max(rows["high"])) + 1)
-    axis = theme.Axis("Times as fast as the dense network", 0, fastest, ".0f", _steps(fastest))
+    axis = theme.Axis(
+        "Times as fast as the dense network", 0, fastest, ".0f", theme.whole_ticks(fastest, 8)
+    )
     size = ChartSettings(
         max(theme.SMALLEST_PANEL, settings.width // len(batches)),
         ROW_HEIGHT * len(labels),
@@ -83,10 +91,10 @@ def accuracy_vs_time(
 ) -> alt.TopLevelMixin:
     """Top-1 accuracy against the time of a batch, relative to the dense network.
 
-    One panel for each runtime, for the larger batches. A line leads from each masked network to its
-    compact form, which answers alike.
+    One panel for each runtime, for the largest batch size. A line joins each masked network with
+    its compact form, which gives the same answers.
     """
-    shown = costs.filter(LARGEST_BATCH, pl.col("variant").is_in(["masked", "compact"]))
+    shown = costs.filter(LARGEST_BATCH, pl.col("variant").is_in([MASKED, COMPACT]))
     accuracy = study.networks.select(*COLUMNS, "top1")
     rows = _with_labels(study, shown.join(accuracy, on=COLUMNS, maintain_order="left"))
     batch = max(shown["batch"], default=0)
@@ -99,7 +107,7 @@ def accuracy_vs_time(
         means=False,
     )
     if rows.is_empty():
-        return theme.nothing(title, settings, "no network was made compact")
+        return theme.nothing_to_show(title, settings, "no network was made compact")
     rows = rows.select(
         "network",
         "runtime",
@@ -107,8 +115,8 @@ def accuracy_vs_time(
         "seed",
         "relative_time",
         "top1",
-        method=pl.col("method").replace_strict(chart_rows.names(study)),
-        retraining=pl.col("retraining").replace_strict(chart_rows.retraining_names(study)),
+        method=chart_rows.method_label(study),
+        retraining=chart_rows.retraining_label(study),
         milliseconds=1000 * pl.col("seconds"),
     )
     last = max(1.2, float(max(rows["relative_time"])) * 1.05)
@@ -119,12 +127,11 @@ def accuracy_vs_time(
     size = ChartSettings(
         max(theme.SMALLEST_PANEL, settings.width // 2 + 60), settings.height, settings.png_scale
     )
-    dense = study.networks.filter(method=coordinates.DENSE).select(
+    dense = study.networks.filter(method=DENSE).select(
         "top1",
         relative_time=pl.lit(1.0),
-        method=pl.lit("dense"),
-        network=pl.lit("dense, ")
-        + pl.col("retraining").replace_strict(chart_rows.retraining_names(study)),
+        method=pl.lit(DENSE),
+        network=pl.lit(f"{DENSE}, ") + chart_rows.retraining_label(study),
     )
     panels = [
         _accuracy_panel(study, rows.filter(runtime=runtime), dense, across, size).properties(
@@ -142,9 +149,19 @@ CHARTS: Mapping[str, Callable[[ChartData, pl.DataFrame, ChartSettings], alt.TopL
 
 
 def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
-    """What a chart shows of a study, in a sentence with its numbers."""
+    """What a chart shows of a study, in sentences with its numbers.
+
+    Parameters
+    ----------
+    name
+        The chart's name in `CHARTS`.
+    study
+        Gives the accuracies and the labels.
+    costs
+        `study_tables.STUDY_COSTS`.
+    """
     accuracy = study.networks.select(*COLUMNS, "top1")
-    compact = costs.filter(LARGEST_BATCH, variant="compact")
+    compact = costs.filter(LARGEST_BATCH, variant=COMPACT)
     rows = _with_labels(study, compact.join(accuracy, on=COLUMNS, maintain_order="left"))
     if rows.is_empty():
         return "No network was made compact."
@@ -154,7 +171,7 @@ def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
     }[name]
     parts = [say(rows.filter(runtime=runtime), words) for runtime, words in RUNTIMES.items()]
     text = f"With {rows['batch'][0]} images at a time, {start}{'; '.join(parts)}."
-    folded = costs.filter(LARGEST_BATCH, variant="dense_folded")["relative_time"].to_list()
+    folded = costs.filter(LARGEST_BATCH, variant=FOLDED)["relative_time"].to_list()
     if not folded:
         return text
     return (
@@ -180,7 +197,7 @@ def _say_accuracy(rows: pl.DataFrame, runtime: str) -> str:
 
 
 def _facts(costs: pl.DataFrame) -> list[str]:
-    """What a reader of times must know."""
+    """What a reader of times must know, as facts of a heading."""
     if costs.is_empty():
         return []
     rounds, threads = min(costs["rounds"]), sorted(set(costs["threads"]))
@@ -193,20 +210,13 @@ def _facts(costs: pl.DataFrame) -> list[str]:
 def _with_labels(study: ChartData, frame: pl.DataFrame) -> pl.DataFrame:
     """Name each network in words, with its seed if there are several."""
     parts = [
-        pl.col("method").replace_strict(chart_rows.names(study), return_dtype=pl.String),
-        pl.col("retraining").replace_strict(
-            chart_rows.retraining_names(study), return_dtype=pl.String
-        ),
+        chart_rows.method_label(study),
+        chart_rows.retraining_label(study),
         (pl.col("rate") * 100).round().cast(pl.Int64).cast(pl.String) + "%",
     ]
     if frame["seed"].n_unique() > 1:
         parts.append(pl.lit("seed ") + pl.col("seed").cast(pl.String))
     return frame.with_columns(network=pl.concat_str(parts, separator=", "))
-
-
-def _steps(last: float) -> tuple[float, ...]:
-    step = max(1, round(last / 8))
-    return tuple(float(value) for value in range(0, int(last) + 1, step))
 
 
 def _speed_panel(
@@ -256,13 +266,13 @@ def _accuracy_panel(
     size: ChartSettings,
 ) -> alt.LayerChart:
     x, y = across.encode(alt.X, "relative_time"), theme.ACCURACY.encode(alt.Y, "top1")
-    legend = alt.Legend(title="Method", values=[*gathering.present(rows["method"]), "dense"])
+    legend = alt.Legend(title="Method", values=[*selection.present(rows["method"]), DENSE])
     colour = chart_rows.colour(study, "method", legend)
     kinds = list(chart_rows.retraining_names(study).values())
     shape = alt.Shape(
         "retraining:N",
         scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
-        legend=alt.Legend(title="Retraining", values=gathering.present(rows["retraining"])),
+        legend=alt.Legend(title="Retraining", values=selection.present(rows["retraining"])),
     )
     tooltip = [
         alt.Tooltip("network:N"),
@@ -279,10 +289,10 @@ def _accuracy_panel(
         theme.from_rows(rows)
         .mark_line(strokeWidth=1, opacity=0.6)
         .encode(x=x, y=y, color=colour, detail=["network:N", "seed:N"]),
-        theme.from_rows(rows.filter(variant="masked"))
+        theme.from_rows(rows.filter(variant=MASKED))
         .mark_point(filled=False, size=50, strokeWidth=1.2, opacity=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
-        theme.from_rows(rows.filter(variant="compact"))
+        theme.from_rows(rows.filter(variant=COMPACT))
         .mark_point(filled=True, size=80, opacity=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
     ]

@@ -5,15 +5,15 @@ from math import ceil, floor
 import altair as alt
 import polars as pl
 
-from prunescope.networks import coordinates
-from prunescope.summarize import gathering
+from prunescope.networks.coordinates import COORDINATES, DENSE, NOT_RETRAINED, UNTRAINED
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
 
-# Accuracies that differ by less from the best one are shown larger.
+# Networks whose accuracy is within this of the best one are shown in a second, larger panel.
 CLOSE = 0.1
-# Their axes begin and end at multiples of this.
+# The axes of that panel begin and end at multiples of this.
 STEP = 0.02
 
 
@@ -22,10 +22,8 @@ def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
 
     One panel for each kind of retraining, one line for each method.
     """
-    networks, published = (
-        chart_rows.scored(study, "mis_soft_live"),
-        chart_rows.published_values(study, "mis_soft"),
-    )
+    networks = chart_rows.scored(study, "mis_soft_live")
+    published = chart_rows.published_values(study, "mis_soft")
     points = chart_rows.lines(
         study, networks, "rate", "mis_soft_live", by_retraining=False, quantity="mis_soft_live"
     )
@@ -40,9 +38,10 @@ def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         *chart_rows.source(published),
     )
     if points.is_empty():
-        return theme.nothing(title, settings, "no pruned network has a score")
+        return theme.nothing_to_show(title, settings, "no pruned network has a score")
     axis = theme.mis_axis([*networks["mis_soft_live"], *published["value"]])
-    # The score asks which of two images is which. Chance needs a line where it is no edge.
+    # The score is the probability of telling two images apart, so chance is 1 in 2. It needs a line
+    # unless the axis starts there.
     references = chart_rows.score_references(study, networks, None if axis.low else 2)
     theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     return theme.finish(
@@ -54,8 +53,8 @@ def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
 
 
 def _margin(study: ChartData, networks: pl.DataFrame) -> tuple[float, float] | None:
-    """Scores that differ from that of the dense network by less than the margin."""
-    dense = networks.filter(method=coordinates.DENSE, retraining=coordinates.NOT_RETRAINED)
+    """The scores within the margin around that of the dense network: lowest and highest."""
+    dense = selection.dense(networks)
     if study.margin is None or dense.is_empty():
         return None
     level = float(dense["mis_soft_live"].mean())  # type: ignore[arg-type]
@@ -65,7 +64,8 @@ def _margin(study: ChartData, networks: pl.DataFrame) -> tuple[float, float] | N
 def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Mean soft MIS of the live units against top-1 accuracy, a point per network (figure 6).
 
-    Where most networks are about as accurate as the best one, a second panel shows them larger.
+    Where at least half of the networks are about as accurate as the best one, a second panel shows
+    these on larger scales.
     """
     networks = chart_rows.scored(study, "mis_soft_live")
     published = chart_rows.published_pairs(study)
@@ -83,14 +83,14 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
         means=False,
     )
     if networks.is_empty():
-        return theme.nothing(title, settings, "no network has a score")
+        return theme.nothing_to_show(title, settings, "no network has a score")
     whole = theme.ACCURACY, theme.mis_axis([*points["mis_soft_live"], *published["mis_soft_live"]])
     is_close = pl.col("top1") > max(points["top1"].to_list()) - CLOSE
     close = points.filter(is_close)
     if not len(points) / 2 <= len(close) < len(points):
         return theme.finish(_cloud(study, points, published, whole, band, settings), title)
     near = published.filter(is_close)
-    size = theme.share(settings, 2, 1)
+    size = theme.panel_size(settings, 2, 1)
     panel = _cloud(study, points, published, whole, band, size)
     larger = _cloud(
         study, close, near, _close_axes(pl.concat([close, near], how="diagonal")), band, size
@@ -107,7 +107,7 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
 
 
 def _close_axes(points: pl.DataFrame) -> tuple[theme.Axis, theme.Axis]:
-    """Axes that just hold the points and their intervals."""
+    """The smallest axes that hold the points and their intervals."""
     ends = [
         [value for name in names for value in points[name].drop_nulls().to_list()]
         for names in (("top1", "top1_low", "top1_high"), ("mis_soft_live", "low", "high"))
@@ -137,11 +137,11 @@ def _cloud(
         "shape": alt.Shape(
             "retraining:N",
             scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
-            legend=alt.Legend(title="Retraining", values=gathering.present(points["retraining"])),
+            legend=alt.Legend(title="Retraining", values=selection.present(points["retraining"])),
         ),
     }
     known = [
-        *gathering.present(points["method"]),
+        *selection.present(points["method"]),
         *([] if published.is_empty() else [theme.PUBLISHED]),
     ]
     legend = alt.Legend(title="Method", values=known)
@@ -179,38 +179,35 @@ def _cloud(
 
 
 def _points(study: ChartData, networks: pl.DataFrame) -> pl.DataFrame:
-    """Networks with the intervals of their score and accuracy; the controls last, on top."""
-    controls = pl.col("method").is_in([coordinates.DENSE, coordinates.UNTRAINED])
-    own = ["method", "retraining", "rate", "seed"]
+    """Networks with the intervals of their score and accuracy; the controls last, drawn on top."""
     score, accuracy = (
         study.statistics.filter(pl.col("variant").is_null(), quantity=quantity).select(
             "retraining", "rate", "seed", "low", "high", method="pruning"
         )
         for quantity in ("mis_soft_live", "top1")
     )
-    joined = networks.join(score, on=own, how="left", maintain_order="left").join(
+    joined = networks.join(score, on=COORDINATES, how="left", maintain_order="left").join(
         accuracy.rename({"low": "top1_low", "high": "top1_high"}),
-        on=own,
+        on=COORDINATES,
         how="left",
         maintain_order="left",
     )
-    kinds = chart_rows.retraining_names(study)
-    return joined.sort(controls, maintain_order=True).select(
+    return joined.sort(selection.IS_UNPRUNED, maintain_order=True).select(
         *("rate", "seed", "top1", "mis_soft_live", "low", "high", "top1_low", "top1_high"),
-        method=pl.col("method").replace_strict(chart_rows.names(study), return_dtype=pl.String),
-        retraining=pl.col("retraining").replace_strict(kinds, return_dtype=pl.String),
+        method=chart_rows.method_label(study),
+        retraining=chart_rows.retraining_label(study),
     )
 
 
 def _control_labels(
     study: ChartData, points: pl.DataFrame, place: tuple[alt.X | alt.Y, alt.X | alt.Y]
 ) -> alt.Chart:
-    """The names of the dense and the untrained network (of several seeds, at their mean)."""
+    """The names of the dense and the untrained network; with several seeds, at their mean."""
     x, y = place
-    plain = chart_rows.retraining_names(study)[coordinates.NOT_RETRAINED]
+    plain = chart_rows.retraining_names(study)[NOT_RETRAINED]
     named = (
         points.filter(
-            pl.col("method").is_in([coordinates.DENSE, coordinates.UNTRAINED]),
+            pl.col("method").is_in([DENSE, UNTRAINED]),
             pl.col("retraining") == plain,
         )
         .group_by("method", maintain_order=True)

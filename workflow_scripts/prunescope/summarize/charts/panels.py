@@ -1,4 +1,7 @@
-"""Lines over points in panels: means, seeds, levels of reference, labels in the margin."""
+"""Draw panels: lines over points with levels of reference and labels, and forest plots.
+
+`spread` places the labels. All functions expect rows of `chart_rows`.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +9,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from prunescope.summarize import gathering
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -23,24 +26,37 @@ def small_multiples(
     by: str,
     band: tuple[float, float] | None = None,
 ) -> alt.ConcatChart:
-    """Panels over the rate: by method, one line per retraining; or by retraining, one per method.
+    """Panels over the rate, one for each method or for each kind of retraining.
 
     Parameters
     ----------
+    points
+        The networks, from `chart_rows.lines`.
+    references
+        Levels to compare with, from `chart_rows.references`.
+    axis
+        Of `y`.
+    settings
+        The size of all panels together.
+    study
+        Gives labels and colours.
+    published
+        Published values, from `chart_rows.published_lines`.
     by
-        `method` or `retraining`: what a panel is of.
+        `method`: one panel for each method, one line for each kind of retraining. `retraining`: the
+        other way round.
     band
-        Values that are too close to a reference to matter.
+        The lowest and the highest value within the margin.
     """
     other = "retraining" if by == "method" else "method"
     words = {"method": chart_rows.names(study), "retraining": chart_rows.retraining_names(study)}
-    kinds = gathering.present(pl.concat([points[by], published[by]]))
+    kinds = selection.present(pl.concat([points[by], published[by]]))
     columns = 2 if len(kinds) == 4 else min(3, len(kinds))
-    size = theme.share(settings, columns, -(-len(kinds) // columns))
+    size = theme.panel_size(settings, columns, -(-len(kinds) // columns))
     rates = theme.rate_axis(points, published)
     drawn = []
     for position, kind in enumerate(kinds):
-        # What the panel is of is known: a label need only say the rest.
+        # The title of the panel says one of the two, so the labels only say the other one.
         name = pl.col(other).replace_strict(words[other], return_dtype=pl.String)
         rows = points.filter(pl.col(by) == kind).with_columns(series=name)
         theirs = published.filter(pl.col(by) == kind).with_columns(
@@ -72,10 +88,28 @@ def draw(
     emphasised: str = "",
     band: tuple[float, float] | None = None,
 ) -> alt.LayerChart:
-    """Mean lines over points of single seeds, levels of reference, labels in the margin.
+    """One panel: lines of means over points of seeds, levels of reference, labels in the margin.
 
-    Bars are the intervals that come with the points. Published values have thin lines and hollow
-    points.
+    Bars are the intervals of the points. Published values have thin lines and hollow points.
+
+    Parameters
+    ----------
+    points
+        The networks, from `chart_rows.lines`.
+    references
+        Levels to compare with, from `chart_rows.references`.
+    axes
+        Of `x` and of `y`.
+    size
+        The size of the panel.
+    study
+        Gives the colours.
+    published
+        Published values, from `chart_rows.published_lines`.
+    emphasised
+        The label of a line that is drawn thicker than the others.
+    band
+        The lowest and the highest value within the margin.
     """
     across, up = axes
     x, y = across.encode(alt.X, "x"), up.encode(alt.Y, "y")
@@ -126,13 +160,13 @@ def draw(
 
 
 def dashes() -> alt.StrokeDash:
-    """The one scale of styles of lines."""
+    """The styles of lines as a channel. All charts share one scale."""
     scale = alt.Scale(domain=list(theme.DASHES), range=list(theme.DASHES.values()))
     return alt.StrokeDash("style:N", scale=scale, legend=None)
 
 
 def band_layer(levels: tuple[float, float], up: theme.Axis, size: ChartSettings) -> alt.Chart:
-    """Values that are too close to a reference to matter."""
+    """The values within the margin, as a horizontal band."""
     low, high = levels
     return (
         theme.from_rows(pl.DataFrame({"y": [low], "high": [high]}))
@@ -171,7 +205,14 @@ def labels(
     axes: tuple[theme.Axis, theme.Axis],
     size: ChartSettings,
 ) -> pl.DataFrame:
-    """Where the label of each line stands: in the right margin, clear of the others."""
+    """Place the label of each line in the right margin, so that no two overlap.
+
+    Returns
+    -------
+    polars.DataFrame
+        `series`, `ink`, the end of the line (`x`, `y`) and the place of the label (`label_x`,
+        `label_y`).
+    """
     across, up = axes
     last = pl.col("x") == pl.col("x").max().over("series")
     ends = means.filter(last).select("series", "ink", pl.col("x").cast(pl.Float64), "y")
@@ -191,11 +232,11 @@ def label_layers(
     place: tuple[alt.X | alt.Y, alt.X | alt.Y],
     colour: alt.Color,
 ) -> list[alt.Chart]:
-    """The labels that `labels` has placed, each with a leader from the end of its line."""
+    """The labels that `labels` placed, each with a thin line that leads to it from its line."""
     x, y = place
     return [
         theme.from_rows(_leaders(margin, across))
-        # Dotted, so that no one takes the way to a label for a measurement.
+        # Dotted, so that nobody mistakes it for a part of the measured line.
         .mark_line(strokeWidth=1, opacity=0.8, strokeDash=[1, 2])
         .encode(x=x, y=y, color=colour, detail="series:N", order="step:O"),
         theme.from_rows(margin.select("series", "ink", x="label_x", y="label_y"))
@@ -205,7 +246,7 @@ def label_layers(
 
 
 def _leaders(labels: pl.DataFrame, across: theme.Axis) -> pl.DataFrame:
-    """The thin lines from the ends of the lines, by the edge of the panel, to the labels."""
+    """The points of the thin lines: the end of the line, the edge of the panel, the label."""
     edge = pl.lit(float(across.high))
     at, level = pl.col("x"), pl.col("y")
     stops = [(at, level), (edge, level), (pl.col("label_x"), pl.col("label_y"))]
@@ -230,39 +271,42 @@ def forest(
     Parameters
     ----------
     rows
-        `estimate`, `low`, `high`; several of one label stand side by side, in their order. `ink`
-        is their colour, `kind` their shape.
+        `estimate`, `low`, `high`; `ink`, the label of the colour; `kind`, the label of the shape.
     label
-        Column that names a line; lines stand in order of appearance.
+        The column that names the lines. Lines stand in the order in which their names appear.
+        Rows with the same name share a line, side by side.
     axis
         Of the estimates.
     width
-        Of the panel, in pixels.
+        The width of the panel in pixels.
+    study
+        Gives the colours and shapes.
     band
-        Estimates that are too small to matter.
+        The lowest and the highest estimate within the margin.
     remark
-        Column of a number that is written at the right of a line.
+        The column of a number that is written at the right end of a line.
     """
-    names = gathering.present(rows[label])
+    names = selection.present(rows[label])
     places = {name: place for place, name in enumerate(names)}
-    spread = pl.int_range(pl.len()).over(label)
-    share = (spread - (pl.len().over(label) - 1) / 2) / pl.len().over(label) * 0.7
+    number, rank = pl.len().over(label), pl.int_range(pl.len()).over(label)
+    offset = (rank - (number - 1) / 2) / number * 0.7
     placed = rows.with_columns(
-        line=pl.col(label).replace_strict(places, return_dtype=pl.Float64) + share,
+        line=pl.col(label).replace_strict(places, return_dtype=pl.Float64) + offset,
     )
     most = int(rows.group_by(label).len()["len"].max())  # type: ignore[arg-type]
     height = max(20, 5 * most + 8) * len(names)
     x = axis.encode(alt.X, "estimate")
     lines = theme.Axis("", len(names) - 0.5, -0.5, names=tuple(names))
     y = lines.encode(alt.Y, "line")
-    # Clear of the remarks, which legends do not know of.
-    legend = alt.Legend(title="Method", values=gathering.present(placed["ink"]), offset=50)
+    # The offset keeps the legends clear of the remarks: Vega leaves no room for text outside the
+    # panel.
+    legend = alt.Legend(title="Method", values=selection.present(placed["ink"]), offset=50)
     colour = chart_rows.colour(study, "ink", legend)
     kinds = list(chart_rows.retraining_names(study).values())
     shape = alt.Shape(
         "kind:N",
         scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
-        legend=alt.Legend(title="Retraining", values=gathering.present(placed["kind"]), offset=50),
+        legend=alt.Legend(title="Retraining", values=selection.present(placed["kind"]), offset=50),
     )
     base = theme.from_rows(
         placed.select("line", "estimate", "low", "high", "ink", "kind", name=pl.col(label))
@@ -312,17 +356,17 @@ def _vertical_band(levels: tuple[float, float], axis: theme.Axis, height: int) -
 def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move positions as little as possible until neighbours are `gap` apart, in [low, high].
 
-    Minimises the sum of squared moves and keeps the order; of equal values, the first comes
-    out highest. Where the room is too small for the gap, the positions fill it evenly.
+    The sum of squared moves is minimal, and the order is kept. Of equal values, the first one gets
+    the highest position. If the room is too small for the gap, the positions fill it evenly.
 
     Parameters
     ----------
     values
-        Positions that are wanted, in any order.
+        The wanted positions, in any order.
     gap
-        Least distance between two of them.
+        The least distance between two positions.
     low, high
-        Room that there is.
+        The ends of the room.
     """
     if not values:
         return []

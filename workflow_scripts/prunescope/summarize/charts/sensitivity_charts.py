@@ -1,32 +1,33 @@
-"""Whether the conclusion depends on how the score is made: one chart."""
+"""The chart of whether the conclusion depends on how the score is made."""
 
 import altair as alt
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.interpret import score_variants as sensitivity_of
-from prunescope.networks import coordinates
+from prunescope.networks.coordinates import COORDINATES, NOT_RETRAINED
+from prunescope.summarize import selection, study_tables
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
 
-OWN = "as in the study"
+# The label of the study's own score.
+UNCHANGED_LABEL = "as in the study"
 
 
 def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Change of the score against the dense network, under every variant of the score.
 
-    One row for each variant, one point for each retrained pruned network. The conclusion survives
-    a variant if its points lie as those of the study's own score do, on the first row.
+    One line for each variant, one point for each retrained pruned network. The conclusion holds
+    under a variant if its points lie where those of the study's own score lie, on the first line.
     """
-    shifts = study.statistics.filter(
-        pl.col("rate") > 0,
-        pl.col("retraining") != coordinates.NOT_RETRAINED,
-        quantity="mis_soft_shift",
-    ).select("variant", "retraining", "rate", "seed", "estimate", "low", "high", method="pruning")
-    networks = study.networks.join(
-        shifts, on=["method", "retraining", "rate", "seed"], how="semi", maintain_order="left"
+    shifts = (
+        selection.pruned(study.statistics)
+        .filter(pl.col("retraining") != NOT_RETRAINED, quantity="mis_soft_shift")
+        .select(
+            "variant", "retraining", "rate", "seed", "estimate", "low", "high", method="pruning"
+        )
     )
+    networks = study.networks.join(shifts, on=COORDINATES, how="semi", maintain_order="left")
     title = chart_rows.heading(
         "Change of the score by pruning, under every variant of the score",
         study,
@@ -39,21 +40,21 @@ def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         means=False,
     )
     if shifts.is_empty():
-        return theme.nothing(title, settings, "no retrained pruned network was scored in variants")
-    order = study.statistics.filter(quantity="spearman(mis_soft_live, unchanged)").select(
+        return theme.nothing_to_show(
+            title, settings, "no retrained pruned network was scored in variants"
+        )
+    order = study.statistics.filter(quantity=study_tables.ORDER_UNDER_VARIANT).select(
         "variant", order="estimate"
     )
-    own = ["method", "retraining", "rate", "seed"]
-    kinds = chart_rows.retraining_names(study)
     variants = shifts.select(pl.col("variant").unique(maintain_order=True))
     rows = (
-        variants.join(networks.select(own), how="cross", maintain_order="left_right")
-        .join(shifts, on=["variant", *own], maintain_order="left")
+        variants.join(networks.select(COORDINATES), how="cross", maintain_order="left_right")
+        .join(shifts, on=["variant", *COORDINATES], maintain_order="left")
         .join(order, on="variant", how="left", maintain_order="left")
         .with_columns(
-            row=_words(pl.col("variant")),
-            ink=pl.col("method").replace_strict(chart_rows.names(study), return_dtype=pl.String),
-            kind=pl.col("retraining").replace_strict(kinds, return_dtype=pl.String),
+            row=_label(pl.col("variant")),
+            ink=chart_rows.method_label(study),
+            kind=chart_rows.retraining_label(study),
         )
     )
     ends = [abs(value) for name in ("low", "high") for value in rows[name].to_list()]
@@ -64,10 +65,10 @@ def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     return theme.finish(panel, title)
 
 
-def _words(variant: pl.Expr) -> pl.Expr:
+def _label(variant: pl.Expr) -> pl.Expr:
     return (
-        pl.when(variant == sensitivity_of.UNCHANGED)
-        .then(pl.lit(OWN))
+        pl.when(variant == score_variants.UNCHANGED)
+        .then(pl.lit(UNCHANGED_LABEL))
         .when(variant == score_variants.PERMUTED)
         .then(pl.lit(theme.FLOOR))
         .otherwise(variant.str.replace_all("_", " "))

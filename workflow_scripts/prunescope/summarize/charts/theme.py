@@ -1,4 +1,4 @@
-"""How charts look: palette, styles of lines, axes, fonts, files."""
+"""How charts look: palette, line styles, axes, fonts, titles, sizes of panels."""
 
 import json
 from collections.abc import Sequence
@@ -10,22 +10,24 @@ import altair as alt
 import polars as pl
 
 from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, RECALIBRATED, UNTRAINED
+from prunescope.summarize.words import RETRAINING_NAMES
 
 CHANCE = "chance"
 FLOOR = "permuted (floor)"
 EMPHASISED = "global_unstructured"
 
-# Okabe & Ito (2008), without the yellow and the black: one is too pale for a line on white,
-# the other is kept for the dense network.
+# The colours of Okabe & Ito (2008), safe for colour-blind readers. Yellow is left out because it is
+# too pale for a line on white, and black because it is kept for the dense network.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# The colours of lines that are not those of a pruning method, by the label in the chart.
 INKS = {
     DENSE: "#222222",
-    "not retrained": "#777777",
+    RETRAINING_NAMES[NOT_RETRAINED]: "#777777",
     UNTRAINED: "#8C6D46",
     FLOOR: "#999999",
     CHANCE: "#AAAAAA",
 }
-# Changes within the margin of the equivalence tests.
+# The colour of the band of values within the margin of the equivalence tests.
 BAND = "#F1EDE4"
 DASHES = {
     "dashed": [5, 3],
@@ -36,7 +38,8 @@ DASHES = {
     "dash-dot-dotted": [9, 3, 2, 3, 2, 3],
     "uneven dashes": [14, 3, 5, 3],
 }
-# Kept for what trains nothing, and for chance; other kinds of retraining take the rest in turn.
+# The styles of chance and of the kinds of retraining that train nothing. Other kinds of retraining
+# take the other styles in turn.
 FIXED_STYLES = {NOT_RETRAINED: "dashed", RECALIBRATED: "dash-dotted", CHANCE: "dotted"}
 PUBLISHED = "published"
 PUBLISHED_INK = "#8A8A8A"
@@ -47,22 +50,22 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 LABEL_SIZE = 11
 LABEL_SPACING = 13
 LEADER = 18
-# Characters of a line below the title: about the width of a chart with its labels.
+# The length of a line of the subtitle, in characters: about the width of a chart with its labels.
 SUBTITLE_LENGTH = 105
 SMALLEST_PANEL = 200
 
 
 @dataclass(frozen=True)
 class ChartSettings:
-    """How large a chart is.
+    """The size of charts: the section `charts` of the config.
 
     Attributes
     ----------
     width, height
-        Of the plotting area, in pixels. Small multiples share it; titles, axes and labels
-        come on top.
+        Size of the plotting area in pixels. Panels share it. Titles, axes and labels need more
+        room around it.
     png_scale
-        Pixels of the PNG per pixel of the chart.
+        Pixels of the PNG for each pixel of the chart.
     """
 
     width: int
@@ -76,12 +79,16 @@ class Axis:
 
     Attributes
     ----------
-    title, low, high, format
-        Its title, its ends, the format of its labels.
+    title
+        Its title; a list for several lines.
+    low, high
+        Its ends.
+    format
+        The d3 format of the labels.
     ticks
-        Where they stand; as Vega chooses if empty.
+        The positions of the ticks. If empty, Vega chooses them.
     names
-        Words at 0, 1, 2, ... instead of numbers.
+        Labels for the positions 0, 1, 2, ... instead of numbers.
     """
 
     title: str | list[str]
@@ -113,7 +120,7 @@ class Axis:
             labelExpr=f"{json.dumps(self.names)}[datum.value]",
             labelLimit=260,
             labelOverlap=False,
-            # Words below an axis need less room if they are turned; those beside it need none.
+            # Words below an axis overlap less if they are turned. Beside an axis they fit.
             labelAngle=-45 if across else 0,
             grid=across,
             ticks=across,
@@ -125,12 +132,14 @@ ACCURACY = Axis("Top-1 accuracy (%)", 0, 1, ticks=(0, 0.2, 0.4, 0.6, 0.8, 1))
 
 
 def from_rows(frame: pl.DataFrame) -> alt.Chart:
-    """A chart, without marks yet, of the rows of a frame."""
-    # Values in the specification, whatever their number: Altair refuses frames of many rows.
+    """A chart of the rows of a frame, still without marks."""
+    # Inline values, because Altair refuses frames with more than 5,000 rows.
     return alt.Chart(alt.InlineData(values=frame.to_dicts()))
 
 
-def nothing(title: alt.TitleParams, settings: ChartSettings, reason: str) -> alt.TopLevelMixin:
+def nothing_to_show(
+    title: alt.TitleParams, settings: ChartSettings, reason: str
+) -> alt.TopLevelMixin:
     """A chart that says why there is nothing to see."""
     text = alt.Chart(alt.InlineData(values=[{}])).mark_text(
         text=f"Nothing to show: {reason}.", fontSize=13, color="#555555"
@@ -176,19 +185,19 @@ def panel_title(text: str) -> alt.TitleParams:
 
 
 def take(values: Sequence[str], count: int) -> list[str]:
-    """So many of the values, from the start again after the last."""
+    """The first `count` values, from the start again after the last one."""
     return [values[index % len(values)] for index in range(count)]
 
 
 def rate_axis(*lines: pl.DataFrame) -> Axis:
-    """From 0, where every network is the dense one, to the highest rate."""
+    """The axis of pruning rates, from 0 (the dense network) to the highest rate of the lines."""
     rates = sorted({0.0, *(rate for frame in lines for rate in frame["x"].to_list())})
     ticks = tuple(rates) if len(rates) <= 8 else ()
     return Axis("Pruning rate (%)", 0, rates[-1] or 1, ticks=ticks)
 
 
 def mis_axis(scores: Sequence[float], title: str = "Mean soft MIS of live units") -> Axis:
-    """From chance, or from 0 if a network scores below it; the title says which."""
+    """The axis of scores: from chance, or from 0 if a score is lower, as its title says."""
     if min(scores, default=1.0) < 0.5:
         return Axis([title, "(0 to 1, chance 0.5)"], 0, 1, ".1f", (0, 0.2, 0.4, 0.6, 0.8, 1))
     # Room for labels and intervals above the highest score.
@@ -198,18 +207,18 @@ def mis_axis(scores: Sequence[float], title: str = "Mean soft MIS of live units"
 
 
 def one_line(title: str | list[str]) -> str:
-    """A title of several lines in one."""
+    """A title of one or several lines as one line."""
     return title if isinstance(title, str) else " ".join(title)
 
 
-def whole(last: float) -> tuple[float, ...]:
-    """Ticks at about ten whole epochs."""
-    step = max(1, round(last / 10))
-    return tuple(float(epoch) for epoch in range(0, int(last) + 1, step))
+def whole_ticks(last: float, number: int) -> tuple[float, ...]:
+    """About `number` ticks at whole numbers, from 0 to `last`."""
+    step = max(1, round(last / number))
+    return tuple(float(value) for value in range(0, int(last) + 1, step))
 
 
-def share(settings: ChartSettings, columns: int, rows: int) -> ChartSettings:
-    """The size of one of many panels."""
+def panel_size(settings: ChartSettings, columns: int, rows: int) -> ChartSettings:
+    """The size of each panel of a grid."""
     return ChartSettings(
         max(SMALLEST_PANEL, settings.width // columns),
         max(SMALLEST_PANEL, settings.height // rows),

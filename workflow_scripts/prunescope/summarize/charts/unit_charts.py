@@ -1,27 +1,36 @@
-"""Charts of single units: what pruning does to them, where, and by which measure."""
+"""Charts of single units: how pruning changes them, at which depth, and by which measure."""
 
 import altair as alt
 import numpy as np
 import polars as pl
 
-from prunescope.networks import coordinates
-from prunescope.summarize import gathering
+from prunescope.networks.coordinates import (
+    COORDINATES,
+    DENSE,
+    KIND,
+    NOT_RETRAINED,
+    ONE_SHOT,
+    UNTRAINED,
+)
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
+from prunescope.summarize.selection import UNIT
 
-# Squares of the density along each axis: coarse enough that few hold a single unit.
+# The number of squares of a density along each axis, small enough that few hold a single unit.
 BINS = 32
 SCORE = theme.Axis("Soft MIS in the dense network", 0.2, 1, ".1f", (0.2, 0.4, 0.6, 0.8, 1))
-MEASURES = {
+MEASURE_LABELS = {
     "mis_soft": "MIS, soft",
     "mis_hard": "MIS, hard",
     "monosemanticity": "monosemanticity",
     "label_purity": "label purity",
     "class_selectivity": "class selectivity",
 }
-AGREE = "with the soft MIS"
-LOSSES = {
+# The headings of the panels of `measures`: what the measures are correlated with.
+AGREEMENT_HEADING = "with the soft MIS"
+LOSS_HEADINGS = {
     "top1_drop": "with the accuracy lost when a unit is silenced",
     "loss_rise": "with the rise of the loss when a unit is silenced",
 }
@@ -30,8 +39,9 @@ LOSSES = {
 def unit_change(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """The score of the same unit in the dense and in another network, as a density.
 
-    One panel for each method at its highest rate, retrained if it was, and one for the dense
-    network that was retrained without pruning: the change that retraining alone brings.
+    One panel for each method at its highest rate, retrained if there is such a network. One more
+    for the dense network that was retrained without pruning: it shows what retraining alone
+    changes.
     """
     heading = "The same unit before and after: soft MIS in the dense and in the pruned network"
     chosen = _compared(study)
@@ -48,9 +58,11 @@ def unit_change(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     counts = [(_name(study, row), _density(study, row)) for row in chosen.iter_rows(named=True)]
     counts = [(name, cells) for name, cells in counts if not cells.is_empty()]
     if not counts:
-        return theme.nothing(title, settings, "no network has units that are live in the dense one")
+        return theme.nothing_to_show(
+            title, settings, "no network has units that are live in the dense one"
+        )
     columns = min(3, len(counts))
-    size = theme.share(settings, columns, -(-len(counts) // columns))
+    size = theme.panel_size(settings, columns, -(-len(counts) // columns))
     side = ChartSettings(min(size.width, size.height), min(size.width, size.height), size.png_scale)
     most = max(share for _, cells in counts for share in cells["share"].to_list())
     drawn = [
@@ -61,43 +73,38 @@ def unit_change(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
 
 
 def _compared(study: ChartData) -> pl.DataFrame:
-    """Of each method, the networks of the highest rate and of the kind with most retraining."""
-    # The same kind of retraining for all methods that have it, so that panels compare.
+    """One network of each method: the kind of retraining that is preferred, at the highest rate."""
+    # All methods prefer the same kind of retraining, so that panels can be compared.
     order = pl.col("retraining").replace_strict(
-        {coordinates.ONE_SHOT: 0, coordinates.NOT_RETRAINED: 2}, default=1, return_dtype=pl.Int32
+        {ONE_SHOT: 0, NOT_RETRAINED: 2}, default=1, return_dtype=pl.Int32
     )
-    plain = (pl.col("method") == coordinates.DENSE) & (
-        pl.col("retraining") == coordinates.NOT_RETRAINED
-    )
-    shown = study.networks.filter(~plain).with_columns(order=order)
+    shown = study.networks.filter(~selection.IS_DENSE).with_columns(order=order)
     best = shown.sort("order", -pl.col("rate"), maintain_order=True).unique(
         "method", keep="first", maintain_order=True
     )
-    kinds = best.select(coordinates.KIND)
-    controls = pl.col("method").is_in([coordinates.DENSE, coordinates.UNTRAINED])
+    kinds = best.select(KIND)
     return (
-        shown.join(kinds, on=coordinates.KIND, how="semi", maintain_order="left")
-        .sort(controls, maintain_order=True)
-        .unique(coordinates.KIND, maintain_order=True)
+        shown.join(kinds, on=KIND, how="semi", maintain_order="left")
+        .sort(selection.IS_UNPRUNED, maintain_order=True)
+        .unique(KIND, maintain_order=True)
     )
 
 
 def _name(study: ChartData, row: dict[str, object]) -> str:
     method = chart_rows.names(study)[str(row["method"])]
     kind = chart_rows.retraining_names(study)[str(row["retraining"])]
-    if row["method"] == coordinates.UNTRAINED:
+    if row["method"] == UNTRAINED:
         return "untrained, with other weights"
-    if row["method"] == coordinates.DENSE:
+    if row["method"] == DENSE:
         return f"{method}, {kind} (not pruned)"
     return f"{method}, {kind}, {row['rate']:.0%}"
 
 
 def _density(study: ChartData, row: dict[str, object]) -> pl.DataFrame:
-    """Share of the units in squares of the score before and after, over all seeds."""
-    live = study.units.filter(~pl.col("constant"))
-    own = live.filter(*(pl.col(key) == row[key] for key in coordinates.KIND))
-    dense = live.filter(method=coordinates.DENSE, retraining=coordinates.NOT_RETRAINED)
-    pairs = dense.join(own, on=["seed", *gathering.UNIT], suffix="_after")
+    """Shares of the units in squares of the score before and after, over all seeds."""
+    live = selection.live(study.units)
+    own = live.filter(*(pl.col(key) == row[key] for key in KIND))
+    pairs = selection.dense(live).join(own, on=["seed", *UNIT], suffix="_after")
     edges = np.linspace(SCORE.low, SCORE.high, BINS + 1)
     before, after = (
         pairs[name].clip(SCORE.low, SCORE.high).to_numpy()
@@ -165,16 +172,13 @@ def _density_panel(
 def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     """Mean score of each block of layers, in the order of the network; dots are single layers.
 
-    One panel for each method at its highest rate, one line for each kind of retraining, over the
-    dense network and the untrained one.
+    One panel for each method at its highest rate, with one line for each kind of retraining, and
+    lines for the dense and the untrained network.
     """
-    live = study.units.filter(~pl.col("constant"))
-    pruned = live.filter(pl.col("rate") > 0)
+    live = selection.live(study.units)
+    pruned = selection.pruned(live)
     highest = pruned.filter(pl.col("rate") == pl.col("rate").max().over("method", "retraining"))
-    references = live.filter(
-        pl.col("method").is_in([coordinates.DENSE, coordinates.UNTRAINED]),
-        retraining=coordinates.NOT_RETRAINED,
-    )
+    references = live.filter(selection.IS_UNPRUNED, retraining=NOT_RETRAINED)
     shown = pl.concat([highest, references])
     rates = sorted({f"{rate:.0%}" for rate in highest["rate"].to_list()})
     title = chart_rows.heading(
@@ -188,17 +192,15 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
         means=False,
     )
     if highest.is_empty():
-        return theme.nothing(title, settings, "no pruned network has live units")
+        return theme.nothing_to_show(title, settings, "no pruned network has live units")
     blocks = _by_block(study, shown)
-    methods = gathering.present(highest["method"])
+    methods = selection.present(highest["method"])
     columns = min(2, len(methods))
-    size = theme.share(settings, 1, -(-len(methods) // columns))
+    size = theme.panel_size(settings, 1, -(-len(methods) // columns))
     axis = theme.mis_axis(blocks["y"].to_list(), "Mean soft MIS")
     drawn = []
     for position, method in enumerate(methods):
-        rows = blocks.filter(
-            pl.col("method").is_in([method, coordinates.DENSE, coordinates.UNTRAINED])
-        )
+        rows = blocks.filter((pl.col("method") == method) | selection.IS_UNPRUNED)
         own = axis if position % columns == 0 else theme.Axis("", axis.low, axis.high, axis.format,
                                                               axis.ticks)  # fmt: skip
         heading = theme.panel_title(chart_rows.names(study)[method])
@@ -207,24 +209,21 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
 
 
 def _by_block(study: ChartData, units: pl.DataFrame) -> pl.DataFrame:
-    """Mean score by block, and by layer (`single`); `place` counts blocks from the input."""
+    """Mean scores of blocks, and of layers (`single`); `place` counts the blocks from the input."""
     order = units["layer"].str.split(".").list.first().unique(maintain_order=True)
     places = {block: place for place, block in enumerate(order)}
-    names = pl.col("retraining").replace_strict(chart_rows.retraining_names(study),
-                                                return_dtype=pl.String)  # fmt: skip
+    retraining = chart_rows.retraining_label(study)
     named = units.with_columns(block=pl.col("layer").str.split(".").list.first()).with_columns(
         place=pl.col("block").replace_strict(places, return_dtype=pl.Int32),
-        series=pl.when(pl.col("rate") > 0).then(names).otherwise("method"),
+        series=pl.when(pl.col("rate") > 0).then(retraining).otherwise("method"),
         ink=pl.when(pl.col("rate") == 0)
         .then("method")
-        .when(pl.col("retraining") == coordinates.NOT_RETRAINED)
-        .then(names)
-        .otherwise(pl.col("method").replace_strict(chart_rows.names(study))),
+        .when(pl.col("retraining") == NOT_RETRAINED)
+        .then(retraining)
+        .otherwise(chart_rows.method_label(study)),
         style=pl.when(pl.col("rate") == 0)
         .then(pl.lit("solid"))
-        .otherwise(
-            pl.col("retraining").replace_strict(chart_rows.styles(study), return_dtype=pl.String)
-        ),
+        .otherwise(chart_rows.line_style(study)),
     )
     keys = ["method", "series", "ink", "style", "place", "block"]
     means = named.group_by(keys, maintain_order=True).agg(y=pl.col("mis_soft").mean())
@@ -237,7 +236,7 @@ def _by_block(study: ChartData, units: pl.DataFrame) -> pl.DataFrame:
 def _depth_panel(
     rows: pl.DataFrame, axis: theme.Axis, size: ChartSettings, study: ChartData
 ) -> alt.LayerChart:
-    order = gathering.present(rows.sort("place", maintain_order=True)["block"])
+    order = selection.present(rows.sort("place", maintain_order=True)["block"])
     across = theme.Axis(
         "Block of layers, from the input", 0, max(1, len(order) - 1), names=tuple(order)
     )
@@ -268,42 +267,52 @@ def _depth_panel(
 
 
 def measures(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
-    """Rank correlations between measures of units, and of each with the loss of a silenced unit.
+    """Rank correlations of measures of units with the score, and with the loss by silencing a unit.
 
-    Whether measures see the same units as interpretable, and whether these are the ones that the
-    network needs.
+    They tell whether the measures see the same units as interpretable, and whether these are the
+    units that the network needs.
     """
-    groups = {AGREE: _correlations(study, "measures", "second", "first")} | {
+    groups = {AGREEMENT_HEADING: _correlations(study, "measures", "second", "first")} | {
         words: _correlations(study, "ablation", "first", "second").filter(other=loss)
-        for loss, words in LOSSES.items()
+        for loss, words in LOSS_HEADINGS.items()
     }
     shown = {group: rows for group, rows in groups.items() if not rows.is_empty()}
-    drawn_of = [rows.select(*coordinates.KIND, "seed") for rows in shown.values()]
-    networks = pl.concat([*drawn_of, study.networks.select(*coordinates.KIND, "seed").clear()])
+    correlated = [rows.select(COORDINATES) for rows in shown.values()]
+    networks = pl.concat([*correlated, study.networks.select(COORDINATES).clear()])
     title = chart_rows.heading(
         "Do measures see the same units, and the units that matter?",
         study,
-        study.networks.join(networks.unique(), on=[*coordinates.KIND, "seed"], how="semi"),
+        study.networks.join(networks.unique(), on=COORDINATES, how="semi"),
         "Spearman's correlation over live units",
         "bars: 95 % intervals",
         images=None,
         means=False,
     )
     if not shown:
-        return theme.nothing(title, settings, "too few units have several measures")
+        return theme.nothing_to_show(title, settings, "too few units have several measures")
     axis = theme.Axis("Spearman's correlation", -1, 1, "+.1f", (-1, -0.5, 0, 0.5, 1))
-    panels_of = []
+    drawn = []
     for group, rows in shown.items():
         heading = alt.TitleParams(
-            f"{group} (n = {_numbers(rows)})", anchor="start", fontSize=12, offset=6
+            f"{group} (n = {_range_of_n(rows)})", anchor="start", fontSize=12, offset=6
         )
         panel = panels.forest(rows, "measure", axis, settings.width, study=study)
-        panels_of.append(panel.properties(title=heading))
-    return theme.finish(alt.vconcat(*panels_of, spacing=20), title)
+        drawn.append(panel.properties(title=heading))
+    return theme.finish(alt.vconcat(*drawn, spacing=20), title)
 
 
 def _correlations(study: ChartData, family: str, measure: str, other: str) -> pl.DataFrame:
-    """Correlations of a family, `spearman(first, second)`, by the measure that they are of."""
+    """The correlations of a family of tests, by measure.
+
+    Parameters
+    ----------
+    study
+        Gives the statistics, whose quantities are `spearman(first, second)`.
+    family
+        The family of tests.
+    measure, other
+        Which of the two is the measure, and which the other variable: `first` or `second`.
+    """
     found = study.statistics.filter(family=family).with_columns(
         pl.col("quantity").str.extract_groups(r"\((?<first>\w+), (?<second>\w+)\)").struct.unnest()
     )
@@ -311,14 +320,16 @@ def _correlations(study: ChartData, family: str, measure: str, other: str) -> pl
     return found.select(
         *("retraining", "rate", "seed", "estimate", "low", "high", "n"),
         method="pruning",
-        measure=pl.col(measure).replace_strict(MEASURES, default=None, return_dtype=pl.String),
+        measure=pl.col(measure).replace_strict(
+            MEASURE_LABELS, default=None, return_dtype=pl.String
+        ),
         other=other,
         ink=pl.col("pruning").replace_strict(chart_rows.names(study), return_dtype=pl.String),
         kind=pl.col("retraining").replace_strict(kinds, return_dtype=pl.String),
     )
 
 
-def _numbers(rows: pl.DataFrame) -> str:
+def _range_of_n(rows: pl.DataFrame) -> str:
     numbers = rows["n"].to_list()
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"

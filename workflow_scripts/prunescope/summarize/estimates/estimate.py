@@ -1,8 +1,11 @@
-"""What the tables of a study say: rows of `tables.STATISTICS`.
+"""Estimate all that the table of statistics holds: rows of `study_tables.STATISTICS`.
 
-Units of a network are not a random sample of anything, and networks that come from one dense
-network are not independent. Intervals over units say how well a network's mean is known from
-its units; how a method would do on another network, only several seeds can say.
+The order of the estimates matters: all draw from one generator, so that a new estimate in between
+changes the random intervals of those after it.
+
+How to read the intervals: the units of a network are no random sample, and networks that come from
+one dense network are not independent. An interval over units tells how well a network's mean is
+known from its units. How a method would do on another network, only several seeds can tell.
 """
 
 import numpy as np
@@ -23,7 +26,15 @@ from prunescope.summarize.estimates.under_variants import conclusions, variants
 
 
 def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
-    """All estimates of a study, as `tables.STATISTICS`."""
+    """All estimates of a study, as `study_tables.STATISTICS`.
+
+    Parameters
+    ----------
+    study
+        The tables of one study.
+    settings
+        How estimates are made.
+    """
     rng = np.random.default_rng(settings.seed)
     rows = [
         *network_means(study.units, settings, rng),
@@ -48,7 +59,7 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
 
 
 def _correct(frame: pl.DataFrame) -> pl.DataFrame:
-    """Fill in `p_holm`, family by family."""
+    """Fill in `p_holm`: Holm's correction within each family of tests."""
     corrected = frame["p_holm"].to_numpy().copy()
     p = frame["p"].to_numpy()
     family = frame["family"].to_numpy()

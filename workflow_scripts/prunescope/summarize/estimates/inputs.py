@@ -1,4 +1,4 @@
-"""What estimates are made from, and how."""
+"""The settings and the tables that estimates are made from."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ import polars as pl
 
 @dataclass(frozen=True)
 class EstimationSettings:
-    """How estimates are made.
+    """How estimates are made: the section `statistics` of the config.
 
     Attributes
     ----------
     resamples
-        Of bootstraps and permutation tests.
+        Samples of each bootstrap and of each permutation test.
     margin
-        Change of the MIS that is too small to matter.
+        The largest change of the MIS that is too small to matter.
     seed
-        Seeds both.
+        Seed of the bootstraps and of the permutation tests.
     """
 
     resamples: int
@@ -26,9 +26,15 @@ class EstimationSettings:
 
 @dataclass(frozen=True)
 class StudyTables:
-    """The tables that estimates are made from, as `tables` declares them.
+    """The tables that estimates are made from.
 
-    `variants` and `ablations` are those of some networks, stacked, with coordinates.
+    Attributes
+    ----------
+    networks, units, layers, classes, disagreements
+        As `study_tables` declares them.
+    variants, ablations
+        `unit_tables.VARIANTS` and `unit_tables.ABLATION` of those networks that have them,
+        stacked, with coordinates.
     """
 
     networks: pl.DataFrame

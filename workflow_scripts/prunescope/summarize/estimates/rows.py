@@ -1,41 +1,58 @@
-"""Rows of the table of statistics, and the names of what they are about."""
+"""Make the rows of `study_tables.STATISTICS`, without the name of the study."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from prunescope.summarize import gathering, study_tables
+from prunescope.networks.coordinates import Coordinates
+from prunescope.summarize import study_tables
 from prunescope.summarize.estimators import Estimate
+from prunescope.summarize.study_tables import Row
 
-Row = dict[str, Any]
-
-# An interval of a correlation needs more networks or units than these.
+# Correlations, and means over clusters, are only estimated from at least so many networks, units
+# or layers.
 FEWEST = 6
-MEASURES = ("monosemanticity", "label_purity", "class_selectivity")
+# The columns of `study_tables.UNITS` that are estimated.
 SCORES = ("mis_soft", "mis_hard")
-UNIT = list(gathering.UNIT)
-OWN = ["method", "retraining", "rate", "seed"]
-
+MEASURES = ("monosemanticity", "label_purity", "class_selectivity")
 
 BLANK: Row = dict.fromkeys(study_tables.STATISTICS.columns)
 
 
-def make_row(quantity: str, comparison: str, found: Estimate, method: str, **about: Any) -> Row:
-    known = {key: _finite(value) for key, value in asdict(found).items()}
-    return {"quantity": quantity, "comparison": comparison, "method": method, **known, **about}
+def statistic(
+    quantity: str,
+    comparison: str,
+    found: Estimate,
+    method: str,
+    network: Coordinates | None = None,
+    **columns: Any,
+) -> Row:
+    """A row of the table of statistics.
+
+    Parameters
+    ----------
+    quantity
+        What is estimated.
+    comparison
+        Over which networks or units, in words.
+    found
+        The estimate. NaN becomes null.
+    method
+        The statistical method, in words.
+    network
+        The network that the row is about; None if it is about several.
+    columns
+        Further columns, such as `family` and `layer`. Those that are not given are null.
+    """
+    numbers = {key: _finite(value) for key, value in asdict(found).items()}
+    row = {"quantity": quantity, "comparison": comparison, "method": method, **numbers, **columns}
+    if network is not None:
+        # `method` is the statistical method here, so the pruning method has another name.
+        own = network.as_row()
+        row |= {"pruning": own.pop("method"), **own}
+    return row
 
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def about_network(key: Sequence[Any]) -> Row:
-    return dict(zip(["pruning", "retraining", "rate", "seed"], key, strict=True))
-
-
-def name_of(key: Sequence[Any]) -> str:
-    """A network in words: its coordinates as in its path."""
-    method, retraining, rate, seed = key
-    return f"{method}/{retraining}/rate{rate:.2f}/seed{seed}"

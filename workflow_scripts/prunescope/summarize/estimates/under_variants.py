@@ -1,4 +1,4 @@
-"""The same networks scored in other ways: do conclusions change?"""
+"""The same networks under variants of the score: do conclusions change?"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,75 +7,87 @@ import numpy as np
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.summarize import estimators
-from prunescope.summarize.estimates.rows import (
-    FEWEST,
-    OWN,
-    SCORES,
-    UNIT,
-    Row,
-    about_network,
-    make_row,
-    name_of,
-)
-from prunescope.summarize.estimators import Estimate
+from prunescope.networks.coordinates import COORDINATES, NOT_RETRAINED, Coordinates
+from prunescope.summarize import estimators, selection, study_tables
+from prunescope.summarize.estimates.rows import FEWEST, SCORES, statistic
+from prunescope.summarize.selection import UNIT
+from prunescope.summarize.study_tables import Row
 
+MEAN = "mean over units, normal interval from the variance within layers"
 SHIFT = "mean change against dense over units live in both, t with layers as clusters"
-
-
-# --- other ways to score, other measures ----------------------------------------------------------
 
 
 def variants(scores: pl.DataFrame) -> Iterator[Row]:
     """Mean score, and mean change against dense, under every variant."""
-    live = scores.filter(~pl.col("constant"))
-    by_network = dict(live.group_by([*OWN, "variant"], maintain_order=True))
-    method = "mean over units, normal interval from the variance within layers"
-    for key, rows in by_network.items():
-        own, variant = key[:4], key[4]
-        about = {**about_network(own), "variant": variant}
-        label = f"{name_of(own)}, {variant}"
+    found = {
+        (network, variant): rows
+        for network, own in selection.by_network(selection.live(scores))
+        for (variant,), rows in own.group_by("variant", maintain_order=True)
+    }
+    for (network, variant), rows in found.items():
+        comparison = f"{network.name}, {variant}"
+        layers = rows["layer"].to_numpy()
         for column in SCORES:
-            yield make_row(f"{column}_live", label, _normal(rows, column), method, **about)
-        partner = ("dense", "none", 0.0, own[3], variant)
-        if own[:2] == ("dense", "none") or partner not in by_network:
-            continue
-        joined = rows.join(by_network[partner], on=UNIT, suffix="_before", maintain_order="left")
-        for column in SCORES if joined["layer"].n_unique() > 1 else ():
-            pairs = joined.with_columns(pl.col(column) - pl.col(f"{column}_before"))
-            found, *_ = estimators.clustered_mean(
-                pairs[column].to_numpy(), pairs["layer"].to_numpy()
-            )
-            yield make_row(f"{column}_shift", label, found, SHIFT, **about)
+            mean = estimators.stratified_normal_mean(rows[column].to_numpy(), layers)
+            yield statistic(f"{column}_live", comparison, mean, MEAN, network, variant=variant)
+        partner = found.get((network.dense, variant))
+        if partner is not None and not network.is_dense:
+            yield from _shifts(network, variant, rows, partner)
+
+
+def _shifts(
+    network: Coordinates, variant: str, rows: pl.DataFrame, partner: pl.DataFrame
+) -> Iterator[Row]:
+    joined = rows.join(partner, on=UNIT, suffix="_before", maintain_order="left")
+    if joined["layer"].n_unique() < 2:
+        return
+    layers = joined["layer"].to_numpy()
+    for column in SCORES:
+        change = joined.select(pl.col(column) - pl.col(f"{column}_before"))[column].to_numpy()
+        shift, *_ = estimators.clustered_mean(change, layers)
+        yield statistic(
+            f"{column}_shift", f"{network.name}, {variant}", shift, SHIFT, network, variant=variant
+        )
 
 
 def conclusions(scores: pl.DataFrame) -> Iterator[Row]:
     """Does a variant order networks as the study's own score does, and shift pruned ones alike?"""
-    live = scores.filter(~pl.col("constant"))
-    means = live.group_by([*OWN, "variant"], maintain_order=True).agg(pl.col("mis_soft").mean())
+    means = (
+        selection.live(scores)
+        .group_by([*COORDINATES, "variant"], maintain_order=True)
+        .agg(pl.col("mis_soft").mean())
+    )
     own = means.filter(variant=score_variants.UNCHANGED).drop("variant")
-    dense = pl.col("method") == "dense", pl.col("retraining") == "none"
-    before = means.filter(*dense).select("seed", "variant", before="mis_soft")
+    before = selection.dense(means).select("seed", "variant", before="mis_soft")
     for (variant,), rows in means.group_by(["variant"], maintain_order=True):
-        joined = rows.join(own, on=OWN, suffix="_own", maintain_order="left")
-        x, y = joined["mis_soft_own"].to_numpy(), joined["mis_soft"].to_numpy()
-        varied = variant != score_variants.UNCHANGED
-        if varied and len(joined) >= FEWEST and np.ptp(x) > 0 and np.ptp(y) > 0:
-            yield make_row("spearman(mis_soft_live, unchanged)", f"networks, {variant}",
-                       estimators.correlation(x, y, ranks=True),
-                       "over networks, Fisher's interval",
-                       family="spearman(mis_soft_live, unchanged)", variant=variant)  # fmt: skip
-        pruned = rows.filter(pl.col("rate") > 0, pl.col("retraining") != "none")
-        shifts = pruned.join(before, on=["seed", "variant"], maintain_order="left").select(
+        if variant != score_variants.UNCHANGED:
+            yield from _order(str(variant), rows, own)
+        retrained = selection.pruned(rows).filter(pl.col("retraining") != NOT_RETRAINED)
+        shifts = retrained.join(before, on=["seed", "variant"], maintain_order="left").select(
             pl.col("mis_soft") - pl.col("before")
         )["mis_soft"]
         if len(shifts) > 1:
-            found = replace(estimators.mean_t(shifts.to_numpy()), p=None)
-            comparison = f"retrained pruned networks, {variant}"
-            yield make_row("mis_soft_live_difference", comparison, found,
-                       "difference of means to dense, mean over networks, Student's t",
-                       variant=variant)  # fmt: skip
+            # Networks are not independent, so this mean is not tested.
+            yield statistic(
+                "mis_soft_live_difference",
+                f"retrained pruned networks, {variant}",
+                replace(estimators.mean_t(shifts.to_numpy()), p=None),
+                "difference of means to dense, mean over networks, Student's t",
+                variant=variant,
+            )
 
 
-def _normal(rows: pl.DataFrame, column: str) -> Estimate:
-    return estimators.stratified_normal_mean(rows[column].to_numpy(), rows["layer"].to_numpy())
+def _order(variant: str, rows: pl.DataFrame, own: pl.DataFrame) -> Iterator[Row]:
+    """How much a variant orders the networks as the study's own score does."""
+    joined = rows.join(own, on=COORDINATES, suffix="_own", maintain_order="left")
+    x, y = joined["mis_soft_own"].to_numpy(), joined["mis_soft"].to_numpy()
+    if len(joined) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return
+    yield statistic(
+        study_tables.ORDER_UNDER_VARIANT,
+        f"networks, {variant}",
+        estimators.correlation(x, y, ranks=True),
+        "over networks, Fisher's interval",
+        family=study_tables.ORDER_UNDER_VARIANT,
+        variant=variant,
+    )

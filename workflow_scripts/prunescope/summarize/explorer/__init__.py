@@ -1,1 +1,1 @@
-"""A page on which every unit of every network can be looked at."""
+"""The unit explorer: a page that shows every unit of every network."""

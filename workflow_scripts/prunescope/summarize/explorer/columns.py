@@ -1,12 +1,12 @@
-"""The unit explorer: every unit's images, scores and tasks as files that a static page loads.
+"""Write the data of the unit explorer: images, scores and tasks of every unit, in columns.
 
 A page that is opened from the file system may not read files beside it, but it may run scripts.
-So each data file is a script of one call, `explorer.deliver(name, header, data)`. Its data are the
-columns of a table: little-endian numbers, the first bytes of all values, then the second, and so on
-(which compresses better), deflated, in base64. The page fetches the files of the networks that it
-shows and no others.
+So each data file is a script with one call, `explorer.deliver(name, header, data)`. The data are
+the columns of a table: little-endian numbers, first the first byte of all values, then the second,
+and so on, because this compresses better; then deflated, and in base64. The page loads the files
+of the networks that it shows and no others. `static/app.js` reads this format: change both.
 
-Constant units have scores but no images: what they would show is the order of ties.
+Constant units have scores but no images, because their exemplars show how ties are broken.
 """
 
 import base64
@@ -23,20 +23,31 @@ from prunescope.foundation.errors import InputError
 from prunescope.interpret import mis
 from prunescope.interpret.similarities import Embeddings
 
-# Strongest and weakest images that are shown of a unit: a square of them.
+# The number of strongest and of weakest images that the page shows of a unit, in a square.
 SHOWN = 9
-# Bits of the mantissa that are kept, of 23: what the page rounds away needs no room.
+# The bits that are kept of the 23 of a mantissa: enough for the decimals that the page shows.
 SCORE_BITS = 15
 ACTIVATION_BITS = 9
 DELTA_BITS = 8
-SCORES = (
+# The numbers that the page shows of each unit: columns of `unit_tables.MIS` and `MEASURES`.
+NUMBERS = (
     "mis_soft", "mis_hard", "mean_delta", "tied_fraction", "monosemanticity", "label_purity",
     "class_selectivity",
 )  # fmt: skip
 
 
 def script(name: str, columns: Mapping[str, np.ndarray], **facts: Any) -> bytes:
-    """One data file of the page: named columns, and facts that JSON can hold."""
+    """One data file of the page.
+
+    Parameters
+    ----------
+    name
+        Under which the page asks for it.
+    columns
+        Numbers of any shape.
+    facts
+        What else the page should know: values that JSON can hold.
+    """
     little = {key: _little_endian(values) for key, values in columns.items()}
     header = {
         **facts,
@@ -45,7 +56,7 @@ def script(name: str, columns: Mapping[str, np.ndarray], **facts: Any) -> bytes:
             for key, values in little.items()
         ],
     }
-    # Runs and frequencies of bytes are all there is to find: a search for repeats takes long.
+    # Run lengths and byte frequencies compress these data as well as a slow search for repeats.
     deflate = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
     data = b"".join(deflate.compress(byte_planes(values)) for values in little.values())
     text = base64.b64encode(data + deflate.flush()).decode()
@@ -63,7 +74,7 @@ def byte_planes(values: np.ndarray) -> bytes:
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
-    """float32 with `bits` of the mantissa's 23, to the nearest; NaN stays NaN, signs stay."""
+    """Round float32 to `bits` bits of the mantissa; NaN and infinities stay as they are."""
     whole = np.asarray(values, dtype=np.float32)
     dropped = np.uint32(23 - bits)
     half = np.uint32(1) << (dropped - np.uint32(1))
@@ -73,12 +84,12 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def smallest(indices: np.ndarray) -> np.ndarray:
-    """Non-negative integers in the smallest type that holds them."""
+    """Convert non-negative integers to the smallest type that holds them all."""
     return indices.astype(np.min_scalar_type(int(indices.max(initial=0))))
 
 
 def score_columns(scores: pl.DataFrame, measures: pl.DataFrame) -> dict[str, np.ndarray]:
-    """The scores of all units of a network; NaN where a unit has none.
+    """The scores and measures of all units of a network; NaN where a unit has none.
 
     Parameters
     ----------
@@ -87,7 +98,7 @@ def score_columns(scores: pl.DataFrame, measures: pl.DataFrame) -> dict[str, np.
     """
     both = pl.concat([scores, measures.drop("layer", "unit")], how="horizontal")
     columns = {
-        name: rounded(both[name].fill_null(float("nan")).to_numpy(), SCORE_BITS) for name in SCORES
+        name: rounded(both[name].fill_null(float("nan")).to_numpy(), SCORE_BITS) for name in NUMBERS
     }
     return {"constant": both["constant"].to_numpy().astype(np.uint8), **columns}
 
@@ -98,7 +109,7 @@ def image_columns(
     similarity: np.ndarray | Embeddings,
     settings: mis.ScoreSettings,
 ) -> dict[str, np.ndarray]:
-    """What the live units of a network respond to, and the tasks that they were scored by.
+    """The images of the live units of a network, and the tasks that they were scored by.
 
     Parameters
     ----------
@@ -112,19 +123,19 @@ def image_columns(
     Returns
     -------
     dict
-        For each live unit: `strongest`, `weakest` (live, SHOWN) indices of images with their
-        activations; `delta` (live, tasks); `task` (live, shown), the numbers of the tasks with the
-        smallest, the middle and the largest delta; and the images of these, `positive` and
-        `negative` (live, shown, K + 1), the query first.
+        For each live unit: `strongest`, `weakest` (live, SHOWN) indices of images, and their
+        activations; `delta` (live, tasks); `task` (live, shown), the numbers of the tasks of
+        `choose_tasks`; and the images of these tasks, `positive` and `negative`
+        (live, shown, K + 1), the query first.
 
     Raises
     ------
     InputError
-        The tasks are not those that made the scores.
+        The exemplars and the settings give other tasks than those that made the scores.
     """
     live = ~exemplars["constant"].to_numpy()
     sides = {side: tables.matrix(exemplars[side]) for side in ("strongest", "weakest")}
-    # Drawn for all units, as for the scores: of fewer, others would be drawn.
+    # Tasks are drawn for all units, as they were for the scores: fewer units would draw others.
     positive, negative = mis.draw_tasks(sides["strongest"], sides["weakest"], settings)
     positive, negative = positive[live], negative[live]
     delta = mis.task_deltas(positive, negative, similarity)
@@ -149,7 +160,9 @@ def image_columns(
 
 
 def choose_tasks(delta: np.ndarray) -> np.ndarray:
-    """The tasks of each unit that are shown: hardest, middle, easiest; of one or two, all.
+    """The tasks of each unit that the page shows: the hardest, the middle and the easiest one.
+
+    Where there are one or two tasks, all of them.
 
     Parameters
     ----------
@@ -159,7 +172,7 @@ def choose_tasks(delta: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        `(units, shown)` int64 numbers of tasks, delta rising.
+        `(units, shown)` int64 numbers of tasks, in the order of rising delta.
     """
     last = delta.shape[1] - 1
     ranks = sorted({0, last // 2, last})

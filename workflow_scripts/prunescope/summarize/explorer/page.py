@@ -1,13 +1,18 @@
-"""What the explorer's page needs besides the units: layers, classes, networks, static files."""
+"""Tell the explorer's page about the study: its layers, classes and networks; and its own files.
+
+The page finds the data of a network by `Coordinates.name`, which `app.js` takes from `overview`.
+"""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-PAGE = Path(__file__).resolve().with_name("static")
+from prunescope.networks.coordinates import Coordinates
+
+STATIC = Path(__file__).resolve().with_name("static")
 
 
 def layers(units: pl.DataFrame) -> list[dict[str, Any]]:
@@ -16,7 +21,7 @@ def layers(units: pl.DataFrame) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        The units do not stand layer by layer, counted from 0: a fault in our code.
+        The rows are not ordered layer by layer with units counted from 0: a fault in our code.
     """
     found = units.group_by("layer", maintain_order=True).agg(
         type=pl.col("layer_type").first(), units=pl.len()
@@ -29,44 +34,36 @@ def layers(units: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def classes(index: pl.DataFrame) -> list[str]:
-    """The names of the classes by their number; empty for one without an image."""
+    """The names of the classes, by class index; empty for a class without an image."""
     names = dict(index.select("label", "class").unique().iter_rows())
     return [names.get(number, "") for number in range(max(names) + 1)]
 
 
-def folder(coordinates: Mapping[str, Any]) -> str:
-    """The name of a network: its folder below `networks/`."""
-    return "{method}/{retraining}/rate{rate}/seed{seed}".format(**coordinates)
-
-
-def overview(networks: Sequence[Mapping[str, Any]], table: pl.DataFrame) -> list[dict[str, Any]]:
-    """What the page tells of each network: coordinates, accuracy, live units and mean score.
+def overview(networks: Sequence[Coordinates], table: pl.DataFrame) -> list[dict[str, Any]]:
+    """What the page shows of each network: coordinates, accuracy, live units and mean score.
 
     Parameters
     ----------
     networks
-        Coordinates, the rate as it stands in paths.
+        The networks, in the order in which the page lists them.
     table
-        `networks.parquet`.
+        `study_tables.NETWORKS` with a row for each of them.
     """
-    known = {
-        folder(row | {"rate": f"{row['rate']:.2f}"}): row for row in table.iter_rows(named=True)
-    }
-    told = ("top1", "live_units", "mis_soft_live")
-    named = [(folder(network), network) for network in networks]
+    rows = {Coordinates.from_row(row): row for row in table.iter_rows(named=True)}
+    shown = ("top1", "live_units", "mis_soft_live")
     return [
-        {**network, "name": name, **{key: known[name][key] for key in told}}
-        for name, network in named
+        {**vars(network), "name": network.name, **{key: rows[network][key] for key in shown}}
+        for network in networks
     ]
 
 
 def page_files() -> dict[str, bytes]:
     """The parts of the page that are the same for all studies, by name."""
-    return {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
+    return {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
 
 
 def page_digest() -> str:
-    """SHA-256 of the parts of the page, so that a change of them makes it anew."""
+    """SHA-256 of `page_files`: a param of the rule, so that a change of the page rebuilds it."""
     digest = hashlib.sha256()
     for name, content in page_files().items():
         digest.update(f"{name} {len(content)}\n".encode() + content)

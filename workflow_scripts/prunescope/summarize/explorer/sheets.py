@@ -1,4 +1,4 @@
-"""Thumbnails of the probe images, many in one picture."""
+"""Draw the probe images as thumbnails, many of them in one picture (a sheet)."""
 
 import io
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-# Side in pixels of the largest thumbnails, and of a sheet of them.
+# The side in pixels of the largest thumbnails, and of a sheet.
 THUMBNAIL = 96
 SHEET = 1024
-# Beyond so many sheets a unit's images would need nearly all of them: small ones are made instead.
+# With more sheets than this, the images of one unit are spread over nearly all sheets. Small
+# sheets are made instead, so that the page loads fewer images that it does not show.
 LARGE_SHEETS = 4
 SMALL_SHEET_COLUMNS = 4
 
 
 @dataclass(frozen=True)
 class Sheets:
-    """How thumbnails are laid out: image `i` is in sheet `i // columns ** 2`, row by row.
+    """The layout of the thumbnails: image `i` is in sheet `i // columns ** 2`, row by row.
 
     Attributes
     ----------
@@ -26,9 +27,9 @@ class Sheets:
     side
         Side of a thumbnail in pixels.
     columns
-        Thumbnails in a row of a sheet; a full sheet has as many rows.
+        Thumbnails in a row of a sheet. A full sheet has as many rows as columns.
     format
-        `png` where thumbnails are the images themselves, `jpg` where they are made smaller.
+        `png` if thumbnails have the size of the images, `jpg` if they are smaller.
     """
 
     images: int
@@ -59,8 +60,15 @@ def draw_sheets(images: np.ndarray, plan: Sheets) -> Iterator[bytes]:
     ----------
     images
         uint8 `(images, 3, side, side)`; may be memory-mapped.
+    plan
+        Their layout.
+
+    Yields
+    ------
+    bytes
+        The file of each sheet, in the order of `plan.names`.
     """
-    # Slow to import, and needed by nobody else who imports this module.
+    # Slow to import, and no other function of this module needs it.
     from PIL import Image
 
     size = plan.columns**2
@@ -84,7 +92,7 @@ def draw_sheets(images: np.ndarray, plan: Sheets) -> Iterator[bytes]:
 
 
 def _tile(images: np.ndarray, columns: int) -> np.ndarray:
-    """Set `(images, side, side, channels)` in rows of `columns`; what is left stays black."""
+    """Place `(images, side, side, channels)` in rows of `columns`; empty places stay black."""
     number, side, _, channels = images.shape
     rows = -(-number // columns)
     cells = np.zeros((rows * columns, side, side, channels), dtype=images.dtype)

@@ -1,41 +1,40 @@
-"""What findings are drawn from, and the rows that they ask for."""
+"""The facts that findings are drawn from: the tables of a study, and what its config says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from prunescope.networks import coordinates
-from prunescope.summarize import gathering
-from prunescope.summarize.duplicates import distinct
-from prunescope.summarize.findings.wording import Row
+from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
+from prunescope.summarize import selection, study_tables
+from prunescope.summarize.study_tables import Row
 
+# The significance level of all tests, after Holm's correction.
 ALPHA = 0.05
-OWN = ["method", "retraining", "rate", "seed"]
-RETRAINED = "all retrained pruned networks"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What findings are drawn from.
+    """The facts of a study.
 
     Attributes
     ----------
     networks, statistics
-        As in `tables.NETWORKS` and `tables.STATISTICS`.
+        As `study_tables.NETWORKS` and `study_tables.STATISTICS`.
     dataset
-        Its name.
+        Name of the dataset.
     classes
-        Its classes: one over their number is the level of guessing.
+        Number of its classes. Guessing has an accuracy of one over this number.
     probe_images
-        Images among which exemplars are looked for.
+        Number of the images among which exemplars are looked for.
     metric
-        The metric of similarity.
+        The similarity metric.
     margin
-        Change of the score that is too small to matter.
+        The largest change of the score that is too small to matter.
     random_methods
-        Pruning methods that choose at random.
+        The pruning methods that choose at random.
     """
 
     networks: pl.DataFrame
@@ -47,55 +46,74 @@ class Facts:
     margin: float
     random_methods: tuple[str, ...] = ()
 
+    @classmethod
+    def of_study(
+        cls, networks: pl.DataFrame, statistics: pl.DataFrame, settings: Mapping[str, Any]
+    ) -> "Facts":
+        """The facts of a study, from its tables and from what the workflow knows of its config.
 
-def gather(networks: pl.DataFrame, statistics: pl.DataFrame, settings: Mapping[str, Any]) -> Facts:
-    """The facts of a study, from its tables and from what the workflow knows of its config."""
-    random = tuple(settings["random_methods"])
-    return Facts(networks, statistics, **{**settings, "random_methods": random})
+        Parameters
+        ----------
+        networks, statistics
+            The tables of the study.
+        settings
+            All other attributes, by name.
+        """
+        random = tuple(settings["random_methods"])
+        return cls(networks, statistics, **{**settings, "random_methods": random})
+
+    @cached_property
+    def pruned(self) -> pl.DataFrame:
+        """The pruned networks, each once."""
+        return selection.distinct(selection.pruned(self.networks))
+
+    @cached_property
+    def retrained(self) -> pl.DataFrame:
+        """The pruned networks that were trained after pruning, each once."""
+        return self.pruned.filter(pl.col("epochs") > 0)
+
+    @property
+    def control_retrainings(self) -> list[str]:
+        """The kinds of retraining that were applied to the dense network as a control."""
+        controls = self.networks.filter(pl.col("retraining") != NOT_RETRAINED, method=DENSE)
+        return selection.present(controls["retraining"])
+
+    def unpruned(self, quantity: str, method: str, retraining: str = NOT_RETRAINED) -> Row | None:
+        """The estimate of a quantity for a network that is not pruned; None if there is none.
+
+        The mean over seeds if there are several, else the estimate of the one seed.
+
+        Parameters
+        ----------
+        quantity
+            As in the table of statistics.
+        method
+            `DENSE` or `UNTRAINED`.
+        retraining
+            Its kind of retraining.
+        """
+        rows = self.statistics.filter(
+            pl.col("variant").is_null(),
+            quantity=quantity,
+            pruning=method,
+            retraining=retraining,
+            rate=0.0,
+        ).sort("seed", nulls_last=False, maintain_order=True)
+        return rows.row(0, named=True) if rows.height else None
+
+    def relation(self, quantity: str) -> Row | None:
+        """A relation over the retrained pruned networks; None if there is none.
+
+        Where all pruned networks were retrained, the table has it under `ALL_PRUNED` only.
+        """
+        for group in (study_tables.ALL_RETRAINED, study_tables.ALL_PRUNED):
+            rows = self.statistics.filter(quantity=quantity, comparison=group)
+            if rows.height:
+                return rows.row(0, named=True)
+        return None
 
 
-# --- what is looked up ---------------------------------------------------------------------------
-
-
-def pruned(facts: Facts) -> pl.DataFrame:
-    """Pruned networks, none of them twice."""
-    return distinct(facts.networks.filter(pl.col("rate") > 0))
-
-
-def retrained(facts: Facts) -> pl.DataFrame:
-    """Pruned networks that were trained after pruning."""
-    return pruned(facts).filter(pl.col("epochs") > 0)
-
-
-def kinds(networks: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Means over seeds of a column, by kind of network."""
+def kind_means(networks: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Means of a column over seeds: one row for each method, retraining and rate."""
     scored = networks.filter(pl.col(column).is_finite().fill_null(False))
-    return scored.group_by(OWN[:3], maintain_order=True).agg(pl.col(column).mean())
-
-
-def estimate_of(facts: Facts, quantity: str, method: str, retraining: str) -> Row | None:
-    """An estimate of networks that are not pruned: over seeds, or of the one seed."""
-    rows = facts.statistics.filter(
-        pl.col("variant").is_null(),
-        quantity=quantity,
-        pruning=method,
-        retraining=retraining,
-        rate=0.0,
-    ).sort("seed", nulls_last=False, maintain_order=True)
-    return rows.row(0, named=True) if rows.height else None
-
-
-def dense_retrainings(facts: Facts) -> list[str]:
-    dense = facts.networks.filter(
-        pl.col("retraining") != coordinates.NOT_RETRAINED, method=coordinates.DENSE
-    )
-    return gathering.present(dense["retraining"])
-
-
-def relation(facts: Facts, quantity: str) -> Row | None:
-    """A relation over the retrained pruned networks, or over all pruned ones if all are."""
-    for group in (RETRAINED, "all pruned networks"):
-        rows = facts.statistics.filter(quantity=quantity, comparison=group)
-        if rows.height:
-            return rows.row(0, named=True)
-    return None
+    return scored.group_by(KIND, maintain_order=True).agg(pl.col(column).mean())

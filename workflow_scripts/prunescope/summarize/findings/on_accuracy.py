@@ -2,32 +2,24 @@
 
 import polars as pl
 
-from prunescope.networks import coordinates
-from prunescope.summarize.findings.facts import Facts, dense_retrainings, estimate_of, kinds, pruned
-from prunescope.summarize.findings.verdicts import guesses
-from prunescope.summarize.findings.wording import (
-    count,
-    ends_of,
-    human,
-    interval,
-    named,
-    percent,
-    score,
-)
+from prunescope.networks.coordinates import COORDINATES, DENSE, UNTRAINED
+from prunescope.summarize.findings.facts import Facts, kind_means
+from prunescope.summarize.findings.wording import be, count, interval, named, percent, score
+from prunescope.summarize.words import describe_retraining
 
 
 def dense_accuracy(facts: Facts) -> str:
     """Accuracy of the dense networks, as trained and retrained."""
-    plain = estimate_of(facts, "top1", coordinates.DENSE, coordinates.NOT_RETRAINED)
+    plain = facts.unpruned("top1", DENSE)
     if plain is None:
         return "The study has no dense network."
     said = [f"The dense network has {percent(plain['estimate'])} top-1{interval(plain, percent)}"]
-    for kind in dense_retrainings(facts):
-        again = estimate_of(facts, "top1", coordinates.DENSE, kind)
-        if again is not None:
+    for retraining in facts.control_retrainings:
+        control = facts.unpruned("top1", DENSE, retraining)
+        if control is not None:
             said.append(
-                f"retrained without pruning ({human(kind)}) it has {percent(again['estimate'])}"
-                f"{interval(again, percent)}"
+                f"retrained without pruning ({describe_retraining(retraining)}) it has "
+                f"{percent(control['estimate'])}{interval(control, percent)}"
             )
     ending = " Compare pruned networks with those that were retrained alike."
     return f"{'; '.join(said)}.{ending if len(said) > 1 else ''}"
@@ -35,7 +27,7 @@ def dense_accuracy(facts: Facts) -> str:
 
 def pruned_accuracy(facts: Facts) -> str:
     """The best pruned networks: of all, and at the highest rate."""
-    found = kinds(pruned(facts), "top1").sort("top1", descending=True, maintain_order=True)
+    found = kind_means(facts.pruned, "top1").sort("top1", descending=True, maintain_order=True)
     if found.is_empty():
         return "No network was pruned."
     best = found.row(0, named=True)
@@ -51,27 +43,34 @@ def pruned_accuracy(facts: Facts) -> str:
 
 
 def guessing(facts: Facts) -> str:
-    """Networks at chance, and that they have a score nevertheless."""
-    found = guesses(facts)
-    chance = percent(1 / facts.classes)
-    if pruned(facts).is_empty():
+    """The networks that are not shown to be better than chance, and the score that they have."""
+    if facts.pruned.is_empty():
         return "No network was pruned."
+    found = _guessing_networks(facts)
+    chance = percent(1 / facts.classes)
     if found.is_empty():
         return f"All pruned networks are above chance ({chance})."
     start = (
-        f"{len(found):,} of {count(len(pruned(facts)), 'pruned network')} "
-        f"{'is' if len(found) == 1 else 'are'} not shown to be above chance ({chance})"
+        f"{len(found):,} of {count(len(facts.pruned), 'pruned network')} {be(len(found))} not "
+        f"shown to be above chance ({chance})"
     )
-    scores = found["mis_soft_live"].drop_nulls()
-    untrained = estimate_of(
-        facts, "mis_soft_live", coordinates.UNTRAINED, coordinates.NOT_RETRAINED
-    )
-    if scores.is_empty():
+    scores = found["mis_soft_live"].drop_nulls().to_list()
+    if not scores:
         return f"{start}; they have no live unit to score."
+    untrained = facts.unpruned("mis_soft_live", UNTRAINED)
     beside = "" if untrained is None else f" (untrained: {score(untrained['estimate'])})"
-    low, high = ends_of(scores)
+    low, high = score(min(scores)), score(max(scores))
     spread = f"is {low}" if low == high else f"is between {low} and {high}"
     return (
         f"{start}, yet their mean soft MIS {spread}{beside}: the score does not ask whether a "
         "network is right."
     )
+
+
+def _guessing_networks(facts: Facts) -> pl.DataFrame:
+    """The pruned networks whose accuracy is not shown to be above chance."""
+    low = facts.statistics.filter(
+        pl.col("variant").is_null(), pl.col("seed").is_not_null(), quantity="top1"
+    ).select("retraining", "rate", "seed", low="low", method="pruning")
+    joined = facts.pruned.join(low, on=COORDINATES, maintain_order="left")
+    return joined.filter(pl.col("low") <= 1 / facts.classes)

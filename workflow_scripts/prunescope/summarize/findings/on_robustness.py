@@ -5,14 +5,23 @@ from collections.abc import Iterator
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.networks import coordinates
+from prunescope.networks.coordinates import DENSE, NOT_RETRAINED
+from prunescope.summarize import study_tables
 from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.verdicts import variant_verdicts
-from prunescope.summarize.findings.wording import change, count, listed, tested_in
+from prunescope.summarize.findings.wording import (
+    be,
+    capitalised,
+    change,
+    change_interval,
+    count,
+    listed,
+)
+from prunescope.summarize.words import human
 
-# What a network loses when a unit is silenced, as in `tables.ABLATION`.
-OUTCOMES = {"top1_drop": "accuracy lost", "loss_rise": "rise of the loss"}
-SCORES = {"mis_soft": "soft MIS", "mis_hard": "hard MIS"}
+# What a network loses when a unit is silenced (`unit_tables.ABLATION`), in words.
+LOSS_NAMES = {"top1_drop": "accuracy lost", "loss_rise": "rise of the loss"}
+SCORE_NAMES = {"mis_soft": "soft MIS", "mis_hard": "hard MIS"}
 
 
 def variants(facts: Facts) -> str:
@@ -55,7 +64,8 @@ def _spread_of_variants(found: pl.DataFrame, varied: pl.DataFrame) -> Iterator[s
 
 def _order(facts: Facts) -> Iterator[str]:
     ordered = facts.statistics.filter(
-        pl.col("variant") != score_variants.PERMUTED, quantity="spearman(mis_soft_live, unchanged)"
+        pl.col("variant") != score_variants.PERMUTED,
+        quantity=study_tables.ORDER_UNDER_VARIANT,
     ).sort("estimate", maintain_order=True)
     if ordered.height:
         row = ordered.row(0, named=True)
@@ -68,9 +78,7 @@ def _order(facts: Facts) -> Iterator[str]:
 
 def measures(facts: Facts) -> str:
     """Whether other measures agree with the score, and whether any tells which units matter."""
-    agree = facts.statistics.filter(
-        family="measures", pruning=coordinates.DENSE, retraining=coordinates.NOT_RETRAINED
-    )
+    agree = facts.statistics.filter(family="measures", pruning=DENSE, retraining=NOT_RETRAINED)
     said = []
     if agree.height:
         values = agree["estimate"].to_list()
@@ -81,44 +89,42 @@ def measures(facts: Facts) -> str:
     ablated = facts.statistics.filter(family="ablation")
     if ablated.height:
         said.append(_which_units_matter(ablated))
-    if not said:
-        return "Too few units have several measures."
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
+    return capitalised("; ".join(said)) if said else "Too few units have several measures."
 
 
 def _which_units_matter(found: pl.DataFrame) -> str:
     cells = found.with_columns(
         pl.col("quantity")
-        .str.extract_groups(r"^spearman\((?<measure>\w+), (?<outcome>\w+)\)$")
+        .str.extract_groups(r"^spearman\((?<measure>\w+), (?<loss>\w+)\)$")
         .struct.unnest()
     )
     text = f"when one of {max(found['n'].to_list())} units is silenced"
-    own = cells.filter(measure="mis_soft").group_by("outcome", maintain_order=True)
-    said = [f"the {OUTCOMES[key]} by {_over_seeds(rows)}" for (key,), rows in own]
+    own = cells.filter(measure="mis_soft").group_by("loss", maintain_order=True)
+    said = [f"the {LOSS_NAMES[loss]} by {_over_seeds(rows)}" for (loss,), rows in own]
     if said:
         text += f", its soft MIS correlates with {listed(said)}"
     seeds = cells["seed"].n_unique()
     shown = [
-        f"{SCORES.get(measure, coordinates.human(measure))} with the {OUTCOMES[outcome]} ("
+        f"{SCORE_NAMES.get(measure, human(measure))} with the {LOSS_NAMES[loss]} ("
         + (change(rows["estimate"][0]) if seeds == 1 else f"in {len(rows)} of {seeds} seeds")
         + ")"
-        for (measure, outcome), rows in cells.filter(pl.col("p_holm") < ALPHA).group_by(
-            "measure", "outcome", maintain_order=True
+        for (measure, loss), rows in cells.filter(pl.col("p_holm") < ALPHA).group_by(
+            "measure", "loss", maintain_order=True
         )
     ]
     if not shown:
         return f"{text}; no measure is shown to tell which units matter"
-    pairs = cells.select("measure", "outcome").n_unique()
+    pairs = cells.select("measure", "loss").n_unique()
     return (
         f"{text}; of {pairs} correlations of a measure with a loss, {len(shown)} "
-        f"{'is' if len(shown) == 1 else 'are'} shown after Holm's correction, over units of all "
-        f"depths: {listed(shown)}"
+        f"{be(len(shown))} shown after Holm's correction, over units of all depths: "
+        f"{listed(shown)}"
     )
 
 
 def _over_seeds(rows: pl.DataFrame) -> str:
     if len(rows) == 1:
-        return change(rows["estimate"][0]) + tested_in(rows.row(0, named=True))
-    values = [row["estimate"] for row in rows.iter_rows(named=True)]
+        row = rows.row(0, named=True)
+        return f"{change(row['estimate'])} ({change_interval(row)})"
+    values = rows["estimate"].to_list()
     return f"{change(min(values))} to {change(max(values))} in {len(values)} seeds"

@@ -5,31 +5,26 @@ from collections.abc import Iterator
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.networks import coordinates
-from prunescope.summarize.findings.facts import (
-    Facts,
-    dense_retrainings,
-    estimate_of,
-    pruned,
-    relation,
-)
-from prunescope.summarize.findings.verdicts import of_verdicts, shown_by, verdicts
+from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, RECALIBRATED, UNTRAINED
+from prunescope.summarize.findings.facts import Facts
+from prunescope.summarize.findings.verdicts import count_verdicts, judge_equivalence, verdicts
 from prunescope.summarize.findings.wording import (
-    Row,
-    bounds_of,
+    capitalised,
     change,
+    change_interval,
     count,
-    human,
     interval,
     named,
     score,
 )
+from prunescope.summarize.study_tables import Row
+from prunescope.summarize.words import describe_retraining
 
 
 def same_units(facts: Facts) -> str:
     """The change of the score over the units that are live in both, and what is shown of it."""
     found = verdicts(facts)
-    dense = estimate_of(facts, "mis_soft_live", coordinates.DENSE, coordinates.NOT_RETRAINED)
+    dense = facts.unpruned("mis_soft_live", DENSE)
     start = (
         ""
         if dense is None
@@ -37,40 +32,40 @@ def same_units(facts: Facts) -> str:
     )
     if found.is_empty():
         return f"{start}No pruned network was retrained and scored, so changes are not tested."
-    low, high = found.sort("estimate")[0].row(0, named=True), found.sort("estimate")[-1]
-    top = high.row(0, named=True)
+    ordered = found.sort("estimate")
+    low, high = ordered.row(0, named=True), ordered.row(-1, named=True)
     if len(found) == 1:
-        spread = f"changes by {change(low['estimate'])} ({bounds_of(low)})"
+        spread = f"changes by {change(low['estimate'])} ({change_interval(low)})"
     else:
         spread = (
-            f"changes by {change(low['estimate'])} ({bounds_of(low)}; {named(low)}) to "
-            f"{change(top['estimate'])} ({bounds_of(top)}; {named(top)})"
+            f"changes by {change(low['estimate'])} ({change_interval(low)}; {named(low)}) to "
+            f"{change(high['estimate'])} ({change_interval(high)}; {named(high)})"
         )
-    number = count(len(found), "retrained pruned network")
     return (
-        f"{start}Over the same units it {spread} in {number}: {of_verdicts(found, facts.margin)}."
+        f"{start}Over the same units it {spread} in "
+        f"{count(len(found), 'retrained pruned network')}: "
+        f"{count_verdicts(found, facts.margin)}."
     )
 
 
 def rates(facts: Facts) -> str:
     """Correlation with the rate, the test of equivalence, and the same given accuracy."""
-    found = relation(facts, "spearman(mis_soft_live, rate)")
-    slope = relation(facts, "slope_equivalence(mis_soft_live, rate)")
+    found = facts.relation("spearman(mis_soft_live, rate)")
+    slope = facts.relation("slope_equivalence(mis_soft_live, rate)")
     if found is None or slope is None:
         return "Too few pruned networks to relate their score to the rate."
     text = (
         f"Over {found['n']} networks ({found['comparison']}) score and rate correlate with "
-        f"{change(found['estimate'])} (Spearman; 95 % interval {change(found['low'])} to "
-        f"{change(found['high'])}); from the lowest to the highest rate the mean score changes by "
-        f"{_slope(slope, facts.margin)}."
+        f"{change(found['estimate'])} (Spearman; {change_interval(found)}); from the lowest to "
+        f"the highest rate the mean score changes by {_slope(slope, facts.margin)}."
     )
-    partial = relation(facts, "spearman(mis_soft_live, rate | top1)")
+    partial = facts.relation("spearman(mis_soft_live, rate | top1)")
     if partial is not None:
         text += (
             f" Given accuracy the correlation is {change(partial['estimate'])} "
             f"({change(partial['low'])} to {change(partial['high'])})."
         )
-    same = relation(facts, "slope_equivalence(mis_soft_matched, rate)")
+    same = facts.relation("slope_equivalence(mis_soft_matched, rate)")
     if same is not None:
         text += (
             " Over the units that are live in all networks alone, the mean score changes by "
@@ -82,16 +77,14 @@ def rates(facts: Facts) -> str:
 def _slope(row: Row, margin: float) -> str:
     return (
         f"{change(row['estimate'])} (90 % interval {change(row['low'])} to {change(row['high'])}): "
-        f"{shown_by(row, margin)}"
+        f"{judge_equivalence(row, margin)}"
     )
 
 
 def controls(facts: Facts) -> str:
     """What retraining, random choice, recalibration, no training and permuted images give."""
     said = [*_retraining_alone(facts), *_at_random(facts), *_recalibrated(facts)]
-    untrained = estimate_of(
-        facts, "mis_soft_live", coordinates.UNTRAINED, coordinates.NOT_RETRAINED
-    )
+    untrained = facts.unpruned("mis_soft_live", UNTRAINED)
     if untrained is not None:
         said.append(f"an untrained network scores {score(untrained['estimate'])}")
     floor = facts.statistics.filter(
@@ -99,26 +92,24 @@ def controls(facts: Facts) -> str:
     )["estimate"].to_list()
     if floor:
         said.append(f"images dealt at random score {score(sum(floor) / len(floor))} (the floor)")
-    if not said:
-        return "The study has no controls."
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
+    return capitalised("; ".join(said)) if said else "The study has no controls."
 
 
 def _retraining_alone(facts: Facts) -> Iterator[str]:
-    for kind in dense_retrainings(facts):
-        row = estimate_of(facts, "mis_soft_change_clustered", coordinates.DENSE, kind)
+    for retraining in facts.control_retrainings:
+        row = facts.unpruned("mis_soft_change_clustered", DENSE, retraining)
         if row is not None:
             yield (
-                f"retraining alone ({human(kind)}) changes the score of the same units by "
-                f"{change(row['estimate'])} ({bounds_of(row)})"
+                f"retraining alone ({describe_retraining(retraining)}) changes the score of the "
+                f"same units by {change(row['estimate'])} ({change_interval(row)})"
             )
 
 
 def _at_random(facts: Facts) -> Iterator[str]:
     found = verdicts(facts)
-    drawn = found.filter(pl.col("method").is_in(facts.random_methods))["estimate"].to_list()
-    chosen = found.filter(~pl.col("method").is_in(facts.random_methods))["estimate"].to_list()
+    is_random = pl.col("method").is_in(facts.random_methods)
+    drawn = found.filter(is_random)["estimate"].to_list()
+    chosen = found.filter(~is_random)["estimate"].to_list()
     if drawn and chosen:
         yield (
             f"pruning at random changes it by {change(min(drawn))} to {change(max(drawn))}, "
@@ -127,9 +118,9 @@ def _at_random(facts: Facts) -> Iterator[str]:
 
 
 def _recalibrated(facts: Facts) -> Iterator[str]:
-    again = pruned(facts).filter(retraining=coordinates.RECALIBRATED)
-    plain = pruned(facts).filter(retraining=coordinates.NOT_RETRAINED)
-    pairs = again.join(plain, on=["method", "rate", "seed"], suffix="_before").select(
+    after = facts.pruned.filter(retraining=RECALIBRATED)
+    before = facts.pruned.filter(retraining=NOT_RETRAINED)
+    pairs = after.join(before, on=["method", "rate", "seed"], suffix="_before").select(
         top1=pl.col("top1") - pl.col("top1_before"),
         mis=pl.col("mis_soft_live") - pl.col("mis_soft_live_before"),
     )

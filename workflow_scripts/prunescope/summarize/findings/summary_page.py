@@ -1,17 +1,16 @@
-"""What a study found, in plain language: ten lines, with all numbers from its tables.
+"""Write the summary of a study: ten lines in plain language, with all numbers from its tables.
 
-The wording follows from the numbers. That something is shown is only said where a test shows it;
-an interval that neither lies within the margin nor outside of it is called undecided.
+The wording follows from the numbers. Something is only called shown where a test shows it. An
+interval that lies neither within nor outside the margin is called undecided.
 """
 
-import polars as pl
-
-from prunescope.summarize import gathering
-from prunescope.summarize.findings.facts import Facts, pruned
+from prunescope.summarize import selection
+from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.findings.on_accuracy import dense_accuracy, guessing, pruned_accuracy
 from prunescope.summarize.findings.on_robustness import measures, variants
 from prunescope.summarize.findings.on_scores import controls, rates, same_units
-from prunescope.summarize.findings.wording import count, human, listed
+from prunescope.summarize.findings.wording import count, listed, percent
+from prunescope.summarize.words import describe_retraining
 
 TITLES = (
     "Study",
@@ -52,25 +51,25 @@ def to_markdown(facts: Facts) -> str:
     )
 
 
-# --- the lines -----------------------------------------------------------------------------------
+# --- the first and the last line ------------------------------------------------------------------
 
 
 def what_was_run(facts: Facts) -> str:
-    """Networks, seeds, dataset and images."""
-    rows, less = facts.networks, facts.networks.filter(pl.col("rate") > 0)
+    """The first line: networks, seeds, dataset and images."""
+    rows, pruned = facts.networks, selection.pruned(facts.networks)
     seeds = rows["seed"].n_unique()
     start = f"{count(len(rows), 'network')} on {facts.dataset} with {count(seeds, 'seed')}"
-    if less.is_empty():
+    if pruned.is_empty():
         start += ", none of them pruned"
     else:
-        rates = [f"{rate:.0%}".replace("%", " %") for rate in sorted(set(less["rate"].to_list()))]
-        words = [human(kind) for kind in gathering.present(less["retraining"])]
+        rates = [percent(rate, 0) for rate in sorted(set(pruned["rate"].to_list()))]
+        words = [describe_retraining(kind) for kind in selection.present(pruned["retraining"])]
         start += (
-            f": {len(less):,} pruned by {count(less['method'].n_unique(), 'method')} at the "
+            f": {len(pruned):,} pruned by {count(pruned['method'].n_unique(), 'method')} at the "
             f"{'rate' if len(rates) == 1 else 'rates'} {listed(rates)} ({listed(words)}), "
-            f"{len(rows) - len(less):,} not pruned"
+            f"{len(rows) - len(pruned):,} not pruned"
         )
-        twice = len(less) - len(pruned(facts))
+        twice = len(pruned) - len(facts.pruned)
         if twice:
             start += (
                 f" ({twice:,} with iterative retraining are the same as with one-shot retraining, "
@@ -84,7 +83,7 @@ def what_was_run(facts: Facts) -> str:
 
 
 def limits(facts: Facts) -> str:
-    """What the study is too small, or too narrow, to tell."""
+    """The last line: what the study is too small, or too narrow, to tell."""
     seeds = facts.networks["seed"].n_unique()
     if seeds == 1:
         varies = (

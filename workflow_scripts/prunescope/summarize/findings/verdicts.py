@@ -1,25 +1,21 @@
-"""Whether changes are shown, shown to be too small to matter, or undecided."""
+"""Judge changes of the score: shown, shown to be too small to matter, or undecided.
+
+A change is only called shown where a test shows it, after Holm's correction.
+"""
 
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.summarize.findings.facts import ALPHA, OWN, Facts, pruned, retrained
-from prunescope.summarize.findings.wording import Row, listed
+from prunescope.networks.coordinates import COORDINATES
+from prunescope.summarize.findings.facts import ALPHA, Facts
+from prunescope.summarize.findings.wording import be, listed
+from prunescope.summarize.study_tables import Row
 
 SAME, LESS, MORE, OPEN = "within the margin", "lower", "higher", "undecided"
 
 
-def guesses(facts: Facts) -> pl.DataFrame:
-    """Pruned networks whose accuracy is not shown to be above chance."""
-    low = facts.statistics.filter(
-        pl.col("variant").is_null(), pl.col("seed").is_not_null(), quantity="top1"
-    ).select(*OWN[1:], low="low", method="pruning")
-    joined = pruned(facts).join(low, on=OWN, maintain_order="left")
-    return joined.filter(pl.col("low") <= 1 / facts.classes)
-
-
 def verdicts(facts: Facts) -> pl.DataFrame:
-    """What is shown of each retrained pruned network, against the dense one.
+    """The verdict on each retrained pruned network: how its score differs from the dense one's.
 
     Returns
     -------
@@ -32,7 +28,7 @@ def verdicts(facts: Facts) -> pl.DataFrame:
     rows = facts.statistics.filter(against, pl.col("seed").is_not_null()).with_columns(
         method="pruning"
     )
-    same = rows.filter(quantity="mis_soft_equivalence").select(*OWN, same="p_holm")
+    same = rows.filter(quantity="mis_soft_equivalence").select(*COORDINATES, same="p_holm")
     changed = rows.filter(quantity="mis_soft_change_clustered")
     verdict = (
         pl.when(pl.col("same") < ALPHA)
@@ -44,14 +40,14 @@ def verdicts(facts: Facts) -> pl.DataFrame:
         .otherwise(pl.lit(OPEN))
     )
     return (
-        changed.join(same, on=OWN, maintain_order="left")
-        .join(retrained(facts), on=OWN, how="semi", maintain_order="left")
-        .select(*OWN, "estimate", "low", "high", verdict=verdict)
+        changed.join(same, on=COORDINATES, maintain_order="left")
+        .join(facts.retrained, on=COORDINATES, how="semi", maintain_order="left")
+        .select(*COORDINATES, "estimate", "low", "high", verdict=verdict)
     )
 
 
-def of_verdicts(found: pl.DataFrame, margin: float) -> str:
-    """How many changes are within the margin, beyond it, or undecided."""
+def count_verdicts(found: pl.DataFrame, margin: float) -> str:
+    """How many changes are within the margin, beyond it, or undecided, as a clause."""
     number = {kind: int((found["verdict"] == kind).sum()) for kind in (SAME, LESS, MORE, OPEN)}
     if number[SAME] == len(found):
         return f"equivalence within {margin} is shown for all of them"
@@ -60,14 +56,22 @@ def of_verdicts(found: pl.DataFrame, margin: float) -> str:
         said.append(f"equivalence within {margin} is shown for {number[SAME]}")
     for kind in (LESS, MORE):
         if number[kind]:
-            said.append(f"{number[kind]} {'is' if number[kind] == 1 else 'are'} {kind} by more")
+            said.append(f"{number[kind]} {be(number[kind])} {kind} by more")
     if number[OPEN]:
-        said.append(f"{number[OPEN]} {'is' if number[OPEN] == 1 else 'are'} undecided")
+        said.append(f"{number[OPEN]} {be(number[OPEN])} {OPEN}")
     return listed(said)
 
 
-def shown_by(row: Row, margin: float) -> str:
-    """What a test of equivalence shows of a change."""
+def judge_equivalence(row: Row, margin: float) -> str:
+    """What a test of equivalence shows of a change, as a clause.
+
+    Parameters
+    ----------
+    row
+        The test: `p`, `p_holm`, `low` and `high` (90 %).
+    margin
+        The margin of the test.
+    """
     if row["p_holm"] < ALPHA:
         return f"it lies within the margin of {margin}: equivalence is shown"
     if row["p"] < ALPHA:
@@ -81,15 +85,16 @@ def shown_by(row: Row, margin: float) -> str:
 
 
 def variant_verdicts(facts: Facts) -> pl.DataFrame:
-    """For each variant but the floor: how many networks' changes contradict the study's own.
+    """For each variant but the floor, how many networks it judges differently from the study's own.
 
     Returns
     -------
     polars.DataFrame
-        `variant`, `networks`, `mean` (change over the networks), `decided` (networks whose interval
-        lies below, within or above the margin, and so does that of the study's own score), `other`
-        (those of them that lie elsewhere; intervals across an end of the margin contradict
-        nothing). The study's own score is the variant `sensitivity.UNCHANGED`.
+        `variant`; `networks`; `mean`, the mean change over these networks; `decided`, the number
+        of networks for which both this variant and the study's own score are decided; `other`,
+        the number of these on which the two differ. Decided is a score whose interval lies
+        wholly below, within or above the margin. An interval across an end of the margin
+        contradicts nothing. The study's own score is the variant `score_variants.UNCHANGED`.
     """
     rows = facts.statistics.filter(
         pl.col("seed").is_not_null(), quantity="mis_soft_shift"
@@ -103,13 +108,13 @@ def variant_verdicts(facts: Facts) -> pl.DataFrame:
         .when((low >= -margin) & (high <= margin))
         .then(0)
     )
-    shifts = rows.join(retrained(facts), on=OWN, how="semi", maintain_order="left").select(
-        *OWN, "variant", "estimate", side=side
+    shifts = rows.join(facts.retrained, on=COORDINATES, how="semi", maintain_order="left").select(
+        *COORDINATES, "variant", "estimate", side=side
     )
-    own = shifts.filter(variant=score_variants.UNCHANGED).select(*OWN, own="side")
+    own = shifts.filter(variant=score_variants.UNCHANGED).select(*COORDINATES, own="side")
     return (
         shifts.filter(pl.col("variant") != score_variants.PERMUTED)
-        .join(own, on=OWN, maintain_order="left")
+        .join(own, on=COORDINATES, maintain_order="left")
         .group_by("variant", maintain_order=True)
         .agg(
             networks=pl.len(),

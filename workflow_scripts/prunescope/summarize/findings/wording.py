@@ -1,20 +1,19 @@
-"""Numbers, intervals and names in words."""
+"""Put numbers, intervals and networks into words.
 
-from typing import Any
+Every summary and caption is made of these words, so a change of one changes them all.
+"""
 
-import polars as pl
+from collections.abc import Callable
 
-from prunescope.networks import coordinates
+from prunescope.summarize.study_tables import Row
+from prunescope.summarize.words import describe_retraining, human
 
-Row = dict[str, Any]
-
-
-# --- numbers in words ----------------------------------------------------------------------------
+# --- numbers -------------------------------------------------------------------------------------
 
 
-def percent(value: float) -> str:
-    """A fraction as a percentage with one decimal."""
-    return f"{value:.1%}".replace("%", " %")
+def percent(value: float, decimals: int = 1) -> str:
+    """A fraction as a percentage."""
+    return f"{value:.{decimals}%}".replace("%", " %")
 
 
 def score(value: float) -> str:
@@ -27,9 +26,33 @@ def change(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}"
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """A number of things."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def count(number: int, one: str) -> str:
+    """A number of things, given the word for one of them: `3 networks`."""
+    return f"{number:,} {one if number == 1 else f'{one}s'}"
+
+
+def be(number: int) -> str:
+    """The verb after a number of things."""
+    return "is" if number == 1 else "are"
+
+
+# --- intervals -----------------------------------------------------------------------------------
+
+
+def interval(row: Row, style: Callable[[float], str] = score) -> str:
+    """The interval of an estimate with its level, in parentheses; nothing if there is none."""
+    if row["low"] is None:
+        return ""
+    level = percent(row["level"], 0)
+    return f" ({level} interval {style(row['low'])} to {style(row['high'])})"
+
+
+def change_interval(row: Row) -> str:
+    """The 95 % interval of a change or a correlation."""
+    return f"95 % interval {change(row['low'])} to {change(row['high'])}"
+
+
+# --- names ---------------------------------------------------------------------------------------
 
 
 def listed(words: list[str]) -> str:
@@ -37,34 +60,12 @@ def listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def human(name: str) -> str:
-    """A kind of retraining in words."""
-    return coordinates.RETRAINING_NAMES.get(name, coordinates.human(name))
-
-
 def named(row: Row) -> str:
-    """A network in words."""
-    method, kind = coordinates.human(row["method"]), human(row["retraining"])
-    return f"{method}, {kind}, at rate {row['rate']:.0%}".replace("%", " %")
+    """The networks of a method, a retraining and a rate in words."""
+    method, retraining = human(row["method"]), describe_retraining(row["retraining"])
+    return f"{method}, {retraining}, at rate {percent(row['rate'], 0)}"
 
 
-def interval(row: Row, style: Any = score) -> str:
-    """An interval with its level; nothing if there is none."""
-    if row["low"] is None:
-        return ""
-    return f" ({row['level']:.0%} interval {style(row['low'])} to {style(row['high'])})".replace(
-        "% interval", " % interval"
-    )
-
-
-def ends_of(values: pl.Series) -> tuple[str, str]:
-    found = values.to_list()
-    return score(min(found)), score(max(found))
-
-
-def bounds_of(row: Row) -> str:
-    return f"95 % interval {change(row['low'])} to {change(row['high'])}"
-
-
-def tested_in(row: Row) -> str:
-    return f" (95 % interval {change(row['low'])} to {change(row['high'])})"
+def capitalised(text: str) -> str:
+    """A sentence that begins with a capital letter and ends with a full stop."""
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,69 @@
+"""Pick the rows of a table that are about certain networks: dense, pruned, or each one once.
+
+Networks are named by `Coordinates`; the columns that hold them are `coordinates.COORDINATES`.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from prunescope.networks.coordinates import (
+    COORDINATES,
+    DENSE,
+    ITERATIVE,
+    NOT_RETRAINED,
+    UNTRAINED,
+    Coordinates,
+)
+
+# The columns that name a unit within its network.
+UNIT = ("layer", "unit")
+
+IS_DENSE = (pl.col("method") == DENSE) & (pl.col("retraining") == NOT_RETRAINED)
+# Dense and untrained networks, retrained or not.
+IS_UNPRUNED = pl.col("method").is_in([DENSE, UNTRAINED])
+
+
+def by_network(frame: pl.DataFrame) -> Iterator[tuple[Coordinates, pl.DataFrame]]:
+    """Each network of a table with its rows, in the order of the table."""
+    for key, rows in frame.group_by(COORDINATES, maintain_order=True):
+        yield Coordinates.from_row(dict(zip(COORDINATES, key, strict=True))), rows
+
+
+def dense(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the dense networks, without the retrained controls."""
+    return frame.filter(IS_DENSE)
+
+
+def pruned(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the pruned networks."""
+    return frame.filter(pl.col("rate") > 0)
+
+
+def live(units: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the units that are not constant."""
+    return units.filter(~pl.col("constant"))
+
+
+def distinct(networks: pl.DataFrame) -> pl.DataFrame:
+    """Every network of a `study_tables.NETWORKS` once.
+
+    Iterative retraining begins like one-shot retraining. Where both have the same recipe, the
+    networks at the lowest rate are the same network under two names. Networks of one method, rate
+    and seed count as the same if all that was measured of them is equal. Of the two, the one that
+    is not iterative is kept.
+    """
+    same = ["method", "rate", "seed", "epochs", "top1", "loss", "mis_soft_all", "mis_hard_all"]
+    place = "place"
+    return (
+        networks.with_row_index(place)
+        .sort(pl.col("retraining") == ITERATIVE, maintain_order=True)
+        .unique(same, keep="first", maintain_order=True)
+        .sort(place)
+        .drop(place)
+    )
+
+
+def present(names: pl.Series) -> list[str]:
+    """Each name once, in order of appearance."""
+    return names.unique(maintain_order=True).to_list()
