@@ -1,4 +1,4 @@
-# What all rule files share: the study, and what only Snakemake can tell.
+# The study, and what only Snakemake can tell: shared by the other files here.
 import os
 import re
 
