@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from prunescope.foundation import plugins
+from prunescope.networks.architecture import ARCHITECTURES, Architecture
 
 
 def register(patch: pytest.MonkeyPatch, registry: str, name: str, **content: Any) -> None:
@@ -30,8 +31,9 @@ def register_file(patch: pytest.MonkeyPatch, registry: str, path: Path) -> None:
 
 
 def register_architecture(patch: pytest.MonkeyPatch, name: str, build: Any) -> None:
-    """Let there be an architecture of that name."""
-    register(patch, "networks.architectures", name, build=build)
+    """Let there be an architecture of that name, with no facts."""
+    facts = dict.fromkeys(plugins.members(Architecture), ())
+    register(patch, ARCHITECTURES, name, **facts | {"build": build})
 
 
 def _list(patch: pytest.MonkeyPatch, registry: str, name: str) -> None:

@@ -166,10 +166,13 @@ def test_snippets_run_as_printed(
 
 
 PATH = re.compile(r"# workflow_scripts/(prunescope/[\w/]+)\.py\n")
-REGISTRIES = (
-    pieces.CRITERIA, schedule.SCHEDULES, source.SOURCES, architecture.ARCHITECTURES,
-    catalogue.FAMILIES,
-)  # fmt: skip
+REGISTRIES = {
+    pieces.CRITERIA: pieces.Criterion,
+    schedule.SCHEDULES: schedule.Schedule,
+    source.SOURCES: source.Source,
+    architecture.ARCHITECTURES: architecture.Architecture,
+    catalogue.FAMILIES: catalogue.Family,
+}
 EXAMPLES = {
     path[1].removeprefix("prunescope/").replace("/", "."): code
     for code in fences("docs/extending.md", "python")
@@ -214,10 +217,10 @@ def test_an_example_is_a_good_file_of_its_registry(
 ) -> None:
     registry, _, name = module.rpartition(".")
     with pytest.raises(InputError, match=f"'{name}' is not known"):
-        plugins.load(registry, name)
+        plugins.load(registry, name, REGISTRIES[registry])
     add(module)
     assert name in plugins.names(registry)
-    assert plugins.load(registry, name).__doc__
+    assert plugins.load(registry, name, REGISTRIES[registry]).__doc__
     # Its imports can be followed, and none of them is another choice.
     imported = imported_modules(tmp_path / "added" / f"{name}.py")
     assert not {path.parent for path in imported if path.name != "__init__.py"} & {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from registries import register, register_architecture
 from torch import nn
 
 from prunescope.foundation.errors import InputError
@@ -903,3 +904,30 @@ def test_a_config_is_checked_without_torch() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_weights_are_those_of_the_chosen_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
+    register_architecture(monkeypatch, "plain", None)
+    told = refusal(
+        changed(
+            {
+                "model.architecture": "plain",
+                "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
+                "model.auxiliary_heads": True,
+                "pruning.exclude": [],
+            }
+        )
+    )
+    assert "`model.checkpoint.torchvision`: 'IMAGENET1K_V1' is not known. Allowed: none." in told
+    assert "`model.auxiliary_heads`: true, but the architecture plain has no auxiliary" in told
+
+
+def test_a_control_may_have_any_schedule_that_starts_from_dense(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fields = {"start": lambda lower: None, "fraction": lambda rate, lower: rate}
+    register(monkeypatch, "prune.schedules", "alike", FROM_DENSE=True, **fields)
+    config = changed({"retraining.one_shot.start": "alike"})
+    check(config)
+    register(monkeypatch, "prune.schedules", "alike", FROM_DENSE=False, **fields)
+    assert "'one_shot' is no control" in refusal(config)

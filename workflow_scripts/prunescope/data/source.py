@@ -17,6 +17,9 @@ from prunescope.foundation import plugins
 from prunescope.foundation.errors import InputError
 
 SOURCES = "data.sources"
+# The keys of `datasets.<name>` that not every source has, and those that decoding needs.
+KEYS = ("resize", "on_error", "validation_labels")
+OF_FOLDERS = ("resize", "on_error")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Source(Protocol):
     ----------
     REQUIRED, OPTIONAL
         Keys of `datasets.<name>` in the config that the source needs or accepts, in addition to
-        the keys of all sources.
+        the keys of all sources. Each is one of `KEYS`; a folder requires `OF_FOLDERS`.
     IMAGES
         Number of images of the splits `train` and `test`; None if it depends on the files.
     """
@@ -83,12 +86,12 @@ class Archive(Source, Protocol):
 
 @runtime_checkable
 class Folder(Source, Protocol):
-    """A source whose images are image files in a folder."""
+    """A source whose images are image files below `train/` and `val/` of a folder."""
 
     def index(self, folder: Path, dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """List the train and the test images, each as a table `image_tables.INDEX`.
 
-        `dataset` is the section `datasets.<name>` of the config.
+        `dataset` holds the keys of `OPTIONAL` that the config gives.
         """
         ...
 
@@ -101,10 +104,17 @@ def load(name: str) -> Archive | Folder:
     InputError
         There is no such source, or its file does not define all that a source needs.
     """
-    found = plugins.load(SOURCES, name)
-    if not isinstance(found, Archive | Folder):
+    found = plugins.load(SOURCES, name, Source)
+    kind = Archive if hasattr(found, "read") else Folder
+    loaded: Archive | Folder = plugins.load(SOURCES, name, kind)
+    if unknown := sorted({*loaded.REQUIRED, *loaded.OPTIONAL} - {*KEYS}):
         raise InputError(
-            f"data/sources/{name}.py: neither an archive nor a folder of image files. "
-            "prunescope/data/source.py lists what each must define."
+            f"prunescope/data/sources/{name}.py: {', '.join(unknown)} cannot be a key of a source; "
+            f"allowed: {', '.join(KEYS)}."
         )
-    return found
+    if kind is Folder and not {*OF_FOLDERS} <= {*loaded.REQUIRED}:
+        raise InputError(
+            f"prunescope/data/sources/{name}.py: REQUIRED of a folder of image files must name "
+            f"{', '.join(OF_FOLDERS)}."
+        )
+    return loaded

@@ -18,10 +18,13 @@ PACKAGE = Path(__file__).resolve().parents[1]
 SCRIPTS = PACKAGE.parent
 # May load files by name: rules pass these files to `code_digest` as `plugins`.
 REGISTRY = "prunescope/foundation/plugins.py"
-# Functions that run code without an import statement.
+# What loads or runs code that no import statement names. Any mention is refused, but for a call of
+# `import_module` with a written-out name.
 HIDDEN_IMPORTS = (
-    "import_module", "__import__", "run_path", "run_module", "spec_from_file_location"
+    "import_module", "__import__", "run_path", "run_module", "spec_from_file_location",
+    "exec_module", "resolve_name",
 )  # fmt: skip
+HIDDEN_CODE = ("exec", "eval")
 
 _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -107,12 +110,14 @@ def _read(path: Path) -> _Module:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except (OSError, SyntaxError) as error:
         raise InputError(f"{path}: cannot be read as Python code ({error}).") from error
-    imported = frozenset(file for node in ast.walk(tree) for file in _imported(node, path))
+    imported = {file for node in ast.walk(tree) for file in _imported(node, path)}
+    if path != SCRIPTS / REGISTRY:
+        imported |= set(_hidden(tree, path))
     for node in ast.walk(tree):
         if isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None:
             # The body may now be empty. That is no valid Python, but `ast.dump` accepts it.
             node.body = node.body[1:]
-    return _Module(hashlib.sha256(ast.dump(tree).encode()).digest(), imported)
+    return _Module(hashlib.sha256(ast.dump(tree).encode()).digest(), frozenset(imported))
 
 
 def _imported(node: ast.AST, path: Path) -> Iterator[Path]:
@@ -125,20 +130,39 @@ def _imported(node: ast.AST, path: Path) -> Iterator[Path]:
             reason = "the import is relative. Write the whole name of the module"
             raise _cannot_follow(node, path, reason)
         yield from _files_of(node.module, [alias.name for alias in node.names], node, path)
-    elif isinstance(node, ast.Call):
-        yield from _hidden(node, path)
 
 
-def _hidden(node: ast.Call, path: Path) -> Iterator[Path]:
-    called = getattr(node.func, "attr", getattr(node.func, "id", None))
-    if called not in HIDDEN_IMPORTS or path == SCRIPTS / REGISTRY:
-        return
-    name = node.args[0] if node.args else None
-    if called not in ("import_module", "__import__") or not isinstance(name, ast.Constant):
-        raise _cannot_follow(
-            node, path, f"{called} loads code that this line does not name. Use an import statement"
-        )
-    yield from _files_of(str(name.value), (), node, path)
+def _hidden(tree: ast.Module, path: Path) -> Iterator[Path]:
+    """The files in `workflow_scripts/` that calls of `import_module` name.
+
+    Any other mention of what loads code by name is refused: it could be called elsewhere.
+    """
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _names_code(node)]
+    for node in calls:
+        yield from _files_of(str(node.args[0].value), (), node, path)  # type: ignore[attr-defined]
+    named = {id(node.func) for node in calls}
+    for other in ast.walk(tree):
+        for mentioned in _mentions(other):
+            if id(other) not in named:
+                reason = f"{mentioned} loads code that this line does not name. Use an import"
+                raise _cannot_follow(other, path, reason)
+
+
+def _names_code(call: ast.Call) -> bool:
+    name = getattr(call.func, "attr", getattr(call.func, "id", None))
+    written = bool(call.args) and isinstance(call.args[0], ast.Constant)
+    return name in ("import_module", "__import__") and written
+
+
+def _mentions(node: ast.AST) -> list[str]:
+    """The names of what loads or runs code, as far as a node of the syntax tree holds any."""
+    if isinstance(node, ast.Name):
+        return [node.id] if node.id in (*HIDDEN_IMPORTS, *HIDDEN_CODE) else []
+    if isinstance(node, ast.Attribute):
+        return [node.attr] if node.attr in HIDDEN_IMPORTS else []
+    if isinstance(node, ast.ImportFrom):
+        return [alias.name for alias in node.names if alias.name in HIDDEN_IMPORTS]
+    return []
 
 
 def _files_of(module: str, names: list[str] | tuple, node: ast.AST, path: Path) -> Iterator[Path]:

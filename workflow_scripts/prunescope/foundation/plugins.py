@@ -5,6 +5,7 @@ loaded file to `code_digest`. Only this file of the folder is then part of the r
 """
 
 import importlib
+import inspect
 from types import ModuleType
 from typing import Any
 
@@ -18,13 +19,22 @@ def names(registry: str) -> list[str]:
     return sorted(path.stem for path in folder.glob("[a-z]*.py"))
 
 
-def load(registry: str, name: str) -> Any:
+def load(registry: str, name: str, contract: type) -> Any:
     """The module `name` in a folder such as `prune.criteria`.
+
+    Parameters
+    ----------
+    registry
+        The folder.
+    name
+        The name of the file, as in the config.
+    contract
+        A protocol: its attributes and functions are what the file must hold.
 
     Raises
     ------
     InputError
-        The folder has no such file.
+        The folder has no such file, or the file lacks something.
     """
     module = f"prunescope.{registry}.{name}"
     try:
@@ -36,4 +46,19 @@ def load(registry: str, name: str) -> Any:
             f"{registry.rpartition('.')[2]}: {name!r} is not known; "
             f"known: {', '.join(names(registry))}."
         ) from error
+    if missing := [member for member in members(contract) if not hasattr(loaded, member)]:
+        raise InputError(
+            f"prunescope/{registry.replace('.', '/')}/{name}.py: lacks {', '.join(missing)}. "
+            f"`{contract.__name__}` in {contract.__module__} says what such a file must hold."
+        )
     return loaded
+
+
+def members(contract: type) -> list[str]:
+    """The names of the attributes and functions that a protocol asks for."""
+    found: dict[str, None] = {}
+    for part in reversed(contract.__mro__):
+        if part.__module__ != "typing":
+            own = [name for name in vars(part) if inspect.isfunction(vars(part)[name])]
+            found |= dict.fromkeys([*vars(part).get("__annotations__", {}), *own])
+    return [name for name in found if not name.startswith("_")]

@@ -37,7 +37,8 @@ class Architecture(Protocol):
     EPOCH_MINUTES
         Minutes of one training epoch of ImageNet on one RTX 2080 Ti.
     WEIGHTS
-        Published weights by name: their address, and whether they need `transform_input`.
+        Published weights by name: their address, whose file name ends in the first digits of its
+        SHA-256, and whether they need `transform_input`.
     INPUT_MEAN, INPUT_STD
         Mean and standard deviation per channel with which images must be normalised for a
         network with `transform_input`.
@@ -64,7 +65,7 @@ def load(name: str) -> Architecture:
     Raises
     ------
     InputError
-        There is no such architecture.
+        There is no such architecture, or its file lacks something.
     """
-    found: Architecture = plugins.load(ARCHITECTURES, name)
+    found: Architecture = plugins.load(ARCHITECTURES, name, Architecture)
     return found

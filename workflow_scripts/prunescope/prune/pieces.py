@@ -57,7 +57,7 @@ def load_criterion(name: str) -> Criterion:
     InputError
         There is no such criterion.
     """
-    found: Criterion = plugins.load(CRITERIA, name)
+    found: Criterion = plugins.load(CRITERIA, name, Criterion)
     return found
 
 

@@ -13,7 +13,16 @@ SCHEDULES = "prune.schedules"
 
 
 class Schedule(Protocol):
-    """The functions that a file in `prune/schedules/` must define."""
+    """What a file in `prune/schedules/` must define.
+
+    Attributes
+    ----------
+    FROM_DENSE
+        Whether the dense network is pruned at every rate. Only then can the schedule belong to a
+        control, which is retrained but not pruned.
+    """
+
+    FROM_DENSE: bool
 
     def start(self, lower: Sequence[str]) -> str | None:
         """The rate of the network that is pruned; None for the dense network.
@@ -37,7 +46,7 @@ def load(name: str) -> Schedule:
     Raises
     ------
     InputError
-        There is no such schedule.
+        There is no such schedule, or its file lacks something.
     """
-    found: Schedule = plugins.load(SCHEDULES, name)
+    found: Schedule = plugins.load(SCHEDULES, name, Schedule)
     return found

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from prunescope.networks import architecture
 from prunescope.study.study import Study
 
-# The minutes that a training asks for, for each epoch on image files. The authors of arXiv
-# 2409.19727 needed 20 to 22 minutes for one epoch of ImageNet on one RTX 2080 Ti.
-EPOCH_MINUTES = 25
+# A training on image files asks for so many times the minutes that its architecture says.
+MARGIN = 1.2
 # The megabytes of a process that decodes image files. Most of them are torch.
 WORKER_MEGABYTES = 500
 
@@ -63,8 +63,9 @@ class JobResources:
     def training_minutes(self, wildcards: Any, attempt: int) -> int:
         """Resource function: minutes of a training; by its epochs if it decodes image files."""
         recipe = self.study.recipe_of(getattr(wildcards, "retraining", None))
-        epochs = (recipe.get("epochs") or 1) if self.study.trains_on_files else 1
-        return attempt * (60 + EPOCH_MINUTES * epochs)
+        epochs = (recipe["epochs"] or 1) if self.study.trains_on_files else 1
+        facts = architecture.load(self.study.config["model"]["architecture"])
+        return attempt * (60 + int(MARGIN * facts.EPOCH_MINUTES) * epochs)
 
     def memory_to_score(self, megabytes: int, per_input: float) -> Needed:
         """The same as `memory`, but embeddings do not count: they are read in parts."""

@@ -1,7 +1,7 @@
 """Find a perceptual metric by its name in the config, `<family>:<model>`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from prunescope.foundation import plugins
 from prunescope.foundation.errors import InputError
@@ -16,12 +16,24 @@ from prunescope.interpret.metrics.metric import (
 FAMILIES = "interpret.metrics.families"
 
 
+class Family(Protocol):
+    """What a file in `interpret/metrics/families/` must define.
+
+    Attributes
+    ----------
+    METRICS
+        The metrics of the family by model.
+    """
+
+    METRICS: Mapping[str, Metric]
+
+
 def known() -> list[str]:
     """The names of all metrics, `<family>:<model>`."""
     return [
         f"{family}:{model}"
         for family in plugins.names(FAMILIES)
-        for model in plugins.load(FAMILIES, family).METRICS
+        for model in plugins.load(FAMILIES, family, Family).METRICS
     ]
 
 
@@ -36,7 +48,7 @@ def find(name: str) -> Metric:
     family, _, model = name.partition(":")
     metrics: Mapping[str, Metric] = {}
     if family in plugins.names(FAMILIES):
-        metrics = plugins.load(FAMILIES, family).METRICS
+        metrics = plugins.load(FAMILIES, family, Family).METRICS
     if model not in metrics:
         raise InputError(
             f"interpretability.similarity.metric: {name!r} is not known; "

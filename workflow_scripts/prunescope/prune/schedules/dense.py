@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+FROM_DENSE = True
+
 
 def start(_lower: Sequence[str]) -> str | None:
     """The dense network."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+FROM_DENSE = False
+
 
 def start(lower: Sequence[str]) -> str | None:
     """The next lower rate."""

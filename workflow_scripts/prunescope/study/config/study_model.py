@@ -9,6 +9,7 @@ from pydantic import Field
 from prunescope.interpret import mis, score_variants
 from prunescope.networks import architecture, coordinates
 from prunescope.networks.imported import known_weights
+from prunescope.prune import schedule
 from prunescope.study.config import choices
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.sections.charts import Charts
@@ -19,7 +20,7 @@ from prunescope.study.config.sections.interpretability import (
     images_needed,
     score_problems,
 )
-from prunescope.study.config.sections.model import Model
+from prunescope.study.config.sections.model import Checkpoint, Model
 from prunescope.study.config.sections.pruning import Pruning
 from prunescope.study.config.sections.recipes import Recipe
 from prunescope.study.config.sections.retraining import Retraining
@@ -78,9 +79,24 @@ def _dataset(dataset: str, datasets: Mapping[str, Dataset]) -> Iterator[Problem]
         yield Problem("dataset", unknown(dataset, datasets))
 
 
+def _published_weights(model: Model) -> Iterator[Problem]:
+    facts = architecture.load(model.architecture)
+    if isinstance(model.checkpoint, Checkpoint):
+        name = model.checkpoint.torchvision
+        if name is not None and name not in facts.WEIGHTS:
+            yield Problem("model.checkpoint.torchvision", unknown(name, facts.WEIGHTS))
+    if model.auxiliary_heads and not facts.AUXILIARY:
+        yield Problem(
+            "model.auxiliary_heads",
+            f"true, but the architecture {model.architecture} has no auxiliary heads",
+        )
+
+
 def _normalisation(
     model: Model, dataset: str, datasets: Mapping[str, Dataset]
 ) -> Iterator[Problem]:
+    if any(_published_weights(model)):
+        return
     checkpoint = known_weights.from_config(model.model_dump())
     if checkpoint is None or not checkpoint.transform_input or dataset not in datasets:
         return
@@ -106,13 +122,17 @@ def _recipe_of_model(model: Model, recipes: Mapping[str, Recipe]) -> Iterator[Pr
         yield Problem("model.recipe", unknown(model.recipe, recipes))
 
 
+def _starts_from_dense(kind: Retraining) -> bool:
+    return schedule.load(kind.start).FROM_DENSE
+
+
 def _controls(model: Model, retraining: Mapping[str, Retraining]) -> Iterator[Problem]:
     for name in model.retraining:
         if name not in retraining:
             yield Problem("model.retraining", unknown(name, retraining))
             continue
         kind = retraining[name]
-        if kind.start != "dense" or (kind.recipe is None and kind.recalibration is None):
+        if not _starts_from_dense(kind) or (kind.recipe is None and kind.recalibration is None):
             yield Problem(
                 "model.retraining",
                 f"{name!r} is no control for the dense network: it must start from `dense` and "
@@ -138,7 +158,7 @@ def _retraining_of_methods(
 
 def _untouched(retraining: Mapping[str, Retraining]) -> Iterator[Problem]:
     kind = retraining.get(coordinates.NOT_RETRAINED)
-    if kind is None or kind.recipe is not None or kind.start != "dense":
+    if kind is None or kind.recipe is not None or not _starts_from_dense(kind):
         yield Problem(
             f"retraining.{coordinates.NOT_RETRAINED}",
             "must be there, start from `dense` and have recipe null: the dense network is measured "
@@ -235,6 +255,7 @@ def _too_few_exemplars(score: mis.ScoreSettings, per_side: int) -> Iterator[Prob
 # Each takes the sections that it compares, by their names.
 _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _dataset,
+    _published_weights,
     _normalisation,
     _recipe_of_model,
     _controls,

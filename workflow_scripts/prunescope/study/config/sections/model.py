@@ -89,8 +89,8 @@ class Model(Section):
         note="`null` only if `checkpoint` is not `train`",
     )
     auxiliary_heads: bool = key(
-        "whether the network has GoogLeNet's two auxiliary heads. They take part in training only "
-        "and are not measured"
+        "whether the network has the auxiliary heads of its architecture. They take part in "
+        "training only and are not measured"
     )
     untrained: bool = key(
         "whether a network that was never trained is measured too, as a control (`untrained/none`)"

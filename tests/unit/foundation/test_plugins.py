@@ -1,0 +1,65 @@
+"""A file of a registry is found by its name, and refused if it lacks something."""
+
+import pytest
+from registries import register
+
+from prunescope.data import source
+from prunescope.foundation import plugins
+from prunescope.foundation.errors import InputError
+from prunescope.interpret.metrics import catalogue
+from prunescope.networks import architecture
+from prunescope.prune import pieces, schedule
+
+REGISTRIES = [
+    (pieces.CRITERIA, pieces.load_criterion, "rank"),
+    (schedule.SCHEDULES, schedule.load, "FROM_DENSE, start, fraction"),
+    (source.SOURCES, source.load, "REQUIRED, OPTIONAL, IMAGES"),
+    (architecture.ARCHITECTURES, architecture.load, "LAYERS, AUXILIARY, CLASSIFIER, PARAMETERS"),
+    (catalogue.FAMILIES, lambda name: catalogue.find(f"{name}:model"), "METRICS"),
+]
+FACTS = {"REQUIRED": ("resize", "on_error"), "OPTIONAL": (), "IMAGES": None}
+
+
+def test_the_names_are_those_of_the_files() -> None:
+    assert plugins.names(pieces.CRITERIA) == ["l1", "l2", "random"]
+    assert plugins.names(schedule.SCHEDULES) == ["dense", "previous_rate"]
+
+
+@pytest.mark.parametrize(("registry", "load", "lacking"), REGISTRIES)
+def test_a_file_that_lacks_something_is_refused(
+    registry: str, load, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, registry, "empty")
+    with pytest.raises(
+        InputError, match=rf"{registry.replace('.', '/')}/empty\.py: lacks {lacking}"
+    ):
+        load("empty")
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="criteria: 'l3' is not known; known: l1, l2, random"):
+        pieces.load_criterion("l3")
+
+
+def test_a_source_is_an_archive_or_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, source.SOURCES, "neither", **FACTS)
+    with pytest.raises(InputError, match="lacks index"):
+        source.load("neither")
+    register(monkeypatch, source.SOURCES, "half", read=print, **FACTS)
+    with pytest.raises(InputError, match="lacks FILES, DOWNLOADED"):
+        source.load("half")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"OPTIONAL": ("token",)}, "token cannot be a key of a source; allowed: resize, on_error"),
+        ({"REQUIRED": ("resize",)}, "must name resize, on_error"),
+    ],
+)
+def test_a_source_takes_the_keys_that_the_config_has(
+    facts: dict, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, source.SOURCES, "odd", index=print, **FACTS | facts)
+    with pytest.raises(InputError, match=reason):
+        source.load("odd")
