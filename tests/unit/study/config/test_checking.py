@@ -22,7 +22,7 @@ from prunescope.study.config import reading
 from prunescope.study.config.checking import check
 from prunescope.study.study import Study
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[4]
 SHIPPED = [PROJECT / "config.yaml", *sorted((PROJECT / "config").glob("*.yaml"))]
 DELETED = object()
 
