@@ -1,13 +1,10 @@
-"""Plans by hand, schedules against torch's, optimizers by their settings."""
+"""Plans by hand, and recipes from the config."""
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.optim import lr_scheduler
 
 from prunescope.foundation.errors import InputError
-from prunescope.train.recipes import learning_rates, optimizers
 from prunescope.train.recipes.recipe import Plan, Recipe, from_config, make_plan
 
 RECIPE = Recipe(
@@ -65,113 +62,6 @@ def test_a_batch_larger_than_an_epoch(fields: dict) -> None:
     images = 40 if fields else 9
     with pytest.raises(InputError, match="batch 10 is larger than the 9 images of an epoch"):
         make_plan(vary(**fields), images)
-
-
-def factors(recipe: Recipe, images: int) -> list[float]:
-    plan = make_plan(recipe, images)
-    schedule = learning_rates.SCHEDULES[recipe.schedule]
-    return [schedule(recipe, plan, step) for step in range(plan.steps)]
-
-
-def by_torch(
-    make: type[lr_scheduler.LRScheduler], steps: int, every: int, **settings: float
-) -> list[float]:
-    """Learning rates of `steps` steps; the scheduler is stepped after each `every` of them."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = make(optimizer, **settings)
-    rates = []
-    for step in range(1, steps + 1):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        if step % every == 0:
-            schedule.step()
-    return rates
-
-
-def test_constant() -> None:
-    assert factors(vary(schedule="constant"), 40) == [1.0] * 12
-
-
-@pytest.mark.parametrize("images", [40, 47])
-def test_exponential_is_torchs_stepped_after_each_epoch(images: int) -> None:
-    expected = by_torch(lr_scheduler.ExponentialLR, 12, every=4, gamma=0.8)
-    assert factors(vary(schedule="exponential"), images) == pytest.approx(expected)
-
-
-def test_exponential_counts_epochs_of_a_recipe_in_steps() -> None:
-    found = factors(vary(schedule="exponential", epochs=None, steps=6, images_per_epoch=25), 40)
-    assert found == pytest.approx([1, 1, 0.8, 0.8, 0.64, 0.64])
-
-
-@pytest.mark.parametrize("epochs", [1, 3, 20])
-def test_cosine_is_torchs_stepped_after_each_step(epochs: int) -> None:
-    steps = 4 * epochs
-    expected = by_torch(lr_scheduler.CosineAnnealingLR, steps, every=1, T_max=steps)
-    assert factors(vary(schedule="cosine", epochs=epochs), 40) == pytest.approx(expected, abs=1e-9)
-
-
-def test_one_cycle_by_hand() -> None:
-    found = factors(vary(schedule="one_cycle", epochs=None, steps=10), 40)
-    # A third a step for three steps, then half a cosine over the seven that remain.
-    falling = [0.950484, 0.811745, 0.611260, 0.388740, 0.188255, 0.049516, 0]
-    assert found == pytest.approx([1 / 3, 2 / 3, 1, *falling], abs=1e-6)
-
-
-@given(st.integers(2, 400))
-def test_one_cycle_rises_to_its_peak_and_falls_to_nothing(steps: int) -> None:
-    found = factors(vary(schedule="one_cycle", epochs=None, steps=steps), 40)
-    peak = found.index(max(found))
-    assert max(found) <= 1
-    assert found[-1] == pytest.approx(0, abs=1e-12)
-    assert min(found) >= 0
-    assert abs((peak + 1) / steps - 0.3) <= 1 / steps
-    assert found[: peak + 1] == sorted(found[: peak + 1])
-    assert found[peak:] == sorted(found[peak:], reverse=True)
-
-
-@given(st.integers(1, 90))
-def test_one_cycle_peaks_at_one_after_three_tenths(tenth: int) -> None:
-    found = factors(vary(schedule="one_cycle", epochs=None, steps=10 * tenth), 40)
-    assert found[3 * tenth - 1] == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "expected"),
-    [
-        ("sgd", torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
-        ("adam", torch.optim.Adam, {"lr": 0.1, "weight_decay": 0.01}),
-        ("adamw", torch.optim.AdamW, {"lr": 0.1, "weight_decay": 0.01}),
-    ],
-)
-def test_optimizers_get_their_settings(name: str, kind: type, expected: dict) -> None:
-    parameter = torch.nn.Parameter(torch.ones(3))
-    optimizer = optimizers.OPTIMIZERS[name]([parameter], RECIPE)
-    (group,) = optimizer.param_groups
-    assert type(optimizer) is kind
-    assert {key: group[key] for key in expected} == expected
-    assert group["params"][0] is parameter
-
-
-@pytest.mark.parametrize(
-    ("name", "oracle"),
-    [
-        ("sgd", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01)),
-        ("adam", lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.01)),
-        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.01)),
-    ],
-)
-def test_optimizers_step_as_torchs_plain_ones_do(name: str, oracle: object) -> None:
-    found, expected = (torch.nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2))
-    for parameter, make in (
-        (found, lambda p: optimizers.OPTIMIZERS[name](p, RECIPE)),
-        (expected, oracle),
-    ):
-        optimizer = make([parameter])
-        for _ in range(5):
-            optimizer.zero_grad()
-            ((parameter - 2) ** 2).sum().backward()
-            optimizer.step()
-    torch.testing.assert_close(found, expected)
 
 
 def test_from_config() -> None:
