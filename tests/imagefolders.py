@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from PIL import Image
 from scipy.io import savemat
 
 SIZES = ((80, 64), (64, 96), (120, 90), (72, 72))
+SMALL = ((8, 8),)
 ORIENTATION = 0x0112
 
 
@@ -136,3 +138,8 @@ def add_oddities(folder: Path, size: tuple[int, int] = (64, 80), seed: int = 0) 
     paths["truncated"].write_bytes(content[: len(content) // 2])
     paths["corrupt"].write_bytes(b"this is no image")
     return paths
+
+
+def rows(index: pl.DataFrame) -> list[tuple[str, int]]:
+    """The files of an index with their labels."""
+    return list(zip(index["file"], index["label"], strict=True))

@@ -254,10 +254,10 @@ def trainings(
 
 def starve(workspace: Workspace) -> None:
     """Take the first attempt's memory away: what a training asks for is far too little."""
-    rules = workspace.path("rules/common.smk")
-    text = rules.read_text()
+    resources = workspace.path("workflow_scripts/prunescope/study/resources.py")
+    text = resources.read_text()
     assert text.count("(4000 + WORKER_MEGABYTES") == 1
-    rules.write_text(text.replace("(4000 + WORKER_MEGABYTES", "(650 + WORKER_MEGABYTES"))
+    resources.write_text(text.replace("(4000 + WORKER_MEGABYTES", "(650 + WORKER_MEGABYTES"))
 
 
 def assert_same(training: Training, undisturbed: Workspace) -> None:

@@ -286,14 +286,76 @@ def test_a_registry_may_have_as_many_files_as_there_are_choices(
     assert list(large_folders(build(many))) == []
 
 
-def test_tests_lie_in_the_folders_of_the_library() -> None:
-    unit = ROOT / "tests" / "unit"
-    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")}
-    library = {
-        path.parent.relative_to(code_digest.PACKAGE)
-        for path in code_digest.PACKAGE.rglob("__init__.py")
-    }
-    assert folders <= library
+# --- tests ---------------------------------------------------------------------------------------
+
+
+def unlike(library: Path, tests: Path) -> Iterator[str]:
+    """Tests have the folders of the library, and each choice of a registry its own tests."""
+    modules = {path.relative_to(library) for path in library.rglob("*.py")}
+    modules -= {module for module in modules if module.name == "__init__.py"}
+    found = {path.relative_to(tests / "unit") for path in (tests / "unit").rglob("*.py")}
+    folders = {module.parent for module in modules}
+    for folder in sorted({path.parent for path in found} - folders - {Path()}):
+        yield f"{folder} is no folder of the library"
+    tested = {path.parent for path in found if path.name.startswith("test_")}
+    for folder in sorted(folders - tested):
+        yield f"no tests lie in {folder}"
+    choices = (module for module in modules if ".".join(module.parent.parts) in REGISTRIES)
+    for choice in sorted(choices):
+        if choice.parent in tested and choice.with_name(f"test_{choice.name}") not in found:
+            yield f"{choice.with_suffix('')} has no tests of its name"
+
+
+def shared_names(_library: Path, tests: Path) -> Iterator[str]:
+    for name, number in Counter(path.name for path in tests.rglob("test_*.py")).items():
+        if number > 1:
+            yield f"{number} files are called {name}"
+
+
+TEST_RULES = (unlike, shared_names)
+SOUND_TESTS = (
+    "unit/data/test_packing.py", "unit/data/sources/test_folder.py", "unit/networks/test_files.py",
+    "unit/foundation/test_errors.py", "unit/study/run/test_server.py", "unit/conftest.py",
+    "unit/test_pages.py", "workflow/test_study.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", TEST_RULES, ids=lambda rule: rule.__name__)
+def test_tests_keep_the_rule(rule: Callable[[Path, Path], Iterator[str]]) -> None:
+    assert list(rule(code_digest.PACKAGE, ROOT / "tests")) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "gone", "more", "messages"),
+    [
+        (unlike, "", "", []),
+        (shared_names, "", "", []),
+        (unlike, "", "unit/data/archives/test_zip.py", ["data/archives is no folder of the lib"]),
+        (unlike, "", "unit/data/archives/helpers.py", ["data/archives is no folder of the lib"]),
+        (unlike, "unit/networks/test_files.py", "", ["no tests lie in networks"]),
+        (unlike, "unit/networks/test_files.py", "unit/networks/helpers.py",
+         ["no tests lie in networks"]),
+        (unlike, "unit/data/sources/test_folder.py", "unit/data/sources/test_others.py",
+         ["data/sources/folder has no tests of its name"]),
+        (shared_names, "", "unit/data/test_study.py", ["2 files are called test_study.py"]),
+    ],
+)  # fmt: skip
+def test_a_fault_of_tests_is_found(
+    build: Callable[..., Path],
+    tmp_path: Path,
+    rule: Callable[[Path, Path], Iterator[str]],
+    gone: str,
+    more: str,
+    messages: list[str],
+) -> None:
+    tests = tmp_path / "tests"
+    for name in {*SOUND_TESTS, more} - {gone, ""}:
+        (tests / name).parent.mkdir(parents=True, exist_ok=True)
+        (tests / name).touch()
+    found = list(rule(build({}) / "prunescope", tests))
+    assert len(found) == len(messages)
+    for line, message in zip(found, messages, strict=True):
+        assert message in line
 
 
 # --- plug-ins that scripts load ------------------------------------------------------------------

@@ -191,7 +191,7 @@ CODE_EDITS = {
         {},
     ),
     "docstring in masks.py": (
-        f"{MODULES}/prune/masks.py", "Which weights go:", "Which of the weights go:", {},
+        f"{MODULES}/prune/masks.py", "three independent choices:", "three choices:", {},
     ),
     "comment in the config": (TINY, "study: tiny", "study: tiny  # a note", {}),
 }  # fmt: skip

@@ -1,8 +1,7 @@
-"""The files of the unit explorer hold what the tables hold; its parts are safe to open anywhere."""
+"""The files of the unit explorer hold what the tables hold."""
 
 import base64
 import hashlib
-import io
 import json
 import re
 import zlib
@@ -15,12 +14,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from prunescope.foundation import tables, whole_files
 from prunescope.foundation.errors import InputError
 from prunescope.interpret import mis, unit_tables
-from prunescope.summarize.explorer import page
 from prunescope.summarize.explorer.columns import (
     SHOWN,
     byte_planes,
@@ -29,7 +26,6 @@ from prunescope.summarize.explorer.columns import (
     rounded,
     script,
 )
-from prunescope.summarize.explorer.sheets import Sheets, draw_sheets
 
 
 def read_script(content: bytes) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]:
@@ -86,52 +82,6 @@ def test_rounding_is_to_the_nearest_and_keeps_signs(value: float, bits: int) -> 
 def test_rounding_keeps_what_is_no_number() -> None:
     odd = np.array([np.nan, np.inf, -np.inf, 0.0])
     assert np.array_equal(rounded(odd, 8), odd.astype(np.float32), equal_nan=True)
-
-
-@pytest.mark.parametrize(
-    ("images", "side", "expected", "sheets"),
-    [
-        (1000, 32, Sheets(1000, 32, 32, "png"), 1),
-        (4096, 32, Sheets(4096, 32, 32, "png"), 4),
-        (4097, 32, Sheets(4097, 32, 4, "png"), 257),
-        (300, 224, Sheets(300, 96, 10, "jpg"), 3),
-        (10_000, 224, Sheets(10_000, 96, 4, "jpg"), 625),
-    ],
-)
-def test_sheets_are_few_or_small(images: int, side: int, expected: Sheets, sheets: int) -> None:
-    assert Sheets.plan(images, side) == expected
-    assert len(expected.names) == len(set(expected.names)) == sheets
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_every_thumbnail_is_where_the_plan_says(mode: str) -> None:
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (11, 3, 8, 8), dtype=np.uint8)
-    if mode == "L":
-        images[:] = images[:, :1]
-    plan = Sheets(11, 8, 3, "png")
-    drawn = [Image.open(io.BytesIO(content)) for content in draw_sheets(images, plan)]
-    assert [sheet.size for sheet in drawn] == [(24, 24), (24, 8)]
-    assert {sheet.mode for sheet in drawn} == {mode}
-    for image, pixels in enumerate(images):
-        sheet, cell = divmod(image, 9)
-        row, column = divmod(cell, 3)
-        box = (8 * column, 8 * row, 8 * column + 8, 8 * row + 8)
-        shown = np.asarray(drawn[sheet].convert("RGB").crop(box))
-        assert np.array_equal(shown, pixels.transpose(1, 2, 0))
-
-
-def test_large_images_become_small_ones() -> None:
-    images = np.zeros((2, 3, 224, 224), dtype=np.uint8)
-    images[1, 0] = 200
-    plan = Sheets.plan(2, 224)
-    (content,) = draw_sheets(images, plan)
-    sheet = Image.open(io.BytesIO(content))
-    assert sheet.format == "JPEG"
-    assert sheet.size == (960, 96)
-    red, green, blue = sheet.getpixel((96 + 48, 48))
-    assert abs(red - 200) < 6
-    assert max(green, blue) < 6
 
 
 def test_tasks_are_chosen_by_delta() -> None:
@@ -220,17 +170,6 @@ def test_the_study_lists_layers_classes_and_networks(small: explorers.Small) -> 
     assert columns["label"].tolist() == [n % 4 for n in range(explorers.IMAGES)]
 
 
-def test_classes_without_an_image_have_no_name() -> None:
-    index = pl.DataFrame({"label": [2, 0, 2], "class": ["two", "none", "two"]})
-    assert page.classes(index) == ["none", "", "two"]
-
-
-def test_units_out_of_order_are_refused() -> None:
-    units = explorers.units()
-    with pytest.raises(ValueError, match="layer by layer"):
-        page.layers(units.reverse())
-
-
 def test_scores_of_other_tasks_are_refused(small: explorers.Small) -> None:
     settings = mis.ScoreSettings(**explorers.MIS | {"seed": 5})
     with pytest.raises(InputError, match=r"mis\.parquet: its scores come of other tasks"):
@@ -262,26 +201,3 @@ def test_the_same_study_gives_the_same_bytes(small: explorers.Small) -> None:
     assert len(before) == 3 + 1 + 1 + 2 * len(explorers.NETWORKS)
     explorers.build(small)
     assert digests() == before
-
-
-def test_the_digest_of_the_page_follows_its_content(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(page, "STATIC", tmp_path)
-    (tmp_path / "app.js").write_text("one")
-    before = page.page_digest()
-    (tmp_path / "app.js").touch()
-    assert page.page_digest() == before
-    (tmp_path / "app.js").write_text("two")
-    assert page.page_digest() != before
-
-
-def test_the_page_asks_nobody_and_runs_no_text() -> None:
-    parts = {name: content.decode() for name, content in page.page_files().items()}
-    assert set(parts) == {"index.html", "app.js", "style.css"}
-    assert "default-src 'none'" in parts["index.html"]
-    for text in parts.values():
-        assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
-        assert not re.findall(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text
-        )

@@ -370,7 +370,7 @@ def changes_of(networks: list[Network], seed: int, shift: float = 0.0) -> dict[s
 def test_a_null_study_shows_nothing_and_a_planted_one_does() -> None:
     """1,000 studies without an effect: at most 7 % of tests at 5 % find one.
 
-    The null is that of independent units; `test_statistics` has the one of dependent units.
+    The null is that of independent units; `test_estimators` has the one of dependent units.
     """
     one = [*networks_of(methods=())[:1], ("filters", "one_shot", 0.2, 0)]
     # With 200 a test of exactly 5 % would find more than 7 % in one of ten simulations, as seeds 0

@@ -1,6 +1,5 @@
-"""What a config may say, what is answered when it says something else, and what it asks for."""
+"""What a config may say, and what is answered when it says something else."""
 
-import copy
 import os
 import subprocess
 import sys
@@ -8,136 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from good_config import DELETED, FOLDER, SHIPPED, SIMILARITY, changed, good, refusal, shipped
 from registries import register, register_architecture
-from torch import nn
 
-from prunescope.foundation.errors import InputError
-from prunescope.networks import coordinates
-from prunescope.networks.architectures import googlenet
-from prunescope.networks.coordinates import Coordinates
-from prunescope.networks.description import Network
-from prunescope.prune import rates
-from prunescope.study import readiness
-from prunescope.study.config import reading
 from prunescope.study.config.checking import check
-from prunescope.study.study import Study
 
-PROJECT = Path(__file__).resolve().parents[2]
-SHIPPED = [PROJECT / "config.yaml", *sorted((PROJECT / "config").glob("*.yaml"))]
-DELETED = object()
-
-
-# A config in which every value is known here: the shipped ones may be tuned.
-GOOD = """
-study: toy
-seeds: [0]
-dataset: clothes
-datasets:
-  clothes:
-    source: fashion_mnist
-    folder: null
-    image_size: 32
-    mean: [0.2860, 0.2860, 0.2860]
-    std: [0.3530, 0.3530, 0.3530]
-    validation: {images: 2000, seed: 0}
-    probe: {images: 2000, seed: 0}
-model:
-  architecture: googlenet
-  checkpoint: train
-  recipe: from_scratch
-  auxiliary_heads: false
-  untrained: false
-  retraining: [one_shot]
-pruning:
-  rates: [0.20, 0.40, 0.60, 0.80]
-  exclude: [conv1.conv, aux2.conv.conv]
-  batch_norm: pruned
-  methods:
-    structured:
-      granularity: filter
-      scope: layer
-      criterion: l1
-      layers: [conv2d]
-      biases: false
-      retraining: [none, one_shot, iterative]
-retraining:
-  none: {start: dense, mask: enforced, recipe: null}
-  one_shot: {start: dense, mask: enforced, recipe: short}
-  iterative: {start: previous_rate, mask: enforced, recipe: short}
-recipes:
-  from_scratch: &recipe
-    optimizer: adamw
-    lr: 0.004
-    weight_decay: 0.05
-    schedule: one_cycle
-    batch: 64
-    epochs: 5
-    images_per_epoch: 8000
-    augmentation: []
-    history_images: 500
-  short: {<<: *recipe, epochs: 2}
-interpretability:
-  exemplars: {per_side: 200, ties: random, seed: 0}
-  similarity: {metric: "timm:tf_efficientnet_lite0", image_size: 96, largest_matrix_mb: 16}
-  mis: {explanations: 9, tasks: 20, tau: 0.16, draw: imi, seed: 0}
-  activations: {images: 500, seed: 0}
-  ablation: {units: 10, images: 500, seed: 0}
-compact: {rates: [0.4], rounds: 15}
-sensitivity: {rates: [], variants: {}}
-statistics: {resamples: 1000, margin: 0.02, seed: 0}
-charts: {width: 420, height: 300, png_scale: 2}
-"""
-
-
-def good() -> dict[str, Any]:
-    return yaml.safe_load(GOOD)
-
-
-def shipped(path: Path) -> dict[str, Any]:
-    return reading.read(path).values
-
-
-def changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """The good config with other values under some keys (`a.b.c`)."""
-    config = good()
-    for key, value in changes.items():
-        *parents, last = key.split(".")
-        section = config
-        for parent in parents:
-            section = section[parent]
-        if value is DELETED:
-            del section[last]
-        else:
-            section[last] = copy.deepcopy(value)
-    return config
-
-
-def refusal(config: dict[str, Any]) -> str:
-    with pytest.raises(InputError) as refused:
-        check(config)
-    return str(refused.value)
+PROJECT = Path(__file__).resolve().parents[4]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_are_taken(path: Path) -> None:
     check(shipped(path))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"metric": "lpips:squeeze", "image_size": 64},
-        {"metric": "dreamsim:dinov2_vitb14_patch", "image_size": 224},
-        {
-            "metric": "dreamsim:ensemble",
-            "image_size": 224,
-            "sha256": {"dreamsim_ensemble_checkpoint.zip": "0" * 64},
-        },
-    ],
-)
-def test_optional_metrics_are_taken(settings: dict[str, Any]) -> None:
-    check(changed({SIMILARITY: {"largest_matrix_mb": 4000, **settings}}))
 
 
 def test_both_studies_are_shipped() -> None:
@@ -155,7 +35,6 @@ RECALIBRATED = {
     "recipe": None,
     "recalibration": {"images": 512, "batch": 128},
 }
-SIMILARITY = "interpretability.similarity"
 METRIC = f"{SIMILARITY}.metric"
 VARIANTS = "sensitivity.variants"
 VARIANT = f"{VARIANTS}.other"
@@ -164,10 +43,6 @@ CLOTHES = "datasets.clothes"
 ADDRESS = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
-FOLDER = {
-    **good()["datasets"]["clothes"], "source": "image_folder", "folder": "data/clothes",
-    "image_size": 224, "resize": 256, "on_error": "fail",
-}  # fmt: skip
 
 # What is changed, and what the message must say about it.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -691,206 +566,6 @@ def test_a_config_is_not_changed_by_its_check() -> None:
 )
 def test_a_good_config_is_taken(changes: dict) -> None:
     check(changed(changes))
-
-
-def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert readiness.missing_files(good()) is None
-    labels = {"source": "imagenet", "validation_labels": "kit"}
-    config = changed({"datasets.clothes": {**FOLDER, **labels}})
-
-    def said() -> str:
-        message = readiness.missing_files(config)
-        assert message is not None
-        assert "docs/imagenet.md" in message
-        return message
-
-    assert "data/clothes (`datasets.clothes.folder`)" in said()
-    assert f"seen from {tmp_path}" in said()
-    (tmp_path / "data/clothes/train").mkdir(parents=True)
-    assert "not there: data/clothes/val (`datasets.clothes.folder`), kit (`" in said()
-    (tmp_path / "data/clothes/val").mkdir()
-    assert "not there: kit (`datasets.clothes.validation_labels`) not found" in said()
-    (tmp_path / "kit").mkdir()
-    assert readiness.missing_files(config) is None
-
-
-def test_networks_of_a_config() -> None:
-    config = {
-        "seeds": [0, 7],
-        "model": {"retraining": ["one_shot", "long"], "untrained": True},
-        "pruning": {
-            "rates": [0.07, 0.5],
-            "methods": {
-                "structured": {"retraining": ["iterative", "none"]},
-                "unstructured": {"retraining": ["one_shot"]},
-            },
-        },
-    }
-    assert Study(config).networks == [
-        Coordinates("dense", "none", "0.00", 0),
-        Coordinates("dense", "none", "0.00", 7),
-        Coordinates("dense", "one_shot", "0.00", 0),
-        Coordinates("dense", "one_shot", "0.00", 7),
-        Coordinates("dense", "long", "0.00", 0),
-        Coordinates("dense", "long", "0.00", 7),
-        Coordinates("untrained", "none", "0.00", 0),
-        Coordinates("untrained", "none", "0.00", 7),
-        Coordinates("structured", "iterative", "0.07", 0),
-        Coordinates("structured", "iterative", "0.07", 7),
-        Coordinates("structured", "iterative", "0.50", 0),
-        Coordinates("structured", "iterative", "0.50", 7),
-        Coordinates("structured", "none", "0.07", 0),
-        Coordinates("structured", "none", "0.07", 7),
-        Coordinates("structured", "none", "0.50", 0),
-        Coordinates("structured", "none", "0.50", 7),
-        Coordinates("unstructured", "one_shot", "0.07", 0),
-        Coordinates("unstructured", "one_shot", "0.07", 7),
-        Coordinates("unstructured", "one_shot", "0.50", 0),
-        Coordinates("unstructured", "one_shot", "0.50", 7),
-    ]
-
-
-def test_what_variants_need() -> None:
-    variants = {
-        "tau": {"tau": 0.1},
-        "max": {"pooling": "max"},
-        "max_small": {"pooling": "max", "probe_images": 450},
-        "pixels": {"similarity": {"metric": "pixels:correlation", "image_size": 32}},
-    }
-    config = changed({"sensitivity": {"rates": [0.4], "variants": variants}})
-    check(config)
-    assert Study(config).varied_poolings == ["mean", "max"]
-    assert Study(config).varied_metrics == {
-        "pixels:correlation 32": variants["pixels"]["similarity"]
-    }
-    assert {network.rate for network in Study(config).varied_networks} == {"0.00", "0.40"}
-    assert Study(good()).varied_poolings == ["mean"]
-
-
-def test_retrained_networks_at_some_rates_are_made_compact() -> None:
-    made = Study(good()).compacted_networks
-    assert {network.rate for network in made} == {"0.40"}
-    retrained = {
-        network
-        for network in Study(good()).networks
-        if network.rate == "0.40" and network.retraining != "none"
-    }
-    assert set(made) == retrained != set()
-    assert Study(changed({"compact.rates": []})).compacted_networks == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"compact.rates": [0.8, 0.4]}, "`compact.rates`: [0.8, 0.4] must rise"),
-        ({"compact.rounds": 14}, "`compact.rounds`: 14 must be a whole number from 15 to 1000"),
-    ],
-)
-def test_settings_of_compact_networks_are_checked(changes: dict, told: str) -> None:
-    with pytest.raises(InputError) as caught:
-        check(changed(changes))
-    assert told in str(caught.value)
-
-
-@pytest.mark.parametrize(("budget", "kinds"), [(16, ["matrix", "matrix"]),
-                                               (15.9, ["distances", "products"]),
-                                               (0, ["distances", "products"])])  # fmt: skip
-def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -> None:
-    """2000 images have 4 million pairs of 4 bytes."""
-    pixels = {"similarity": {"metric": "pixels:correlation", "image_size": 32}}
-    config = changed(
-        {
-            f"{SIMILARITY}.metric": "lpips:alex",
-            f"{SIMILARITY}.largest_matrix_mb": budget,
-            "sensitivity": {"rates": [], "variants": {"pixels": pixels}},
-        }
-    )
-    check(config)
-    assert Study(config).kinds_of_input == kinds
-
-
-def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
-    """One method with the rates of the study, and one with its own."""
-    methods = {
-        "plain": {"retraining": ["none"]},
-        "steps": {"retraining": ["none"], "rates": [0.2, 0.4, 0.6], "cumulative": cumulative},
-    }
-    return {
-        "seeds": [0],
-        "model": {"retraining": [], "untrained": False},
-        "pruning": {"rates": [0.1, 0.5], "methods": methods},
-    }
-
-
-def test_a_method_may_have_rates_of_its_own() -> None:
-    config = with_own_rates()
-    assert rates.rates_of(config, "plain") == ["0.10", "0.50"]
-    assert rates.rates_of(config, "steps") == ["0.20", "0.40", "0.60"]
-    listed = [(network.method, network.rate) for network in Study(config).networks[1:]]
-    assert listed == [
-        ("plain", "0.10"),
-        ("plain", "0.50"),
-        ("steps", "0.20"),
-        ("steps", "0.40"),
-        ("steps", "0.60"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("method", "rate", "before"),
-    [
-        ("plain", "0.10", None),
-        ("plain", "0.50", "0.10"),
-        ("steps", "0.20", None),
-        ("steps", "0.60", "0.40"),
-    ],
-)
-def test_a_chain_follows_the_rates_of_its_method(
-    method: str, rate: str, before: str | None
-) -> None:
-    assert (rates.lower_rates(with_own_rates(), method, rate) or [None])[-1] == before
-
-
-def test_rates_are_fractions_of_the_original_network() -> None:
-    config = with_own_rates(cumulative=False)
-    assert [rates.effective_rate(config, "steps", rate) for rate in ("0.20", "0.60")] == [0.2, 0.6]
-
-
-def test_cumulative_rates_take_their_share_of_what_is_left() -> None:
-    config = with_own_rates(cumulative=True)
-    # 0.8, 0.8 * 0.6 = 0.48 and 0.48 * 0.4 = 0.192 are left. Exactly: int(0.52 * 100) is 52.
-    reached = [rates.effective_rate(config, "steps", rate) for rate in ("0.20", "0.40", "0.60")]
-    assert reached == [0.2, 0.52, 0.808]
-    assert rates.effective_rate(config, "plain", "0.50") == 0.5
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_no_network_is_listed_twice(path: Path) -> None:
-    networks = Study(shipped(path)).networks
-    assert len(set(networks)) == len(networks)
-
-
-@pytest.mark.parametrize(
-    ("rate", "text"), [(0, "0.00"), (0.07, "0.07"), (0.2, "0.20"), (0.29, "0.29"), (0.99, "0.99")]
-)
-def test_rates_in_paths(rate: float, text: str) -> None:
-    assert coordinates.format_rate(rate) == text
-
-
-def test_layer_names_are_those_of_torchvision(googlenet_module: nn.Module) -> None:
-    names = [
-        name
-        for name, child in googlenet_module.named_modules()
-        if isinstance(child, nn.Conv2d | nn.Linear)
-    ]
-    assert len(names) == 64
-    assert sorted(googlenet.LAYERS) == sorted(names)
-
-
-def test_layer_names_are_in_forward_order(googlenet_network: Network) -> None:
-    main = [name for name in googlenet.LAYERS if not name.startswith("aux")]
-    assert main == [layer.name for layer in googlenet_network.description.measured_layers]
 
 
 def test_a_config_is_checked_without_torch() -> None:

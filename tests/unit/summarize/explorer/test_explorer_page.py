@@ -166,7 +166,7 @@ def test_tasks_are_those_that_the_metric_saw(
         assert told is not None
         assert int(told[1]) == chosen + 1
         delta = float(told[2].replace("−", "-"))
-        # Kept in a few bits (test_explorer.py), then shown to the third digit.
+        # Kept in a few bits (test_columns.py), then shown to the third digit.
         (kept,) = rounded(deltas[chosen : chosen + 1], DELTA_BITS)
         assert delta == pytest.approx(kept, abs=0.000501)
         assert ("Passed" in text) == (deltas[chosen] > 0)

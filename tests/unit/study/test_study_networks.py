@@ -1,0 +1,98 @@
+"""Which networks a config asks for, and what is made of them."""
+
+from pathlib import Path
+
+import pytest
+from good_config import SHIPPED, SIMILARITY, changed, good, shipped
+
+from prunescope.networks.coordinates import Coordinates
+from prunescope.study.config.checking import check
+from prunescope.study.study import Study
+
+
+def test_networks_of_a_config() -> None:
+    config = {
+        "seeds": [0, 7],
+        "model": {"retraining": ["one_shot", "long"], "untrained": True},
+        "pruning": {
+            "rates": [0.07, 0.5],
+            "methods": {
+                "structured": {"retraining": ["iterative", "none"]},
+                "unstructured": {"retraining": ["one_shot"]},
+            },
+        },
+    }
+    assert Study(config).networks == [
+        Coordinates("dense", "none", "0.00", 0),
+        Coordinates("dense", "none", "0.00", 7),
+        Coordinates("dense", "one_shot", "0.00", 0),
+        Coordinates("dense", "one_shot", "0.00", 7),
+        Coordinates("dense", "long", "0.00", 0),
+        Coordinates("dense", "long", "0.00", 7),
+        Coordinates("untrained", "none", "0.00", 0),
+        Coordinates("untrained", "none", "0.00", 7),
+        Coordinates("structured", "iterative", "0.07", 0),
+        Coordinates("structured", "iterative", "0.07", 7),
+        Coordinates("structured", "iterative", "0.50", 0),
+        Coordinates("structured", "iterative", "0.50", 7),
+        Coordinates("structured", "none", "0.07", 0),
+        Coordinates("structured", "none", "0.07", 7),
+        Coordinates("structured", "none", "0.50", 0),
+        Coordinates("structured", "none", "0.50", 7),
+        Coordinates("unstructured", "one_shot", "0.07", 0),
+        Coordinates("unstructured", "one_shot", "0.07", 7),
+        Coordinates("unstructured", "one_shot", "0.50", 0),
+        Coordinates("unstructured", "one_shot", "0.50", 7),
+    ]
+
+
+def test_what_variants_need() -> None:
+    variants = {
+        "tau": {"tau": 0.1},
+        "max": {"pooling": "max"},
+        "max_small": {"pooling": "max", "probe_images": 450},
+        "pixels": {"similarity": {"metric": "pixels:correlation", "image_size": 32}},
+    }
+    config = changed({"sensitivity": {"rates": [0.4], "variants": variants}})
+    check(config)
+    assert Study(config).varied_poolings == ["mean", "max"]
+    assert Study(config).varied_metrics == {
+        "pixels:correlation 32": variants["pixels"]["similarity"]
+    }
+    assert {network.rate for network in Study(config).varied_networks} == {"0.00", "0.40"}
+    assert Study(good()).varied_poolings == ["mean"]
+
+
+def test_retrained_networks_at_some_rates_are_made_compact() -> None:
+    made = Study(good()).compacted_networks
+    assert {network.rate for network in made} == {"0.40"}
+    retrained = {
+        network
+        for network in Study(good()).networks
+        if network.rate == "0.40" and network.retraining != "none"
+    }
+    assert set(made) == retrained != set()
+    assert Study(changed({"compact.rates": []})).compacted_networks == []
+
+
+@pytest.mark.parametrize(("budget", "kinds"), [(16, ["matrix", "matrix"]),
+                                               (15.9, ["distances", "products"]),
+                                               (0, ["distances", "products"])])  # fmt: skip
+def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -> None:
+    """2000 images have 4 million pairs of 4 bytes."""
+    pixels = {"similarity": {"metric": "pixels:correlation", "image_size": 32}}
+    config = changed(
+        {
+            f"{SIMILARITY}.metric": "lpips:alex",
+            f"{SIMILARITY}.largest_matrix_mb": budget,
+            "sensitivity": {"rates": [], "variants": {"pixels": pixels}},
+        }
+    )
+    check(config)
+    assert Study(config).kinds_of_input == kinds
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_no_network_is_listed_twice(path: Path) -> None:
+    networks = Study(shipped(path)).networks
+    assert len(set(networks)) == len(networks)
