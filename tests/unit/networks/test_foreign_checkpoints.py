@@ -336,6 +336,14 @@ def test_other_containers(toy: nn.Module, tmp_path: Path, content: object, said:
     assert said in refusal(content, tmp_path)
 
 
+def test_quantised_layers(toy: nn.Module, tmp_path: Path) -> None:
+    """Saving their state dict again would not help."""
+    quantised = torch.ao.quantization.quantize_dynamic(toy, {nn.Linear})
+    message = refusal(quantised.state_dict(), tmp_path)
+    assert "its layers are quantised (_packed_params)" in message
+    assert "before it was quantised" in message
+
+
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "older format"])
 @pytest.mark.parametrize(
     ("content", "name", "said"),

@@ -21,6 +21,8 @@ SAVE_TENSORS = (
     '"new.pth")`, and name the new file in model.checkpoint.'
 )
 NAME_ANOTHER = "Name another file in model.checkpoint."
+# How torch names the weights of a quantised layer, which are no tensors.
+QUANTISED = "_packed_params"
 # How torch's messages name a class that is not loaded.
 _CLASS = re.compile(r"GLOBAL ([\w.]+)")
 _MODULE = re.compile(r"(torch\.nn|torch\.fx|torchvision\.models|timm\.models)\.")
@@ -109,6 +111,11 @@ def _why_no_state(content: object) -> tuple[str, str]:
     ]
     if not others:
         return "it is empty", SAVE_TENSORS
+    if QUANTISED in "".join(map(str, content)):
+        return (
+            f"its layers are quantised ({QUANTISED})",
+            f"Save the network as it was before it was quantised. {NAME_ANOTHER}",
+        )
     return (
         f"{len(others)} of its {len(content)} entries are no tensor with a name "
         f"({first_of(others)})",
