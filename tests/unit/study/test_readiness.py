@@ -23,8 +23,30 @@ def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "data/clothes (`datasets.clothes.folder`)" in said()
     assert f"seen from {tmp_path}" in said()
     (tmp_path / "data/clothes/train").mkdir(parents=True)
-    assert "not there: data/clothes/val (`datasets.clothes.folder`), kit (`" in said()
+    assert "not there: data/clothes/val (`datasets.clothes.folder`): No such file" in said()
+    assert "kit (`datasets.clothes.validation_labels`): No such" in said()
     (tmp_path / "data/clothes/val").mkdir()
-    assert "not there: kit (`datasets.clothes.validation_labels`) not found" in said()
+    assert "not there: kit (`datasets.clothes.validation_labels`): No such" in said()
     (tmp_path / "kit").mkdir()
     assert readiness.missing_files(config) is None
+
+
+def test_images_that_cannot_be_reached_are_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = changed({"datasets.clothes": FOLDER})
+    link = tmp_path / "data/clothes"
+    link.parent.mkdir()
+    link.symlink_to("/gone")
+    place = "data/clothes (`datasets.clothes.folder`): "
+    assert f"{place}a link to /gone, which is gone" in str(readiness.missing_files(config))
+    link.unlink()
+    link.symlink_to("clothes")
+    assert f"{place}a link to clothes, which leads back" in str(readiness.missing_files(config))
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert f"{place}Permission denied" in str(readiness.missing_files(config))

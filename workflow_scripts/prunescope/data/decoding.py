@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from prunescope.data.file_names import diagnosis, shown
 from prunescope.foundation.errors import InputError
 
 # No other formats: some of Pillow's decoders start external programs.
@@ -68,14 +69,15 @@ def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
     UnreadableError
         The file is damaged.
     InputError
-        The file is missing, or its permissions forbid reading.
+        The file is missing, a link to it leads nowhere, or its permissions forbid reading.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
+        reason, advice = diagnosis(path, error)
         raise InputError(
-            f"{path}: {error.strerror}. It was there when the folder was indexed: put it back, or "
-            "run again with `--forcerun index_images`."
+            f"{shown(path)}: {reason}. {advice}, or, if the folder has changed since its images "
+            "were listed, list them anew: run again with `--forcerun index_images`."
         ) from error
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
@@ -157,7 +159,7 @@ def prepare(
     Raises
     ------
     InputError
-        The file is missing, or its permissions forbid reading.
+        The file is missing, a link to it leads nowhere, or its permissions forbid reading.
     """
     try:
         image, peculiarities = decode(path)
@@ -172,6 +174,6 @@ def prepare(
 def refusal(path: Path, kind: str, reason: str) -> str:
     """The error message for a damaged file under `on_error: fail`."""
     return (
-        f"{path}: {reason} ({kind}). Replace the file, or leave damaged files out: "
+        f"{shown(path)}: {reason} ({kind}). Replace the file, or leave damaged files out: "
         "`datasets.<name>.on_error: skip`."
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.data import source
+from prunescope.data.file_names import diagnosis, shown, unreachable
 from prunescope.interpret.metrics import catalogue
 
 # The rules that read image files, and the rules that need the packages of the metric.
@@ -48,19 +49,19 @@ def missing_files(config: Mapping[str, Any]) -> str | None:
     if not isinstance(source.load(dataset["source"]), source.Folder):
         return None
     folder = Path(dataset["folder"])
-    wanted = {"folder": [folder / "train", folder / "val"] if folder.is_dir() else [folder]}
+    wanted = {"folder": [folder] if unreachable(folder) else [folder / "train", folder / "val"]}
     if dataset.get("validation_labels") is not None:
         wanted["validation_labels"] = [Path(dataset["validation_labels"])]
     missing = [
-        f"{path} (`datasets.{name}.{key}`)"
+        f"{shown(path)} (`datasets.{name}.{key}`): {diagnosis(path, error)[0]}"
         for key, paths in wanted.items()
         for path in paths
-        if not path.exists()
+        if (error := unreachable(path))
     ]
     if not missing:
         return None
     return (
-        f"the images of dataset {name!r} are not there: {', '.join(missing)} not found, seen from "
+        f"the images of dataset {name!r} are not there: {'; '.join(missing)}; seen from "
         f"{Path.cwd()}. Put or link them there (ln -s /where/they/are {folder}), or change the "
         "config. docs/imagenet.md tells what the folder must hold."
     )

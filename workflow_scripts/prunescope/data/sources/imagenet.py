@@ -18,6 +18,7 @@ from prunescope.data.class_folders import (
     list_classes,
     scan,
 )
+from prunescope.data.file_names import diagnosis, shown, spelled
 from prunescope.foundation.errors import InputError
 
 log = logging.getLogger("prunescope")
@@ -26,7 +27,7 @@ REQUIRED = ("resize", "on_error")
 OPTIONAL = ("validation_labels",)
 IMAGES = None
 
-SYNSET = re.compile(r"n\d{8}")
+SYNSET = re.compile(r"n[0-9]{8}")
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
 # Columns of the accepted CSV files: a file of the user, and Kaggle's LOC_val_solution.csv.
@@ -80,8 +81,9 @@ def _check_synsets(folder: Path, classes: Sequence[str]) -> None:
     others = [name for name in classes if not SYNSET.fullmatch(name)]
     if others:
         raise InputError(
-            f"{folder / TRAIN}: {', '.join(others[:5])} is no synset (such as n01440764). Remove "
-            "the folder, or use `source: image_folder`, which takes any class names."
+            f"{folder / TRAIN}: {', '.join(map(spelled, others[:5]))} is no synset (such as "
+            "n01440764). Remove the folder, or use `source: image_folder`, which takes any class "
+            "names."
         )
 
 
@@ -104,7 +106,7 @@ def _label(
     if unlabelled:
         raise InputError(
             f"{validation_labels}: no label for {len(unlabelled)} of the {len(files)} images of "
-            f"{path}, the first is {unlabelled[0]}."
+            f"{path}, the first is {shown(unlabelled[0])}."
         )
     found = [labels[Path(name).stem] for name in files]
     unknown = sorted(set(found) - synsets)
@@ -134,10 +136,14 @@ def read_validation_labels(path: Path) -> dict[str, str]:
     """
     if path.name == GROUND_TRUTH:
         return _read_devkit(path.parent)
-    for data in (path / "data", path):
-        if (data / GROUND_TRUTH).is_file():
-            return _read_devkit(data)
-    if path.is_file():
+    try:
+        kits = [data for data in (path / "data", path) if (data / GROUND_TRUTH).is_file()]
+        is_file = path.is_file()
+    except OSError as error:
+        raise InputError(f"{shown(path)}: {'. '.join(diagnosis(path, error))}.") from error
+    if kits:
+        return _read_devkit(kits[0])
+    if is_file:
         return _read_csv(path)
     raise InputError(
         f"{path}: neither a CSV file nor the folder of the development kit, which holds "

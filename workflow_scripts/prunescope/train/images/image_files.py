@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from prunescope.data import decoding, image_tables
+from prunescope.data.file_names import shown
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation.errors import InputError
 from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP, augment, draw_seeds
@@ -119,7 +120,8 @@ class ImageFiles:
         except decoding.UnreadableError as error:
             if self.on_error == "fail":
                 raise InputError(decoding.refusal(path, error.kind, str(error))) from error
-            log.warning("%s: %s (%s): another of its class stands in", path, error, error.kind)
+            where = shown(path)
+            log.warning("%s: %s (%s): another of its class stands in", where, error, error.kind)
         return self._stand_in(index)
 
     def _stand_in(self, index: int) -> Image.Image:
@@ -129,8 +131,9 @@ class ImageFiles:
                 return decoding.decode(self._path(other))[0]
             except decoding.UnreadableError:
                 continue
+        folder = shown(self._path(index).parent)
         raise InputError(
-            f"{self._path(index).parent}: none of the {len(same)} images of this class can be "
+            f"{folder}: none of the {len(same)} images of this class can be "
             "read. Put whole files there, or take the class out of both splits and run again "
             "with `--forcerun index_images`."
         )
