@@ -1,4 +1,4 @@
-# Networks that no training makes: of downloaded weights, or with weights as they start.
+# Networks that are not trained here: from downloaded weights, or freshly initialised.
 
 
 localrules:
@@ -7,12 +7,12 @@ localrules:
 
 rule initialise_network:
     input:
-        # What it looks like; not its weights.
-        dense=f"{DENSE}/network.safetensors",
+        # Only its description is read, not its weights.
+        dense=f"{DENSE_NETWORK}/network.safetensors",
     output:
-        network="results/{study}/networks/untrained/none/rate0.00/seed{seed}/network.safetensors",
+        network=f"{UNTRAINED_NETWORK}/network.safetensors",
     log:
-        "results/logs/{study}/networks/untrained/none/rate0.00/seed{seed}/initialise_network.log",
+        f"{UNTRAINED_LOG}/initialise_network.log",
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -28,8 +28,8 @@ rule initialise_network:
 
 rule fetch_checkpoint:
     output:
-        # Kept while the job runs, which leaves the right file alone: somebody without network
-        # may have put it there by hand.
+        # `update` keeps an existing file, and the job leaves a correct one unchanged: a user
+        # without a network may have put it there.
         checkpoint=update(f"{DOWNLOADS}/{{file}}"),
     log:
         "results/logs/downloads/{file}.log",
@@ -55,9 +55,9 @@ rule import_checkpoint:
         checkpoint=ancient(PATHS.checkpoint_file),
         index=PATHS.split_file("train", "index.parquet"),
     output:
-        network=f"{DENSE}/network.safetensors",
+        network=f"{DENSE_NETWORK}/network.safetensors",
     log:
-        "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/import_checkpoint.log",
+        f"{DENSE_LOG}/import_checkpoint.log",
     wildcard_constraints:
         seed=NOTHING if STUDY.checkpoint is None else ANY_SEED,
     priority: 20

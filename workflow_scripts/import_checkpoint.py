@@ -2,7 +2,8 @@
 
 from prunescope.data import image_tables
 from prunescope.foundation import downloads, job
-from prunescope.networks import description, network_files
+from prunescope.networks import network_files
+from prunescope.networks.description import Description
 from prunescope.networks.imported import known_weights, state_dicts
 
 
@@ -11,14 +12,12 @@ def main(smk) -> None:
         {"architecture": smk.params.architecture, "checkpoint": smk.params.checkpoint}
     )
     downloads.verify(smk.input.checkpoint, **checkpoint.checksum)
-    blank = description.Description(
-        architecture=smk.params.architecture,
-        classes=image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
-        image_size=smk.params.dataset["image_size"],
-        mean=tuple(smk.params.dataset["mean"]),
-        std=tuple(smk.params.dataset["std"]),
-        transform_input=checkpoint.transform_input,
+    blank = Description.blank(
+        smk.params.architecture,
+        image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
+        smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
+        transform_input=checkpoint.transform_input,
     )
     network = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))
     network_files.save(network, smk.output.network)

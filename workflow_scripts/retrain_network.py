@@ -3,10 +3,10 @@
 from prunescope.data import packed_images
 from prunescope.foundation import job
 from prunescope.networks import devices, network_files
-from prunescope.train import history_table, training_job
+from prunescope.train import training_job
 from prunescope.train.images import batches
 from prunescope.train.recipes import recipe
-from prunescope.train.training import Surroundings, Task
+from prunescope.train.training import Task
 
 
 def main(smk) -> None:
@@ -24,19 +24,7 @@ def main(smk) -> None:
         seed=(int(smk.params.seed), round(100 * float(smk.params.rate))),
         enforce_masks=smk.params.mask == "enforced",
     )
-    around = Surroundings(
-        device,
-        workers=batches.workers(smk.params.decoding, smk.threads, device),
-        saved_state=training_job.make_saved_state(
-            smk.output.network, smk.params.items(), smk.input, smk.resources.save_state_seconds
-        ),
-        stop=job.catch_signals(),
-    )
-    processes = training_job.count_processes(device, smk.resources.gpu)
-    retrained, history = training_job.run(task, around, processes, job.follow)
-    network_files.save(retrained, smk.output.network)
-    history_table.HISTORY.write(history_table.HISTORY.conform(history), smk.output.history)
-    around.saved_state.remove()
+    training_job.carry_out(smk, task, device)
 
 
 if __name__ == "__main__":

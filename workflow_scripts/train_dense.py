@@ -2,20 +2,19 @@
 
 from prunescope.data import image_tables, packed_images
 from prunescope.foundation import job
-from prunescope.networks import description, devices, modules, network_files
-from prunescope.train import history_table, training_job
+from prunescope.networks import devices, modules
+from prunescope.networks.description import Description
+from prunescope.train import training_job
 from prunescope.train.images import batches
 from prunescope.train.recipes import recipe
-from prunescope.train.training import Surroundings, Task
+from prunescope.train.training import Task
 
 
 def main(smk) -> None:
-    blank = description.Description(
-        architecture=smk.params.architecture,
-        classes=image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
-        image_size=smk.params.dataset["image_size"],
-        mean=tuple(smk.params.dataset["mean"]),
-        std=tuple(smk.params.dataset["std"]),
+    blank = Description.blank(
+        smk.params.architecture,
+        image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
+        smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
     )
     device = devices.choose()
@@ -28,19 +27,7 @@ def main(smk) -> None:
         recipe=recipe.from_config(smk.params.recipe),
         seed=int(smk.params.seed),
     )
-    around = Surroundings(
-        device,
-        workers=batches.workers(smk.params.decoding, smk.threads, device),
-        saved_state=training_job.make_saved_state(
-            smk.output.network, smk.params.items(), smk.input, smk.resources.save_state_seconds
-        ),
-        stop=job.catch_signals(),
-    )
-    processes = training_job.count_processes(device, smk.resources.gpu)
-    trained, history = training_job.run(task, around, processes, job.follow)
-    network_files.save(trained, smk.output.network)
-    history_table.HISTORY.write(history_table.HISTORY.conform(history), smk.output.history)
-    around.saved_state.remove()
+    training_job.carry_out(smk, task, device)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What surrounds the work of a script: its log, its failures, its provenance."""
 
 import errno
-import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import torch
 from prunescope.evaluate import network_tables
 from prunescope.foundation import job, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError, StoppedError, SupersededError
-from prunescope.train import history_table
 
 
 @dataclass
@@ -203,43 +201,6 @@ def test_torch_is_kept_to_the_threads_of_the_job(smk: Job) -> None:
         smk.threads = threads
         with job.running(smk):
             assert torch.get_num_threads() == threads
-
-
-EPOCHS = [
-    {
-        "epoch": epoch,
-        "step": 4 * epoch,
-        "lr": 0.1 if epoch else None,
-        "train_loss": 1.25 if epoch else None,
-        "train_top1": 0.5 if epoch else None,
-        "validation_top1": 0.25 * epoch,
-        "validation_loss": 2.0,
-        "sparsity": 0.4,
-    }
-    for epoch in range(3)
-]
-
-
-def test_an_epoch_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="prunescope"):
-        history = job.follow(iter(EPOCHS))
-    assert caplog.messages == [
-        "epoch 0, step 0: training loss -, validation top-1 0.0000, sparsity 0.4000",
-        "epoch 1, step 4: training loss 1.2500, validation top-1 0.2500, sparsity 0.4000",
-        "epoch 2, step 8: training loss 1.2500, validation top-1 0.5000, sparsity 0.4000",
-    ]
-    assert history.to_dicts() == EPOCHS
-    history_table.HISTORY.conform(history)
-
-
-def test_an_epoch_is_logged_when_it_is_done(caplog: pytest.LogCaptureFixture) -> None:
-    def training() -> Iterator[dict]:
-        for number, epoch in enumerate(EPOCHS):
-            assert len(caplog.messages) == number
-            yield epoch
-
-    with caplog.at_level(logging.INFO, logger="prunescope"):
-        job.follow(training())
 
 
 def test_the_files_of_a_folder_get_their_checksums(smk: Job, tmp_path: Path) -> None:

@@ -7,12 +7,10 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from prunescope.foundation import provenance, whole_files
 from prunescope.foundation.errors import InputError, StoppedError, SupersededError
@@ -124,22 +122,3 @@ def catch_signals() -> Callable[[], bool]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     return lambda: bool(caught)
-
-
-def follow(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    """Run a training to its end, log a line for each epoch, and return the history.
-
-    `rows` are those of `training.train`; the result has a row for each of them.
-    """
-    history = []
-    for row in rows:
-        history.append(row)
-        log.info(
-            "epoch %d, step %d: training loss %s, validation top-1 %.4f, sparsity %.4f",
-            row["epoch"],
-            row["step"],
-            "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}",
-            row["validation_top1"],
-            row["sparsity"],
-        )
-    return pl.DataFrame(history, infer_schema_length=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -81,6 +82,31 @@ class Description:
     layers: tuple[Layer, ...] = ()
     transform_input: bool = False
     auxiliary_heads: bool = False
+
+    @classmethod
+    def blank(
+        cls,
+        architecture: str,
+        classes: int,
+        preprocessing: Mapping[str, Any],
+        *,
+        auxiliary_heads: bool,
+        transform_input: bool = False,
+    ) -> "Description":
+        """A network whose layers are not known yet.
+
+        `preprocessing` has the keys `image_size`, `mean` and `std` of a dataset in the config; the
+        other parameters are as the attributes.
+        """
+        return cls(
+            architecture=architecture,
+            classes=classes,
+            image_size=preprocessing["image_size"],
+            mean=tuple(preprocessing["mean"]),
+            std=tuple(preprocessing["std"]),
+            transform_input=transform_input,
+            auxiliary_heads=auxiliary_heads,
+        )
 
     @property
     def measured_layers(self) -> tuple[Layer, ...]:

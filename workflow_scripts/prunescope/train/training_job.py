@@ -8,12 +8,48 @@ from typing import Any
 import polars as pl
 import torch
 
+from prunescope.foundation import job
 from prunescope.foundation.errors import InputError
-from prunescope.networks import devices, modules
+from prunescope.networks import devices, modules, network_files
 from prunescope.networks.description import Network
+from prunescope.train import history_table
+from prunescope.train.images import batches
 from prunescope.train.processes import World, together
 from prunescope.train.saved_state import SavedState
 from prunescope.train.training import Row, Surroundings, Task, train
+
+
+def carry_out(smk: Any, task: Task, device: torch.device) -> None:
+    """Train the network of a job; write it and its history.
+
+    Parameters
+    ----------
+    smk
+        The job of a training rule, as Snakemake gives it to scripts.
+    task
+        The training task.
+    device
+        The device of the job.
+
+    Raises
+    ------
+    InputError, StoppedError, SupersededError, RegrowthError
+        As `training.train`.
+    """
+    saved_state = make_saved_state(
+        smk.output.network, smk.params.items(), smk.input, smk.resources.save_state_seconds
+    )
+    around = Surroundings(
+        device,
+        workers=batches.workers(smk.params.decoding, smk.threads, device),
+        saved_state=saved_state,
+        stop=job.catch_signals(),
+    )
+    processes = count_processes(device, smk.resources.gpu)
+    trained, history = run(task, around, processes, follow)
+    network_files.save(trained, smk.output.network)
+    history_table.HISTORY.write(history_table.HISTORY.conform(history), smk.output.history)
+    saved_state.remove()
 
 
 def run(
@@ -68,6 +104,25 @@ def _take_part(
     around = Surroundings(device, workers, world, saved_state)
     for _ in train(module, replace(task, validation=None), around):
         pass
+
+
+def follow(rows: Iterable[Row]) -> pl.DataFrame:
+    """Run a training to its end, log a line for each epoch, and return the history.
+
+    `rows` are those of `training.train`; the result has a row for each of them.
+    """
+    history = []
+    for row in rows:
+        history.append(row)
+        job.log.info(
+            "epoch %d, step %d: training loss %s, validation top-1 %.4f, sparsity %.4f",
+            row["epoch"],
+            row["step"],
+            "-" if row["train_loss"] is None else f"{row['train_loss']:.4f}",
+            row["validation_top1"],
+            row["sparsity"],
+        )
+    return pl.DataFrame(history, infer_schema_length=None)
 
 
 def count_processes(device: torch.device, gpus: int) -> int:

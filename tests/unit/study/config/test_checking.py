@@ -1,4 +1,4 @@
-"""What a config may say, and what is answered when it says something else."""
+"""Which configs are valid, and the messages for invalid ones."""
 
 import os
 import subprocess

@@ -13,7 +13,7 @@ from prunescope.train.recipes.recipe import Recipe, make_plan
 
 def factors(recipe: Recipe, images: int) -> list[float]:
     plan = make_plan(recipe, images)
-    schedule = learning_rates.SCHEDULES[recipe.schedule]
+    schedule = learning_rates.LEARNING_RATES[recipe.schedule]
     return [schedule(recipe, plan, step) for step in range(plan.steps)]
 
 

@@ -1,4 +1,4 @@
-"""The names that the config can choose from, each list from where the things themselves are."""
+"""The names that the config can choose from. Each list comes from the code that defines it."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from prunescope.interpret.metrics import catalogue
 from prunescope.networks import architecture as architecture_registry
 from prunescope.prune import pieces, schedule
 from prunescope.train.images.augmentation import AUGMENTATIONS
-from prunescope.train.recipes.learning_rates import SCHEDULES
+from prunescope.train.recipes.learning_rates import LEARNING_RATES
 from prunescope.train.recipes.optimizers import OPTIMIZERS
 from prunescope.train.recipes.recipe import PRECISIONS
 
@@ -54,7 +54,7 @@ def criteria() -> Collection[str]:
 
 
 def starts() -> Collection[str]:
-    """Which network can be pruned at a rate."""
+    """The networks that pruning at a rate can start from."""
     return plugins.names(schedule.SCHEDULES)
 
 
@@ -65,7 +65,7 @@ def optimizers() -> Collection[str]:
 
 def schedules() -> Collection[str]:
     """The ways in which the learning rate changes."""
-    return list(SCHEDULES)
+    return list(LEARNING_RATES)
 
 
 def precisions() -> Collection[str]:
@@ -89,5 +89,5 @@ def metrics() -> Collection[str]:
 
 
 def metrics_without_files() -> Collection[str]:
-    """Those metrics that need no weights beside those of packages."""
+    """The metrics whose weights all come with packages."""
     return [name for name in catalogue.known() if not catalogue.find(name).weights]
