@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -712,6 +713,34 @@ def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "not there: kit (`datasets.clothes.validation_labels`) not found" in said()
     (tmp_path / "kit").mkdir()
     assert readiness.missing_files(config) is None
+
+
+@pytest.mark.parametrize("folder", ["data/my 'own' images", "./~", "a;b $HOME"])
+def test_images_can_be_linked_as_the_message_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / "where they are"
+    for split in ("train", "val"):
+        (there / split).mkdir(parents=True)
+    config = changed({"datasets.clothes": {**FOLDER, "folder": folder}})
+
+    def follow(source: Path) -> None:
+        message = readiness.missing_files(config)
+        assert message is not None
+        command = message.partition("link them there (")[2].partition("), or change")[0]
+        command = command.replace("/where/they/are", shlex.quote(str(source)))
+        subprocess.run(command, shell=True, check=True)
+
+    follow(there)
+    assert readiness.missing_files(config) is None
+    # The folder is there, a split is not.
+    Path(folder).unlink()
+    Path(folder).mkdir()
+    follow(there / "train")
+    follow(there / "val")
+    assert readiness.missing_files(config) is None
+    assert sorted(path.name for path in Path(folder).iterdir()) == ["train", "val"]
 
 
 def test_networks_of_a_config() -> None:

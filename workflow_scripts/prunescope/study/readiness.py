@@ -1,5 +1,6 @@
 """Check before the first job whether this machine has what a study needs."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,16 +52,18 @@ def missing_files(config: Mapping[str, Any]) -> str | None:
     wanted = {"folder": [folder / "train", folder / "val"] if folder.is_dir() else [folder]}
     if dataset.get("validation_labels") is not None:
         wanted["validation_labels"] = [Path(dataset["validation_labels"])]
-    missing = [
-        f"{path} (`datasets.{name}.{key}`)"
-        for key, paths in wanted.items()
-        for path in paths
-        if not path.exists()
-    ]
+    missing = [(key, path) for key, paths in wanted.items() for path in paths if not path.exists()]
     if not missing:
         return None
+    listed = ", ".join(f"{path} (`datasets.{name}.{key}`)" for key, path in missing)
     return (
-        f"the images of dataset {name!r} are not there: {', '.join(missing)} not found, seen from "
-        f"{Path.cwd()}. Put or link them there (ln -s /where/they/are {folder}), or change the "
-        "config. docs/imagenet.md tells what the folder must hold."
+        f"the images of dataset {name!r} are not there: {listed} not found, seen from "
+        f"{Path.cwd()}. Put or link them there ({_link(missing[0][1])}), or change the config. "
+        "docs/imagenet.md tells what the folder must hold."
     )
+
+
+def _link(path: Path) -> str:
+    """The command that puts a link in the place of a missing file or folder."""
+    link = f"ln -s /where/they/are {shlex.quote(str(path))}"
+    return link if path.parent.is_dir() else f"mkdir -p {shlex.quote(str(path.parent))} && {link}"
