@@ -13,6 +13,7 @@ from prunescope.foundation.errors import InputError
 from prunescope.study.config.checking import check
 from prunescope.study.config.section import Section, kinds
 from prunescope.study.config.study_model import EXTENDS, StudyModel
+from prunescope.study.config.values import FOR_A_SHELL, is_for_a_shell
 
 # Where values come from that stand in no file.
 COMMAND_LINE, DEFAULT = "--config", "default"
@@ -110,6 +111,8 @@ def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
             f"{_name(path)}: `{EXTENDS}`: {parent!r} must be the path of a study, seen from this "
             "file"
         )
+    if is_for_a_shell(parent):
+        raise InputError(f"{_name(path)}: `{EXTENDS}`: {parent!r} {FOR_A_SHELL}")
     return _read_file(path.parent / parent, chain).then(own)
 
 

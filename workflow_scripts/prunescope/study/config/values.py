@@ -1,6 +1,7 @@
 """Kinds of values that several sections have, and lists of names that are chosen from."""
 
 import difflib
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,6 +12,12 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from prunescope.study.config.section import VALUE, Problem, Section, key
 
 Names = Callable[[], Collection[str]]
+
+# A path in the config is part of what results depend on: no home folder may creep into it.
+FOR_A_SHELL = (
+    "is for a shell, which alone knows what `~` and `$` stand for. Write the path in full, or put "
+    "a link here (ln -s) and write the path of the link"
+)
 
 
 def unknown(value: object, allowed: Collection[str]) -> str:
@@ -113,6 +120,19 @@ def _divided(values: list[float]) -> str:
     return f"{text}. Divide by 255 what is on the scale 0..255: {scaled}"
 
 
+def is_for_a_shell(path: str) -> bool:
+    """Whether only a shell would find what is meant: `~`, `$HOME`, `${DATA}`."""
+    return re.search(r"^~|(^|/)\$(\w|\{)", path) is not None
+
+
+def _refuse_no_path(path: str) -> str:
+    if is_for_a_shell(path):
+        raise Problem("", f"{VALUE} {FOR_A_SHELL}").error()
+    if path == "None":
+        raise Problem("", f"{VALUE} is text: write null, or ./None for a path").error()
+    return path
+
+
 def _told(**texts: str) -> Any:
     """Words for a type whose constraints do not say well what is allowed."""
     return Field(json_schema_extra={f"x-{name}": text for name, text in texts.items()})
@@ -126,7 +146,7 @@ Name = Annotated[
         plural="names",
     ),
 ]
-Path = Annotated[str, Field(min_length=1), _told(values="a path")]
+Path = Annotated[str, Field(min_length=1), AfterValidator(_refuse_no_path), _told(values="a path")]
 Sha256 = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$"), _told(values="64 hexadecimal digits in quotation marks")
 ]
