@@ -157,7 +157,7 @@ def test_a_circle_is_named(write: Write) -> None:
     [
         (None, "No such file"),
         ("- a\n- b\n", "holds ['a', 'b'], but a study is a mapping"),
-        ("", "holds None, but a study is a mapping"),
+        ("", "is empty, but a study is a mapping"),
         ("a: [1,\nb: 2\n", "not YAML"),
         ("a: \x00", "not YAML"),
     ],
