@@ -1,5 +1,7 @@
 """What is not there is named before anything runs."""
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,31 @@ def test_images_that_cannot_be_reached_are_named_with_the_reason(
 
     monkeypatch.setattr(Path, "stat", refuse)
     assert f"{place}Permission denied" in str(readiness.missing_files(config))
+
+
+@pytest.mark.parametrize("folder", ["data/my 'own' images", "./~", "a;b $HOME"])
+def test_images_can_be_linked_as_the_message_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / "where they are"
+    for split in ("train", "val"):
+        (there / split).mkdir(parents=True)
+    config = changed({"datasets.clothes": {**FOLDER, "folder": folder}})
+
+    def follow(source: Path) -> None:
+        message = readiness.missing_files(config)
+        assert message is not None
+        command = message.partition("link them there (")[2].partition("), or change")[0]
+        command = command.replace("/where/they/are", shlex.quote(str(source)))
+        subprocess.run(command, shell=True, check=True)
+
+    follow(there)
+    assert readiness.missing_files(config) is None
+    # The folder is there, a split is not.
+    Path(folder).unlink()
+    Path(folder).mkdir()
+    follow(there / "train")
+    follow(there / "val")
+    assert readiness.missing_files(config) is None
+    assert sorted(path.name for path in Path(folder).iterdir()) == ["train", "val"]

@@ -1,5 +1,7 @@
 """Check before the first job whether this machine has what a study needs."""
 
+import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,15 +55,24 @@ def missing_files(config: Mapping[str, Any]) -> str | None:
     if dataset.get("validation_labels") is not None:
         wanted["validation_labels"] = [Path(dataset["validation_labels"])]
     missing = [
-        f"{shown(path)} (`datasets.{name}.{key}`): {diagnosis(path, error)[0]}"
+        (path, f"{shown(path)} (`datasets.{name}.{key}`): {diagnosis(path, error)[0]}")
         for key, paths in wanted.items()
         for path in paths
         if (error := unreachable(path))
     ]
     if not missing:
         return None
+    listed = "; ".join(text for _, text in missing)
     return (
-        f"the images of dataset {name!r} are not there: {'; '.join(missing)}; seen from "
-        f"{Path.cwd()}. Put or link them there (ln -s /where/they/are {folder}), or change the "
-        "config. docs/imagenet.md tells what the folder must hold."
+        f"the images of dataset {name!r} are not there: {listed}; seen from {Path.cwd()}. Put or "
+        f"link them there ({_link(missing[0][0])}), or change the config. docs/imagenet.md tells "
+        "what the folder must hold."
     )
+
+
+def _link(path: Path) -> str:
+    """The command that puts a link in the place of a missing file or folder."""
+    link = f"ln -s /where/they/are {shlex.quote(str(path))}"
+    # `Path.is_dir` fails where the folder may not be read.
+    there = os.path.isdir(path.parent)  # noqa: PTH112
+    return link if there else f"mkdir -p {shlex.quote(str(path.parent))} && {link}"

@@ -568,6 +568,31 @@ def test_a_good_config_is_taken(changes: dict) -> None:
     check(changed(changes))
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "told"),
+    [
+        ("mean", [123.7, 116.3, 103.5], "on the scale 0..255: [0.4851, 0.4561, 0.4059]"),
+        ("mean", [0, 116, 0], "on the scale 0..255: [0.0, 0.4549, 0.0]"),
+        ("mean", [-0.1, 0.5, 0.5], "[-0.1, 0.5, 0.5] must be from 0 to 1: images are scaled to 0"),
+        ("mean", [300, 0.5, 0.5], "must be from 0 to 1: images are scaled to 0..1"),
+        ("std", [58.4, 57.1, 57.4], "on the scale 0..255: [0.229, 0.2239, 0.2251]"),
+        ("std", [0.5, 1.02, 0.5], "must be above 0, at most 1: images are scaled to 0..1. Divide"),
+        ("std", [0.5, -0.1, 0.5], "must be above 0, at most 1: images are scaled to 0..1"),
+    ],
+)
+def test_means_on_the_scale_of_bytes_are_refused(key: str, values: list[float], told: str) -> None:
+    message = refusal(changed({f"{CLOTHES}.{key}": values}))
+    assert f"  - `{CLOTHES}.{key}`: {values} must be" in message
+    assert told in message
+    assert message.count("\n") == 1
+    assert ("255" in message) == (1 < max(values) <= 255)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_means_and_deviations_of_scaled_images_are_taken(value: float) -> None:
+    check(changed({f"{CLOTHES}.mean": [value] * 3, f"{CLOTHES}.std": [value or 0.01] * 3}))
+
+
 def test_a_config_is_checked_without_torch() -> None:
     program = "import prunescope.study.config.reading, sys; assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow_scripts")}

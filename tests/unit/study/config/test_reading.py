@@ -157,7 +157,7 @@ def test_a_circle_is_named(write: Write) -> None:
     [
         (None, "No such file"),
         ("- a\n- b\n", "holds ['a', 'b'], but a study is a mapping"),
-        ("", "holds None, but a study is a mapping"),
+        ("", "is empty, but a study is a mapping"),
         ("a: [1,\nb: 2\n", "not YAML"),
         ("a: \x00", "not YAML"),
     ],
@@ -272,6 +272,43 @@ def test_a_checkpoint_may_change_its_form(write: Write) -> None:
     assert "`model.checkpoint.torchvision`: 'V1' is not known" in refusal(named)
 
 
+# --- paths -----------------------------------------------------------------------------------
+
+DATASET = "datasets.fashion_mnist_tiny"
+
+
+def with_path(key: str, path: str) -> dict[str, Any]:
+    """What a study says that has a path under a key (`a.b.c`)."""
+    said: Any = path
+    for part in reversed(key.split(".")):
+        said = {part: said}
+    return said
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["~/data/imagenet", "~", "~somebody/data", "$HOME/data", "${DATA}", "data/$USER/x", "/$A"],
+)
+@pytest.mark.parametrize("key", [f"{DATASET}.folder", f"{DATASET}.validation_labels", "published"])
+def test_paths_are_not_for_a_shell(write: Write, key: str, path: str) -> None:
+    message = refusal(write("own.yaml", **with_path(key, path)))
+    assert f"`{key}`: '{path}' is for a shell" in message
+    assert "a link here (ln -s)" in message
+    assert str(Path.home()) not in message
+    assert f"own.yaml: `extends`: '{path}' is for a shell" in refusal(write("own.yaml", path))
+
+
+@pytest.mark.parametrize("path", ["./~", "data~", "a/~b", "cost in $", "a$b", "$(touch here)"])
+def test_other_names_of_folders_are_taken(write: Write, path: str) -> None:
+    values = reading.read(write("own.yaml", **with_path(f"{DATASET}.folder", path))).values
+    assert values["datasets"]["fashion_mnist_tiny"]["folder"] == path
+
+
+def test_none_is_no_path(write: Write) -> None:
+    message = refusal(write("own.yaml", **with_path(f"{DATASET}.folder", "None")))
+    assert f"`{DATASET}.folder`: 'None' is text: write null, or ./None" in message
+
+
 # --- several files, and the command line -----------------------------------------------------
 
 
@@ -322,6 +359,8 @@ def test_a_checked_config_is_taken_as_it_is(path: Path) -> None:
     assert check(values).model_dump() == values
 
 
+# Some begin as paths that only a shell knows, and are refused.
+PATHS = st.text(min_size=1).map("./{}".format).filter(lambda path: "/$" not in path)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 RECIPES = st.fixed_dictionaries(
     {
@@ -345,10 +384,10 @@ CHANGES = st.fixed_dictionaries(
     optional={
         "study": NAMES,
         "seeds": st.lists(st.integers(0, 2**64), min_size=1, unique=True),
-        "published": st.none() | st.text(min_size=1),
+        "published": st.none() | PATHS,
         "datasets": st.just({}) | st.builds(
             lambda folder: {"fashion_mnist_tiny": {"folder": folder}},
-            st.none() | st.text(min_size=1),
+            st.none() | PATHS,
         ),
         "recipes": st.dictionaries(NAMES.map("x_{}".format), RECIPES, max_size=3),
         "charts": st.fixed_dictionaries({}, optional={"png_scale": st.floats(0.01, 8)}),

@@ -12,14 +12,20 @@ from prunescope.study.config.section import HERE, PROBLEM, VALUE
 from prunescope.study.config.sections.model import DOWNLOADED, TRAINED
 from prunescope.study.config.study_model import EXTENDS, StudyModel, problems_between
 from prunescope.study.config.values import suggest, unknown
+from prunescope.study.config.yaml_text.plain import Typed
 
 # What pydantic puts into the paths of errors in addition to keys.
 KEY = "[key]"
 MARKS = (KEY, TRAINED, DOWNLOADED)
 
 
-def check(config: Mapping[str, Any]) -> StudyModel:
+def check(config: Mapping[str, Any], typed: Typed | None = None) -> StudyModel:
     """Check a config: each section by itself, and all against each other.
+
+    Parameters
+    ----------
+    typed
+        How values stand in the files, for hints where YAML made something else of them.
 
     Raises
     ------
@@ -32,7 +38,9 @@ def check(config: Mapping[str, Any]) -> StudyModel:
         sections = dict(study)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=True)
-        lines += dict.fromkeys(_explain(details) for details in errors)
+        lines += dict.fromkeys(
+            f"{_explain(details)}{_hint(details, typed or {})}" for details in errors
+        )
         sections = dict(_sound(config, {details["loc"][0] for details in errors}))
     lines += [_line(problem.key, problem.text) for problem in problems_between(sections)]
     if lines:
@@ -51,7 +59,7 @@ def _sound(config: Mapping[str, Any], broken: set[int | str]) -> Iterator[tuple[
 
 def _explain(error: ErrorDetails) -> str:
     """One line on one error of pydantic."""
-    path = tuple(part for part in error["loc"] if part not in MARKS)
+    path = _path(error)
     where, value = ".".join(map(str, path)), error["input"]
     if error["type"] == PROBLEM:
         section = ".".join(map(str, path[:-1]))
@@ -71,6 +79,21 @@ def _explain(error: ErrorDetails) -> str:
     if (names := schema.names(described)) and not isinstance(value, list | Mapping):
         return _line(where, unknown(value, names))
     return _line(where, f"{_show(value)} must be {schema.allowed(described)}")
+
+
+def _hint(error: ErrorDetails, typed: Typed) -> str:
+    """What YAML made of the text in the file, where that is why the value is refused."""
+    path = _path(error)
+    plain = typed.get(tuple(map(str, path)))
+    # What was typed may have been replaced since, by another file.
+    if plain is None or error["type"] == PROBLEM or _show(plain.value) != _show(error["input"]):
+        return ""
+    hint = plain.hint(schema.options(schema.at(path)))
+    return f". {hint}" if hint else ""
+
+
+def _path(error: ErrorDetails) -> tuple[int | str, ...]:
+    return tuple(part for part in error["loc"] if part not in MARKS)
 
 
 def _line(path: str, text: str) -> str:

@@ -6,16 +6,21 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-import yaml
 from pydantic.fields import FieldInfo
 
 from prunescope.foundation.errors import InputError
+from prunescope.study.config import command_line
 from prunescope.study.config.checking import check
+from prunescope.study.config.command_line import COMMAND_LINE
 from prunescope.study.config.section import Section, kinds
 from prunescope.study.config.study_model import EXTENDS, StudyModel
+from prunescope.study.config.values import FOR_A_SHELL, is_for_a_shell
+from prunescope.study.config.yaml_text import documents
+from prunescope.study.config.yaml_text.documents import Document
+from prunescope.study.config.yaml_text.plain import Typed
 
-# The origins of values that no file sets.
-COMMAND_LINE, DEFAULT = "--config", "default"
+# The origin of values that nobody set.
+DEFAULT = "default"
 
 # For each key, where its value comes from; for a mapping, the same for its keys.
 Origins = dict[str, Any]
@@ -47,12 +52,14 @@ class _Said:
 
     values: dict[Any, Any]
     origins: Origins
+    typed: Typed
     files: tuple[Path, ...] = ()
 
     def then(self, other: "_Said") -> "_Said":
         """Merge later content into this: mappings key by key; other values are replaced."""
         values, origins = _merge(self.values, self.origins, other.values, other.origins)
-        return _Said(values, origins, tuple(dict.fromkeys([*self.files, *other.files])))
+        files = tuple(dict.fromkeys([*self.files, *other.files]))
+        return _Said(values, origins, {**self.typed, **other.typed}, files)
 
 
 def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Resolved:
@@ -70,28 +77,17 @@ def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Reso
     InputError
         A file cannot be read, files extend each other in a circle, or the config is wrong.
     """
-    said = _Said({}, {})
+    said = _Said({}, {}, {})
     for path in paths:
         said = said.then(_read_file(Path(path), ()))
     if overrides:
-        said = said.then(_of_one_origin(_typed(overrides), COMMAND_LINE))
-    values = check(_without_removed(said.values, StudyModel)).model_dump()
+        said = said.then(_of_one_origin(command_line.read(overrides), COMMAND_LINE))
+    try:
+        values = check(_without_removed(said.values, StudyModel), said.typed).model_dump()
+    except InputError as error:
+        how = command_line.how_to_write(overrides or {}, str(error))
+        raise InputError(f"{error}{how}") from error
     return Resolved(values, _origins_of(values, said.origins), said.files)
-
-
-def _typed(value: Any) -> Any:
-    """Values of the command line as in a file: Snakemake reads what is in brackets as text."""
-    if isinstance(value, Mapping):
-        return {key: _typed(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_typed(inner) for inner in value]
-    if isinstance(value, str):
-        try:
-            read = yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value
-        return value if isinstance(read, Mapping | list) else read
-    return value
 
 
 def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
@@ -100,9 +96,10 @@ def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
     if path.resolve() in [other.resolve() for other in waiting]:
         names = " -> ".join(_name(other) for other in chain)
         raise InputError(f"{_name(waiting[-1])}: `{EXTENDS}` goes round in a circle: {names}")
-    content = dict(_parse(path, waiting))
+    document = _parse(path, waiting)
+    content = dict(document.values)
     parent = content.pop(EXTENDS, None)
-    own = _of_one_origin(content, _name(path), path)
+    own = _of_one_origin(Document(content, document.typed), _name(path), path)
     if parent is None:
         return own
     if not isinstance(parent, str):
@@ -110,23 +107,27 @@ def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
             f"{_name(path)}: `{EXTENDS}`: {parent!r} must be the path of a study, seen from this "
             "file"
         )
+    if is_for_a_shell(parent):
+        raise InputError(f"{_name(path)}: `{EXTENDS}`: {parent!r} {FOR_A_SHELL}")
     return _read_file(path.parent / parent, chain).then(own)
 
 
-def _parse(path: Path, waiting: Sequence[Path]) -> Mapping[Any, Any]:
-    named = f" (`{EXTENDS}` of {_name(waiting[-1])})" if waiting else ""
+def _parse(path: Path, waiting: Sequence[Path]) -> Document:
+    name = f"{_name(path)} (`{EXTENDS}` of {_name(waiting[-1])})" if waiting else _name(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{_name(path)}{named}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{_name(path)}{named}: not YAML: {reason}") from error
-    if not isinstance(content, Mapping):
+        raise InputError(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not YAML: not a text in UTF-8 ({error.reason})") from error
+    document = documents.parse(text, name)
+    if document.values is None:
+        raise InputError(f"{name}: is empty, but a study is a mapping of keys to values")
+    if not isinstance(document.values, Mapping):
         raise InputError(
-            f"{_name(path)}{named}: holds {content!r}, but a study is a mapping of keys to values"
+            f"{name}: holds {document.values!r}, but a study is a mapping of keys to values"
         )
-    return content
+    return document
 
 
 def _name(path: Path) -> str:
@@ -135,14 +136,15 @@ def _name(path: Path) -> str:
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
-def _of_one_origin(values: Mapping[Any, Any], origin: str, path: Path | None = None) -> _Said:
+def _of_one_origin(document: Document, origin: str, path: Path | None = None) -> _Said:
     def origins(value: Any) -> Any:
         if isinstance(value, Mapping) and value:
             return {key: origins(inner) for key, inner in value.items()}
         return origin
 
+    values = dict(document.values)
     said = {key: origins(value) for key, value in values.items()}
-    return _Said(dict(values), said, (path,) if path else ())
+    return _Said(values, said, document.typed, (path,) if path else ())
 
 
 def _merge(

@@ -1,6 +1,7 @@
 """Types of values that several sections share, and choices from lists of names."""
 
 import difflib
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,6 +12,12 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from prunescope.study.config.section import VALUE, Problem, Section, key
 
 Names = Callable[[], Collection[str]]
+
+# A path in the config is part of what results depend on: no home folder may creep into it.
+FOR_A_SHELL = (
+    "is for a shell, which alone knows what `~` and `$` stand for. Write the path in full, or put "
+    "a link here (ln -s) and write the path of the link"
+)
 
 
 def unknown(value: object, allowed: Collection[str]) -> str:
@@ -90,10 +97,40 @@ def _refuse_falling(rates: list[float]) -> list[float]:
     return rates
 
 
-def _refuse_zero(deviations: list[float]) -> list[float]:
-    if min(deviations) <= 0:
-        raise Problem("", f"{VALUE} must be above 0").error()
+def _refuse_other_scale(values: list[float]) -> list[float]:
+    if min(values) < 0 or max(values) > 1:
+        raise Problem("", f"{VALUE} must be from 0 to 1{_divided(values)}").error()
+    return values
+
+
+def _refuse_other_deviations(deviations: list[float]) -> list[float]:
+    # The values of images lie in 0..1, and deviate by 0.5 at most; 1 leaves the scale as it is.
+    if min(deviations) <= 0 or max(deviations) > 1:
+        told = f"{VALUE} must be above 0, at most 1{_divided(deviations)}"
+        raise Problem("", told).error()
     return deviations
+
+
+def _divided(values: list[float]) -> str:
+    """Why, and what the numbers of bytes are on the scale of the images."""
+    text = ": images are scaled to 0..1"
+    if min(values) < 0 or not 1 < max(values) <= 255:
+        return text
+    scaled = [round(value / 255, 4) for value in values]
+    return f"{text}. Divide by 255 what is on the scale 0..255: {scaled}"
+
+
+def is_for_a_shell(path: str) -> bool:
+    """Whether only a shell would find what is meant: `~`, `$HOME`, `${DATA}`."""
+    return re.search(r"^~|(^|/)\$(\w|\{)", path) is not None
+
+
+def _refuse_no_path(path: str) -> str:
+    if is_for_a_shell(path):
+        raise Problem("", f"{VALUE} {FOR_A_SHELL}").error()
+    if path == "None":
+        raise Problem("", f"{VALUE} is text: write null, or ./None for a path").error()
+    return path
 
 
 def _told(**texts: str) -> Any:
@@ -109,7 +146,7 @@ Name = Annotated[
         plural="names",
     ),
 ]
-Path = Annotated[str, Field(min_length=1), _told(values="a path")]
+Path = Annotated[str, Field(min_length=1), AfterValidator(_refuse_no_path), _told(values="a path")]
 Sha256 = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$"), _told(values="64 hexadecimal digits in quotation marks")
 ]
@@ -119,13 +156,18 @@ Rate = Annotated[float, Field(gt=0, lt=1)]
 # May be empty.
 Rates = Annotated[list[Rate], AfterValidator(_refuse_falling)]
 Channels = Annotated[
-    list[float], Field(min_length=3, max_length=3), _told(values="a list of three numbers")
+    list[float],
+    Field(min_length=3, max_length=3),
+    AfterValidator(_refuse_other_scale),
+    Field(json_schema_extra={"items": {"type": "number", "minimum": 0, "maximum": 1}}),
+    _told(values="a list of three numbers from 0 to 1"),
 ]
 Deviations = Annotated[
     list[float],
     Field(min_length=3, max_length=3),
-    AfterValidator(_refuse_zero),
-    _told(values="a list of three numbers above 0"),
+    AfterValidator(_refuse_other_deviations),
+    Field(json_schema_extra={"items": {"type": "number", "exclusiveMinimum": 0, "maximum": 1}}),
+    _told(values="a list of three numbers above 0, at most 1"),
 ]
 Different = (AfterValidator(_refuse_repetition), Field(json_schema_extra={"uniqueItems": True}))
 

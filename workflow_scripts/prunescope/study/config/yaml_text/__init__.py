@@ -1,0 +1,1 @@
+"""What YAML makes of the text of a study, and what it may not say."""
