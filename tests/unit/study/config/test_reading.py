@@ -205,6 +205,34 @@ def test_null_takes_away_entries_that_the_user_named(write: Write) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ({"recipes": {"shrot": None}}, "recipes.shrot"),
+        ({"pruning": {"methods": {"structured:null": None}}}, "pruning.methods.structured:null"),
+        ({"sensitivity": {"variants": {"t": None, "permuted": None}}}, "sensitivity.variants.t"),
+        (
+            {"interpretability": {"similarity": {"sha256": {"a": None}}}},
+            "interpretability.similarity.sha256.a",
+        ),
+    ],
+)
+def test_null_takes_away_only_what_is_there(write: Write, said: dict[str, Any], key: str) -> None:
+    told = f"\n  - `{key}`: null takes away an entry, but none of this name was said before"
+    assert refusal(write("own.yaml", **said)).endswith(told)
+    assert refusal(TINY, **said).partition("\nBehind")[0].endswith(told)
+
+
+def test_an_entry_may_be_taken_away_twice_and_come_back(write: Write) -> None:
+    method = {"pruning": {"methods": {"structured": None}}}
+    write("first.yaml", **method)
+    second = write("second.yaml", "first.yaml", **method)
+    assert set(reading.read(second).values["pruning"]["methods"]) == {"global_unstructured"}
+    back = {"pruning": {"methods": {"structured": tiny()["pruning"]["methods"]["structured"]}}}
+    third = write("third.yaml", "second.yaml", **back)
+    assert reading.read(third).values == tiny()
+
+
 def test_null_gives_an_optional_key_its_default(write: Write) -> None:
     assert tiny()["recipes"]["short"]["momentum"] == 0.9
     path = write("own.yaml", recipes={"short": {"momentum": None, "precision": None}})

@@ -75,6 +75,8 @@ def _explain(error: ErrorDetails) -> str:
         ]
         keys = sorted(known if path[:-1] else [*known, EXTENDS])
         return f"`{where}` is not a key of the config. {suggest(path[-1], keys)}"
+    if value is None and schema.at(path[:-1]).get("additionalProperties"):
+        return _line(where, "null takes away an entry, but none of this name was said before")
     described = schema.at(path[:-1])["propertyNames"] if KEY in error["loc"] else schema.at(path)
     if (names := schema.names(described)) and not isinstance(value, list | Mapping):
         return _line(where, unknown(value, names))

@@ -22,6 +22,9 @@ from prunescope.study.config.yaml_text.plain import Typed
 # The origin of values that nobody set.
 DEFAULT = "default"
 
+# Stands for what was set and then removed by null. Null can remove nothing else.
+_REMOVED = object()
+
 # For each key, where its value comes from; for a mapping, the same for its keys.
 Origins = dict[str, Any]
 
@@ -158,7 +161,8 @@ def _merge(
                 continue
             values[key], origins[key] = _merge(old[key], old_origins[key], value, new_origins[key])
         else:
-            values[key], origins[key] = value, new_origins[key]
+            removes = value is None and old.get(key) is not None
+            values[key], origins[key] = _REMOVED if removes else value, new_origins[key]
     return values, origins
 
 
@@ -168,14 +172,14 @@ def _without_removed(value: Any, kind: Any) -> Any:
     Null stays where the key allows it and leaving the key out means something else.
     """
     if not isinstance(value, Mapping):
-        return value
+        return None if value is _REMOVED else value
     for option in kinds(kind):
         if get_origin(option) is dict:
             _, entry = get_args(option)
             return {
                 key: _without_removed(inner, entry)
                 for key, inner in value.items()
-                if inner is not None
+                if inner is not _REMOVED
             }
         if isinstance(option, type) and issubclass(option, Section):
             return dict(_kept(value, option.model_fields))
@@ -187,7 +191,7 @@ def _kept(values: Mapping[Any, Any], fields: Mapping[str, FieldInfo]) -> Iterato
         field = fields.get(key)
         if field is None:
             yield key, value
-        elif value is not None or not _can_be_taken_away(field):
+        elif value not in (None, _REMOVED) or not _can_be_taken_away(field):
             yield key, _without_removed(value, field.annotation)
 
 
