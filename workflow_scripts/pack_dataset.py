@@ -2,26 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from prunescope.data import image_tables, source
-from prunescope.data.source import Split
 from prunescope.foundation import arrays, job
-
-
-def index(split: Split) -> pl.DataFrame:
-    """The index of a split, with the columns of `image_tables.INDEX`."""
-    return pl.DataFrame(
-        {
-            "image": np.arange(len(split.labels)),
-            "label": split.labels,
-            "class": [split.classes[label] for label in split.labels.tolist()],
-            "source_split": split.name,
-            "source_index": np.arange(len(split.labels)),
-            "file": None,
-        }
-    )
 
 
 def main(smk) -> None:
@@ -31,7 +13,7 @@ def main(smk) -> None:
     for split in archive.read(files, smk.params.image_size):
         arrays.save_array(split.images, smk.output[f"{split.name}_images"])
         arrays.save_array(split.labels, smk.output[f"{split.name}_labels"])
-        rows = image_tables.INDEX.conform(index(split))
+        rows = image_tables.INDEX.conform(split.index())
         image_tables.INDEX.write(rows, smk.output[f"{split.name}_index"])
 
 

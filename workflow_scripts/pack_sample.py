@@ -12,9 +12,7 @@ def main(smk) -> None:
     sample = smk.params.sample
     chosen = index
     if sample["images"] is not None:
-        rng = np.random.default_rng(sample["seed"])
-        labels = index["label"].to_numpy()
-        chosen = index[sampling.sample_balanced(labels, sample["images"], rng)]
+        chosen = index[sampling.sample_rows(index["label"].to_numpy(), **sample)]
     report = packing.pack(
         chosen["file"].to_list(),
         packing.PackingSettings(

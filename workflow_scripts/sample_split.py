@@ -1,6 +1,5 @@
 """Draw a class-balanced sample of a packed split: the validation or the probe images."""
 
-import numpy as np
 import polars as pl
 
 from prunescope.data import image_tables, packed_images, sampling
@@ -9,8 +8,7 @@ from prunescope.foundation import arrays, job
 
 def main(smk) -> None:
     packed = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
-    rng = np.random.default_rng(smk.params.sample["seed"])
-    chosen = sampling.sample_balanced(packed.labels, smk.params.sample["images"], rng)
+    chosen = sampling.sample_rows(packed.labels, **smk.params.sample)
     index = image_tables.INDEX.read(smk.input.index)[chosen]
     renumbered = index.with_columns(image=pl.arange(len(chosen), dtype=pl.Int32))
     arrays.save_array(packed.images[chosen], smk.output.images)

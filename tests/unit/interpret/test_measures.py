@@ -1,6 +1,7 @@
 """Measures against loops written from their definitions, and units that are known."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +148,37 @@ def test_unrelated_layers_are_not_aligned_on_average() -> None:
 
 def test_a_constant_layer_has_no_alignment() -> None:
     assert np.isnan(unit_measures.linear_cka(np.ones((9, 2)), rng().normal(size=(9, 2))))
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def test_constant_units_have_no_measures() -> None:
+    exemplars = pl.DataFrame(
+        {
+            "constant": [False, True],
+            "strongest": [[0, 1], [2, 3]],
+            "strongest_activation": [[3.0, 2.0], [1.0, 1.0]],
+            "weakest_activation": [[0.0, 1.0], [1.0, 1.0]],
+        }
+    )
+    activations = np.array([[3, 1], [0, 1]], dtype=np.float32)
+    found = unit_measures.measure_units(
+        exemplars,
+        activations,
+        np.ones((4, 4), np.float32),
+        np.array([0, 0, 1, 1]),
+        np.array([0, 3]),
+    )
+    measures = found.select("monosemanticity", "label_purity", "class_selectivity").rows()
+    assert measures[0] == pytest.approx((1, 1, 1))
+    assert measures[1] == (None, None, None)
+
+
+def test_layers_are_compared_one_by_one() -> None:
+    dense = rng(3).normal(size=(8, 5)).astype(np.float32)
+    own = np.hstack([np.ones((8, 2), np.float32), 2 * dense[:, 2:]])
+    layers = pl.Series("layer", ["b", "b", "a", "a", "a"])
+    found = unit_measures.compare_layers(layers, own, dense)
+    assert found["layer"].to_list() == ["b", "a"]
+    assert found["cka"].to_list() == [None, pytest.approx(1, abs=1e-5)]

@@ -1,6 +1,7 @@
 """Variants of the score: each against the plain way to make it."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from prunescope.data import sampling
@@ -117,3 +118,27 @@ def test_equal_activations_are_ordered_at_random() -> None:
     assert sorted(found.strongest[0]) != list(range(20))
     assert sorted(found.strongest[0]) != list(range(80, 100))
     assert not set(found.strongest[0]) & set(found.weakest[0])
+
+
+def test_the_subsets_of_all_variants_are_drawn(material: Material) -> None:
+    variants: dict[str, dict] = {"few": {"probe_images": 25}, "cold": {"tau": 0.1}}
+    found = Material.gather(
+        material.exemplars, material.recorded, material.similarities, LABELS, variants,
+        images=40, seed=0,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.rows, material.rows)
+    assert found.subsets.keys() == material.subsets.keys()
+    for size, drawn in material.subsets.items():
+        np.testing.assert_array_equal(found.subsets[size], drawn)
+
+
+def test_all_variants_are_scored_after_the_studys_own(material: Material) -> None:
+    units = pl.DataFrame({"unit": range(UNITS)})
+    found = score_variants.score_all(material, {"other": {"seed": 3}}, SETTINGS, units)
+    assert found.columns == ["variant", "unit", "mis_soft", "mis_hard"]
+    assert found["variant"].to_list() == ["unchanged"] * UNITS + ["other"] * UNITS
+    for name, variant in (("unchanged", {}), ("other", {"seed": 3})):
+        scores = score_variants.score(material, variant, SETTINGS)
+        rows = found.filter(variant=name)
+        assert rows["mis_soft"].to_list() == scores[0].tolist()
+        assert rows["mis_hard"].to_list() == scores[1].tolist()

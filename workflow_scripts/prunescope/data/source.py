@@ -40,6 +40,19 @@ class Split:
     labels: np.ndarray
     classes: Mapping[int, str]
 
+    def index(self) -> pl.DataFrame:
+        """The images in order, with the columns of `image_tables.INDEX`."""
+        return pl.DataFrame(
+            {
+                "image": np.arange(len(self.labels)),
+                "label": self.labels,
+                "class": [self.classes[label] for label in self.labels.tolist()],
+                "source_split": self.name,
+                "source_index": np.arange(len(self.labels)),
+                "file": None,
+            }
+        )
+
 
 class Source(Protocol):
     """The constants that every file in `data/sources/` must define.

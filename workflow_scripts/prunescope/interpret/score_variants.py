@@ -10,12 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from prunescope.data import sampling
 from prunescope.interpret import mis
 from prunescope.interpret.similarities import Embeddings
 
 # Name of the variant that changes nothing.
 UNCHANGED = "unchanged"
+# Name of the variant whose exemplars are drawn at random.
+PERMUTED = "permuted"
 # Settings of `mis.ScoreSettings` that a variant may change.
 SCORING = ("explanations", "tasks", "tau", "draw", "seed", "query", "pool")
 
@@ -112,6 +116,75 @@ class Material:
     subsets: Mapping[int, np.ndarray]
     similarities: Mapping[str, np.ndarray | Embeddings]
 
+    @classmethod
+    def gather(
+        cls,
+        exemplars: Exemplars,
+        recorded: Mapping[str, np.ndarray],
+        similarities: Mapping[str, np.ndarray | Embeddings],
+        labels: np.ndarray,
+        variants: Mapping[str, Mapping[str, Any]],
+        *,
+        images: int,
+        seed: int,
+    ) -> "Material":
+        """Draw the subsets that the variants need.
+
+        Parameters
+        ----------
+        exemplars, recorded, similarities
+            As the attributes.
+        labels
+            Classes of the probe images, `(images,)`.
+        variants
+            The variants that will be scored.
+        images, seed
+            How the images with recorded activations were drawn: their number, and the seed.
+        """
+        rows = sampling.sample_rows(labels, images, seed)
+        named = (v["probe_images"] for v in variants.values() if "probe_images" in v)
+        sizes = {len(rows), *named}
+        subsets = {size: sampling.sample_rows(labels[rows], size, seed) for size in sizes}
+        return cls(exemplars, recorded, rows, subsets, similarities)
+
+
+def score_all(
+    material: Material,
+    variants: Mapping[str, Mapping[str, Any]],
+    settings: mis.ScoreSettings,
+    units: pl.DataFrame,
+) -> pl.DataFrame:
+    """The scores of all units under each variant, and under the study's own settings.
+
+    Parameters
+    ----------
+    material
+        The data of the network.
+    variants
+        The variants by name.
+    settings
+        The settings of the study.
+    units
+        Columns that identify the units, in the order of the exemplars.
+
+    Returns
+    -------
+    polars.DataFrame
+        `variant`, the columns of `units`, `mis_soft` and `mis_hard`; first the rows of `UNCHANGED`.
+    """
+    frames = []
+    for name, variant in {UNCHANGED: {}, **variants}.items():
+        soft, hard = score(material, variant, settings)
+        frames.append(
+            units.select(
+                pl.lit(name).alias("variant"),
+                pl.all(),
+                mis_soft=pl.Series(soft.astype(np.float64)),
+                mis_hard=pl.Series(hard.astype(np.float64)),
+            )
+        )
+    return pl.concat(frames)
+
 
 def score(
     material: Material, variant: Mapping[str, Any], settings: mis.ScoreSettings
@@ -148,6 +221,3 @@ def _exemplars(
     chosen = material.subsets[variant.get("probe_images", len(material.rows))]
     activations = material.recorded[variant.get("pooling", "mean")][chosen]
     return rank(activations, material.rows[chosen], per_side, settings.seed)
-
-
-PERMUTED = "permuted"

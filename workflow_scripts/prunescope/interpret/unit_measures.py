@@ -8,11 +8,79 @@ of Song et al., "Feature Selection via Dependence Maximization", JMLR 2012.
 """
 
 import numpy as np
+import polars as pl
 
+from prunescope.foundation import tables
 from prunescope.interpret.similarities import Embeddings
 
 # Units that are computed at a time, which limits the memory.
 UNITS_A_BLOCK = 1024
+
+
+def measure_units(
+    exemplars: pl.DataFrame,
+    activations: np.ndarray,
+    similarity: np.ndarray | Embeddings,
+    labels: np.ndarray,
+    recorded: np.ndarray,
+) -> pl.DataFrame:
+    """The measures of every unit; missing for constant units.
+
+    Parameters
+    ----------
+    exemplars
+        A table `unit_tables.EXEMPLARS`.
+    activations
+        Recorded activations, float32 `(rows, units)`.
+    similarity
+        Similarities of the probe images.
+    labels
+        Classes of the probe images, `(images,)`.
+    recorded
+        Indices in the probe set of the images with recorded activations, `(rows,)`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `exemplars` with the columns `unit_tables.MEASURE_COLUMNS`.
+    """
+    strongest = tables.matrix(exemplars["strongest"])
+    found = {
+        "monosemanticity": monosemanticity(
+            strongest,
+            tables.matrix(exemplars["strongest_activation"]),
+            tables.matrix(exemplars["weakest_activation"])[:, 0],
+            similarity,
+        ),
+        "label_purity": label_purity(strongest, labels),
+        "class_selectivity": class_selectivity(activations, labels[recorded]),
+    }
+    live = ~exemplars["constant"]
+    return exemplars.with_columns(
+        pl.when(live).then(pl.Series(values).fill_nan(None)).alias(name)
+        for name, values in found.items()
+    )
+
+
+def compare_layers(layers: pl.Series, activations: np.ndarray, dense: np.ndarray) -> pl.DataFrame:
+    """The alignment (`cka`) of each layer with the same layer of the dense network.
+
+    Parameters
+    ----------
+    layers
+        The name of each unit's layer, `(units,)`.
+    activations, dense
+        Recorded activations of the network and of the dense network, float32 `(rows, units)`.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns `unit_tables.ALIGNMENT_COLUMNS`.
+    """
+    names = layers.unique(maintain_order=True)
+    chosen = {name: (layers == name).to_numpy() for name in names}
+    alike = [linear_cka(activations[:, own], dense[:, own]) for own in chosen.values()]
+    return pl.DataFrame({"layer": names, "cka": pl.Series(alike).fill_nan(None)})
 
 
 def monosemanticity(
