@@ -11,7 +11,8 @@ from prunescope.networks import coordinates
 from prunescope.networks.coordinates import Coordinates
 from prunescope.summarize import study_tables
 from prunescope.summarize.explorer import page
-from prunescope.summarize.explorer.columns import image_columns, score_columns, script, smallest
+from prunescope.summarize.explorer.columns import script, smallest
+from prunescope.summarize.explorer.network_files import network_files, units_of
 from prunescope.summarize.explorer.sheets import Sheets, draw_sheets
 
 
@@ -37,23 +38,18 @@ def write_networks(smk, networks: list[Coordinates], folder: Path) -> pl.DataFra
     """
     similarity = similarities.load(smk.input.similarity, smk.params.kind)
     settings = mis.ScoreSettings(**smk.params.mis)
-    keys = ["layer", "layer_type", "unit"]
-    units = unit_tables.MIS.read(smk.input.mis[0]).select(keys)
+    units = units_of(unit_tables.MIS.read(smk.input.mis[0]))
     for network, *paths in zip(
         networks, smk.input.exemplars, smk.input.mis, smk.input.measures, strict=True
     ):
         exemplars = unit_tables.EXEMPLARS.read(paths[0])
         scores = unit_tables.MIS.read(paths[1])
         measures = unit_tables.MEASURES.read(paths[2])
-        if not exemplars.select(keys).equals(units):
+        if not units_of(exemplars).equals(units):
             raise ValueError(f"{paths[0]}: other units than in {smk.input.mis[0]}")
-        parts = {
-            "scores": score_columns(scores, measures),
-            "images": image_columns(exemplars, scores, similarity, settings),
-        }
-        for part, columns in parts.items():
-            name = f"{network.name}/{part}"
-            write(folder, f"data/{name}.js", script(name, columns))
+        files = network_files(network.name, exemplars, scores, measures, similarity, settings)
+        for name, content in files:
+            write(folder, name, content)
     return units
 
 

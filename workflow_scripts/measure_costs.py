@@ -9,13 +9,11 @@ import polars as pl
 # cores from the network that is timed next. onnxruntime's threads do not spin either.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-from prunescope.compact import compared_forms, cost_tables, timing
+from prunescope.compact import compared_forms, cost_tables, costs
 from prunescope.compact.graph import graph_files
 from prunescope.data import packed_images
 from prunescope.foundation import job
 from prunescope.networks import network_files
-
-BATCHES = (1, 32)
 
 
 def main(smk) -> None:
@@ -27,48 +25,12 @@ def main(smk) -> None:
         Path(smk.input.onnx).read_bytes(),
         smk.threads,
     )
-    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images
     small = compared_forms.small_loaders(dense.description, smk.threads)
-
-    def use(load, batch):
-        return lambda: load()(compared_forms.batch_of(images, batch, dense.description))
-
-    # Memory first: it is measured in forks of this process, which must not have threads yet.
-    peaks = {
-        (runtime, variant, batch): timing.peak_memory(
-            use(loaders[runtime][variant], batch), warm_up=use(small[runtime], 1)
-        )
-        for runtime, variant, batch in compared_forms.measurements(loaders, BATCHES)
-    }
-    runs = {
-        (runtime, variant): load()
-        for runtime, kinds in loaders.items()
-        for variant, load in kinds.items()
-    }
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images
     rows = []
-    for runtime, kinds in loaders.items():
-        for batch in BATCHES:
-            given = compared_forms.batch_of(images, batch, dense.description)
-            turns = {
-                variant: lambda run=runs[runtime, variant], given=given: run(given)
-                for variant in kinds
-            }
-            measured = timing.compare(timing.take_turns(turns, smk.params.rounds), "dense")
-            for variant, times in measured.items():
-                peak = peaks[runtime, variant, batch]
-                rows.append(
-                    {
-                        "variant": variant,
-                        "runtime": runtime,
-                        "batch": batch,
-                        "threads": smk.threads,
-                        "rounds": smk.params.rounds,
-                        **times,
-                        "peak_memory": peak,
-                        "relative_memory": peak / peaks[runtime, "dense", batch],
-                    }
-                )
-                job.log.info("%s", rows[-1])
+    for row in costs.measure_costs(loaders, small, images, dense.description, smk.params.rounds):
+        rows.append({"threads": smk.threads, **row})
+        job.log.info("%s", rows[-1])
     cost_tables.COSTS.write(cost_tables.COSTS.conform(pl.DataFrame(rows)), smk.output.costs)
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.compact import compared_forms, equivalence
+from prunescope.compact import compared_forms, costs, equivalence
 from prunescope.compact.graph import onnx_models
 from prunescope.compact.graph.graph_files import CompactNetwork
-from prunescope.networks.description import Network
+from prunescope.networks.description import Description, Network
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,35 @@ def test_all_variants_answer_alike_where_they_must(
         assert equivalence.difference(expected, logits) <= 1e-4, kind
     for load in compared_forms.small_loaders(masked.description, 1).values():
         assert np.asarray(load()(images)).shape == (5, 10)
+
+
+def test_a_compact_network_that_answers_otherwise_is_refused(
+    masked: Network, compact: CompactNetwork
+) -> None:
+    model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
+    size = compact.description.image_size
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, size, size), dtype=np.uint8)
+    differences, rounding = compared_forms.check(masked, compact, model, images)
+    assert differences.keys() == {"pytorch", "onnxruntime"}
+    assert 0 < rounding < 1e-4
+    tensors = {**compact.tensors, "fc.bias": compact.tensors["fc.bias"] + 1}
+    broken = CompactNetwork(compact.description, compact.graph, tensors)
+    with pytest.raises(ArithmeticError, match="pytorch"):
+        compared_forms.check(masked, broken, model, images)
+
+
+def test_every_form_is_measured_with_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the memory of a fork each, 100 bytes for the dense form and 50 for the others."""
+    peaks = iter([100, 50, 50] * len(costs.BATCHES))
+    monkeypatch.setattr(costs.timing, "peak_memory", lambda work, warm_up: next(peaks))
+    batches = []
+    forms = dict.fromkeys(("dense", "masked", "compact"), lambda: lambda x: batches.append(len(x)))
+    images = np.zeros((3, 3, 8, 8), np.uint8)
+    blank = Description("none", 2, 8, (0.5,) * 3, (0.5,) * 3)
+    rows = list(costs.measure_costs({"pytorch": forms}, {"pytorch": None}, images, blank, 2))
+    assert [(row["variant"], row["batch"]) for row in rows] == [
+        (form, batch) for batch in costs.BATCHES for form in forms
+    ]
+    assert set(batches) == set(costs.BATCHES)
+    assert [row["relative_memory"] for row in rows] == [1, 0.5, 0.5] * len(costs.BATCHES)
+    assert {row["rounds"] for row in rows} == {2}

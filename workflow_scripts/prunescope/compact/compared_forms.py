@@ -1,4 +1,4 @@
-"""The forms of a pruned network that are compared, in each runtime.
+"""The forms of a pruned network that are compared, in each runtime; and whether they agree.
 
 - `dense`: the network before pruning.
 - `dense_folded`: the same, its batch norms folded into the convolutions as in compact networks. Not
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from prunescope.compact import equivalence
 from prunescope.compact.graph import batch_norms, onnx_models, onnx_sessions, torch_modules, tracing
 from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.graph_files import CompactNetwork
@@ -25,6 +26,8 @@ from prunescope.networks.description import Description, Network
 from prunescope.networks.preprocessing import to_input
 
 PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
+# Number of images on which the outputs of the masked and of the compact network are compared.
+CHECKED = 32
 
 # From a batch of images, normalised as the network wants it, to its logits.
 Run = Callable[[torch.Tensor], object]
@@ -107,6 +110,47 @@ def small_loaders(description: Description, threads: int) -> dict[str, Load]:
         PYTORCH: lambda: in_torch(torch_modules.build(graph, tensors)),
         ONNXRUNTIME: lambda: in_onnxruntime(model, threads),
     }
+
+
+def check(
+    masked: Network, compact: CompactNetwork, model: bytes, images: np.ndarray
+) -> tuple[dict[str, float], float]:
+    """Fail unless the compact network has the outputs of the masked one, in both runtimes.
+
+    Parameters
+    ----------
+    masked, compact
+        The networks.
+    model
+        The compact network as an ONNX model.
+    images
+        Packed images, uint8 `(images, 3, side, side)`. The first `CHECKED` are used.
+
+    Returns
+    -------
+    differences, rounding
+        The difference by runtime, as `equivalence.difference` gives it; and the difference between
+        the outputs of the masked network in single and in double precision.
+
+    Raises
+    ------
+    ArithmeticError
+        As `equivalence.require`.
+    """
+    inputs = to_input(np.array(images[:CHECKED]), masked.description)
+    module = modules.to_module(masked)
+    expected = _run(in_torch(module), inputs)
+    outputs = {
+        PYTORCH: _run(in_torch(torch_modules.build(compact.graph, compact.tensors)), inputs),
+        ONNXRUNTIME: _run(in_onnxruntime(model, 1), inputs),
+    }
+    exact = _run(in_torch(module.double()), inputs.double())
+    rounding = equivalence.difference(exact, expected)
+    return equivalence.require(expected, outputs, rounding), rounding
+
+
+def _run(run: Run, inputs: torch.Tensor) -> np.ndarray:
+    return np.asarray(run(inputs))
 
 
 def in_torch(module: nn.Module) -> Run:

@@ -1,0 +1,56 @@
+"""Make the data files of one network for the explorer, and check that its units are the study's."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from prunescope.interpret import mis
+from prunescope.interpret.similarities import Embeddings
+from prunescope.summarize.explorer.columns import image_columns, score_columns, script
+
+# The columns that tell units apart. The units are the same in all networks of a study.
+UNIT_KEYS = ("layer", "layer_type", "unit")
+
+
+def units_of(table: pl.DataFrame) -> pl.DataFrame:
+    """The units of a network in order: the columns `UNIT_KEYS` of `exemplars` or `mis`."""
+    return table.select(UNIT_KEYS)
+
+
+def network_files(
+    name: str,
+    exemplars: pl.DataFrame,
+    scores: pl.DataFrame,
+    measures: pl.DataFrame,
+    similarity: np.ndarray | Embeddings,
+    settings: mis.ScoreSettings,
+) -> Iterator[tuple[str, bytes]]:
+    """Make the files that the page loads when it shows a network.
+
+    Parameters
+    ----------
+    name
+        `Coordinates.name` of the network.
+    exemplars, scores, measures
+        `exemplars.parquet`, `mis.parquet` and `measures.parquet`, of the same units in the same
+        order.
+    similarity, settings
+        As for `columns.image_columns`.
+
+    Yields
+    ------
+    path, content
+        The path below the folder of the explorer, and the content of the file.
+
+    Raises
+    ------
+    InputError
+        As `columns.image_columns`.
+    """
+    parts = {
+        "scores": score_columns(scores, measures),
+        "images": image_columns(exemplars, scores, similarity, settings),
+    }
+    for part, columns in parts.items():
+        yield f"data/{name}/{part}.js", script(f"{name}/{part}", columns)
