@@ -60,7 +60,7 @@ rule all:
     input:
         collect(f"{TABLES}/{{table}}.parquet", table=STUDY.tables, study=STUDY.name),
         collect(
-            f"{CHARTS}/{{chart}}.{{format}}",
+            f"{CHART_FOLDER}/{{chart}}.{{format}}",
             chart=[*CHART_NAMES, *COST_CHART_NAMES],
             format=["html", "svg", "png", "json", "txt"],
             study=STUDY.name,

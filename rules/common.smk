@@ -6,14 +6,15 @@ from prunescope.data.sources import fashion_mnist
 from prunescope.foundation import plugins
 from prunescope.foundation.code_digest import code_digest
 from prunescope.interpret.metrics.catalogue import FAMILIES
-from prunescope.networks.coordinates import coordinates_of
+from prunescope.networks.coordinates import DENSE, UNTRAINED, coordinates_of
 from prunescope.study import readiness
 from prunescope.study.params import JobParams, chart_category, chart_labels
 from prunescope.study.paths import (
-    CHARTS,
+    CHART_FOLDER,
     DATASET,
     DATASETS,
-    DENSE,
+    DENSE_LOG,
+    DENSE_NETWORK,
     DOWNLOADS,
     EXPLORER,
     NETWORK,
@@ -21,13 +22,15 @@ from prunescope.study.paths import (
     PAGES,
     SUMMARY,
     TABLES,
+    UNTRAINED_LOG,
+    UNTRAINED_NETWORK,
     Paths,
 )
 from prunescope.study.resources import JobResources, memory, minutes
 from prunescope.study.run import environment, snakemake_hooks
 from prunescope.study.study import Study
-from prunescope.summarize.charts.all_charts import CHARTS as CHART_FUNCTIONS
-from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHART_FUNCTIONS
+from prunescope.summarize.charts.all_charts import CHARTS
+from prunescope.summarize.charts.cost_charts import COST_CHARTS
 from prunescope.summarize.explorer.page import page_digest
 
 snakemake_hooks.read_config(workflow, config)
@@ -39,8 +42,8 @@ STUDY = Study(config)
 PATHS = Paths(STUDY)
 PARAMS = JobParams(STUDY)
 RESOURCES = JobResources(STUDY)
-CHART_NAMES = list(CHART_FUNCTIONS)
-COST_CHART_NAMES = list(COST_CHART_FUNCTIONS) if STUDY.compacted_networks else []
+CHART_NAMES = list(CHARTS)
+COST_CHART_NAMES = list(COST_CHARTS) if STUDY.compacted_networks else []
 
 # The networks of metrics that need packages of their own are several times as large.
 LARGE_METRIC = bool(STUDY.metric.packages)
@@ -67,7 +70,7 @@ def one_of(names):
 wildcard_constraints:
     study=STUDY.name,
     dataset=one_of(config["datasets"]),
-    method=one_of(["dense", "untrained", *STUDY.methods]),
+    method=one_of([DENSE, UNTRAINED, *STUDY.methods]),
     retraining=one_of(config["retraining"]),
     rate=r"\d\.\d\d",
     seed=ANY_SEED,

@@ -4,7 +4,7 @@
 rule compact_network:
     input:
         network=f"{NETWORK}/network.safetensors",
-        dense=f"{DENSE}/network.safetensors",
+        dense=f"{DENSE_NETWORK}/network.safetensors",
         images=PATHS.split_file("validation", "images.npy"),
         labels=PATHS.split_file("validation", "labels.npy"),
     output:
@@ -30,7 +30,7 @@ rule compact_network:
 rule measure_costs:
     input:
         network=f"{NETWORK}/network.safetensors",
-        dense=f"{DENSE}/network.safetensors",
+        dense=f"{DENSE_NETWORK}/network.safetensors",
         tensors=f"{NETWORK}/compact.safetensors",
         description=f"{NETWORK}/compact.json",
         onnx=f"{NETWORK}/compact.onnx",

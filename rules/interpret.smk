@@ -159,7 +159,7 @@ rule measure_units:
     input:
         exemplars=f"{NETWORK}/exemplars.parquet",
         activations=f"{NETWORK}/activations_mean.npy",
-        dense=f"{DENSE}/activations_mean.npy",
+        dense=f"{DENSE_NETWORK}/activations_mean.npy",
         similarity=PATHS.similarity_file(),
         labels=PATHS.split_file("probe", "labels.npy"),
     output:

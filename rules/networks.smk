@@ -8,11 +8,11 @@ localrules:
 rule initialise_network:
     input:
         # What it looks like; not its weights.
-        dense=f"{DENSE}/network.safetensors",
+        dense=f"{DENSE_NETWORK}/network.safetensors",
     output:
-        network="results/{study}/networks/untrained/none/rate0.00/seed{seed}/network.safetensors",
+        network=f"{UNTRAINED_NETWORK}/network.safetensors",
     log:
-        "results/logs/{study}/networks/untrained/none/rate0.00/seed{seed}/initialise_network.log",
+        f"{UNTRAINED_LOG}/initialise_network.log",
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -55,9 +55,9 @@ rule import_checkpoint:
         checkpoint=ancient(PATHS.checkpoint_file),
         index=PATHS.split_file("train", "index.parquet"),
     output:
-        network=f"{DENSE}/network.safetensors",
+        network=f"{DENSE_NETWORK}/network.safetensors",
     log:
-        "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/import_checkpoint.log",
+        f"{DENSE_LOG}/import_checkpoint.log",
     wildcard_constraints:
         seed=NOTHING if STUDY.checkpoint is None else ANY_SEED,
     priority: 20

@@ -130,20 +130,20 @@ rule draw_chart:
         published=STUDY.published,
     output:
         html=report(
-            f"{CHARTS}/{{chart}}.html",
+            f"{CHART_FOLDER}/{{chart}}.html",
             caption="report/chart.rst",
             category=chart_category,
             labels=chart_labels("interactive"),
         ),
         svg=report(
-            f"{CHARTS}/{{chart}}.svg",
+            f"{CHART_FOLDER}/{{chart}}.svg",
             caption="report/chart.rst",
             category=chart_category,
             labels=chart_labels("picture"),
         ),
-        png=f"{CHARTS}/{{chart}}.png",
-        json=f"{CHARTS}/{{chart}}.json",
-        caption=f"{CHARTS}/{{chart}}.txt",
+        png=f"{CHART_FOLDER}/{{chart}}.png",
+        json=f"{CHART_FOLDER}/{{chart}}.json",
+        caption=f"{CHART_FOLDER}/{{chart}}.txt",
     log:
         "results/logs/{study}/draw_{chart}.log",
     conda:
@@ -168,20 +168,20 @@ rule draw_cost_chart:
         costs=f"{TABLES}/costs.parquet",
     output:
         html=report(
-            f"{CHARTS}/{{chart}}.html",
+            f"{CHART_FOLDER}/{{chart}}.html",
             caption="report/chart.rst",
             category="5 Cost",
             labels=chart_labels("interactive"),
         ),
         svg=report(
-            f"{CHARTS}/{{chart}}.svg",
+            f"{CHART_FOLDER}/{{chart}}.svg",
             caption="report/chart.rst",
             category="5 Cost",
             labels=chart_labels("picture"),
         ),
-        png=f"{CHARTS}/{{chart}}.png",
-        json=f"{CHARTS}/{{chart}}.json",
-        caption=f"{CHARTS}/{{chart}}.txt",
+        png=f"{CHART_FOLDER}/{{chart}}.png",
+        json=f"{CHART_FOLDER}/{{chart}}.json",
+        caption=f"{CHART_FOLDER}/{{chart}}.txt",
     log:
         "results/logs/{study}/draw_{chart}.log",
     wildcard_constraints:

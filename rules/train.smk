@@ -11,10 +11,10 @@ rule train_dense:
         validation_images=PATHS.split_file("validation", "images.npy"),
         validation_labels=PATHS.split_file("validation", "labels.npy"),
     output:
-        network=f"{DENSE}/network.safetensors",
-        history=f"{DENSE}/history.parquet",
+        network=f"{DENSE_NETWORK}/network.safetensors",
+        history=f"{DENSE_NETWORK}/history.parquet",
     log:
-        "results/logs/{study}/networks/dense/none/rate0.00/seed{seed}/train_dense.log",
+        f"{DENSE_LOG}/train_dense.log",
     wildcard_constraints:
         seed=ANY_SEED if STUDY.checkpoint is None else NOTHING,
     cache: True

@@ -15,7 +15,7 @@ def main(smk) -> None:
     )
     costs = study_tables.STUDY_COSTS.read(smk.input.costs)
     settings = theme.ChartSettings(**smk.params.charts)
-    chart = cost_charts.CHARTS[smk.params.chart](study, costs, settings)
+    chart = cost_charts.COST_CHARTS[smk.params.chart](study, costs, settings)
     formats = {name: smk.output[name] for name in ("html", "svg", "png", "json")}
     caption = cost_charts.caption(smk.params.chart, study, costs)
     chart_files.save(chart, formats, settings, caption)

@@ -319,7 +319,7 @@ def test_an_optimizer() -> None:
 
 
 def test_a_learning_rate_schedule() -> None:
-    linear = extension("train.recipes.learning_rates")["SCHEDULES"]["linear"]
+    linear = extension("train.recipes.learning_rates")["LEARNING_RATES"]["linear"]
     plan = SimpleNamespace(steps=4)
     assert [linear(None, plan, step) for step in range(4)] == [1, 0.75, 0.5, 0.25]
 

@@ -144,7 +144,7 @@ def relative_imports(scripts: Path) -> Iterator[str]:
 
 
 def shadows(scripts: Path) -> Iterator[str]:
-    """The server of imports is started as a script: its folder is on the path for a moment."""
+    """The fork server is started as a script: its folder is on the path for a moment."""
     for path in sorted((scripts / "prunescope" / "study" / "run").glob("*.py")):
         if path.stem in sys.stdlib_module_names:
             yield f"{path.name} hides a module of the standard library"

@@ -10,7 +10,7 @@ from workspaces import TINY, Workspace
 
 from prunescope.study.config import reading, writing
 from prunescope.summarize.charts.all_charts import CHARTS
-from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
+from prunescope.summarize.charts.cost_charts import COST_CHARTS
 
 pytestmark = pytest.mark.slow
 

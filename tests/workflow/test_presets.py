@@ -20,7 +20,7 @@ from prunescope.networks import description, network_files
 from prunescope.study import all_tables, study
 from prunescope.study.config import reading
 from prunescope.summarize.charts.all_charts import CHARTS
-from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
+from prunescope.summarize.charts.cost_charts import COST_CHARTS
 
 pytestmark = pytest.mark.slow
 

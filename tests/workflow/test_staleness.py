@@ -8,7 +8,7 @@ import pytest
 from workspaces import TINY, Workspace
 
 from prunescope.summarize.charts.all_charts import CHARTS
-from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
+from prunescope.summarize.charts.cost_charts import COST_CHARTS
 
 pytestmark = pytest.mark.slow
 

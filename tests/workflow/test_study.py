@@ -21,7 +21,7 @@ from prunescope.study import study
 from prunescope.study.config import reading
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts.all_charts import CHARTS, GROUPS
-from prunescope.summarize.charts.cost_charts import CHARTS as COST_CHARTS
+from prunescope.summarize.charts.cost_charts import COST_CHARTS
 
 pytestmark = pytest.mark.slow
 

@@ -69,7 +69,7 @@ def test_a_batch_larger_than_an_epoch(fields: dict) -> None:
 
 def factors(recipe: Recipe, images: int) -> list[float]:
     plan = make_plan(recipe, images)
-    schedule = learning_rates.SCHEDULES[recipe.schedule]
+    schedule = learning_rates.LEARNING_RATES[recipe.schedule]
     return [schedule(recipe, plan, step) for step in range(plan.steps)]
 
 

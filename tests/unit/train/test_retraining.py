@@ -265,7 +265,7 @@ def test_learning_rate_is_that_of_the_last_step(
 ) -> None:
     recipe = vary(SGD, **fields)
     plan = make_plan(recipe, len(TRAINING))
-    schedule = learning_rates.SCHEDULES[recipe.schedule]
+    schedule = learning_rates.LEARNING_RATES[recipe.schedule]
     expected = [recipe.lr * schedule(recipe, plan, step) for step in steps]
     assert [row["lr"] for row in run(recipe).rows] == pytest.approx([None, *expected])
 

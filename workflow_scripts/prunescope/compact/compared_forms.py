@@ -30,8 +30,8 @@ PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
 CHECKED = 32
 
 # From a batch of images, normalised as the network wants it, to its logits.
-Run = Callable[[torch.Tensor], object]
-Load = Callable[[], Run]
+Forward = Callable[[torch.Tensor], object]
+Load = Callable[[], Forward]
 
 
 def loaders(
@@ -149,11 +149,11 @@ def check(
     return equivalence.require(expected, outputs, rounding), rounding
 
 
-def _run(run: Run, inputs: torch.Tensor) -> np.ndarray:
-    return np.asarray(run(inputs))
+def _run(forward: Forward, inputs: torch.Tensor) -> np.ndarray:
+    return np.asarray(forward(inputs))
 
 
-def in_torch(module: nn.Module) -> Run:
+def in_torch(module: nn.Module) -> Forward:
     """A function that runs a module without gradients.
 
     It takes images, floats of shape `(batch, 3, side, side)`, and gives logits of shape
@@ -168,7 +168,7 @@ def in_torch(module: nn.Module) -> Run:
     return run
 
 
-def in_onnxruntime(model: bytes, threads: int) -> Run:
+def in_onnxruntime(model: bytes, threads: int) -> Forward:
     """A function that runs an ONNX model in a session of its own, with images as for `in_torch`."""
     session = onnx_sessions.open_session(model, threads)
     return lambda inputs: session(np.ascontiguousarray(inputs.numpy()))

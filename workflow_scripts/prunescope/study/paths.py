@@ -21,14 +21,18 @@ from prunescope.study.study import Study
 
 NETWORK = NETWORK_FOLDER
 NETWORK_LOG = f"results/logs/{{study}}/networks/{NAME}"
-# The dense network of the same study and seed.
-DENSE_KIND = name_kind(coordinates.DENSE, NOT_RETRAINED, 0)
-DENSE = f"results/{{study}}/networks/{DENSE_KIND}/seed{{seed}}"
+# The dense and the untrained network of the same study and seed.
+_DENSE = f"{name_kind(coordinates.DENSE, NOT_RETRAINED, 0)}/seed{{seed}}"
+_UNTRAINED = f"{name_kind(coordinates.UNTRAINED, NOT_RETRAINED, 0)}/seed{{seed}}"
+DENSE_NETWORK = f"results/{{study}}/networks/{_DENSE}"
+DENSE_LOG = f"results/logs/{{study}}/networks/{_DENSE}"
+UNTRAINED_NETWORK = f"results/{{study}}/networks/{_UNTRAINED}"
+UNTRAINED_LOG = f"results/logs/{{study}}/networks/{_UNTRAINED}"
 DOWNLOADS = "downloads"
 DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
 TABLES = "results/{study}/tables"
-CHARTS = "results/{study}/charts"
+CHART_FOLDER = "results/{study}/charts"
 EXPLORER = "results/{study}/explorer"
 PAGES = "results/{study}/pages"
 SUMMARY = "results/{study}/summary.md"
@@ -112,13 +116,13 @@ class Paths:
         lower = lower_rates(self.study.config, wildcards.method, wildcards.rate)
         before = schedule.load(kind["start"]).start(lower)
         if before is None:
-            return f"{DENSE}/network.safetensors".format(**wildcards)
+            return f"{DENSE_NETWORK}/network.safetensors".format(**wildcards)
         return f"{NETWORK}/network.safetensors".format(**{**wildcards, "rate": before})
 
     def network_to_retrain(self, wildcards: Wildcards) -> str:
         """The pruned network; for a control, the dense one."""
         dense = wildcards.method == coordinates.DENSE
-        path = f"{DENSE}/network.safetensors" if dense else f"{NETWORK}/pruned.safetensors"
+        path = f"{DENSE_NETWORK}/network.safetensors" if dense else f"{NETWORK}/pruned.safetensors"
         return path.format(**wildcards)
 
     def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:

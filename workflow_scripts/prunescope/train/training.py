@@ -29,7 +29,7 @@ from prunescope.train import processes
 from prunescope.train.held_masks import MaskedParameters, RegrowthError
 from prunescope.train.images.batches import Batch, Reader, TrainImages, divide, read_all
 from prunescope.train.processes import World
-from prunescope.train.recipes.learning_rates import SCHEDULES
+from prunescope.train.recipes.learning_rates import LEARNING_RATES
 from prunescope.train.recipes.optimizers import OPTIMIZERS
 from prunescope.train.recipes.recipe import PRECISIONS, Recipe, make_plan
 from prunescope.train.saved_state import SavedState
@@ -238,7 +238,7 @@ class _Session:
         self.step_in_epoch += 1
 
     def _lr(self, step: int) -> float:
-        return self.recipe.lr * SCHEDULES[self.recipe.schedule](self.recipe, self.plan, step)
+        return self.recipe.lr * LEARNING_RATES[self.recipe.schedule](self.recipe, self.plan, step)
 
     def _averaging(self, last: bool) -> Any:
         """A context that averages gradients over the processes only for the last part of a step."""

@@ -54,7 +54,7 @@ def costs(seeds: int = 1) -> pl.DataFrame:
 
 def draw(name: str, of: ChartData, measured: pl.DataFrame) -> dict[str, Any]:
     """The specification of a chart; altair validates it against the Vega-Lite schema."""
-    spec = cost_charts.CHARTS[name](of, measured, SETTINGS).to_dict()
+    spec = cost_charts.COST_CHARTS[name](of, measured, SETTINGS).to_dict()
     for panel in spec.get("concat", spec.get("hconcat", [])):
         for layer in panel["layer"]:
             # Altair shares the data of layers: give each its own, that tests can read.
@@ -115,7 +115,7 @@ def test_seeds_are_told_apart() -> None:
     assert len(values(spec["hconcat"][0], 3)) == 4
 
 
-@pytest.mark.parametrize("name", cost_charts.CHARTS)
+@pytest.mark.parametrize("name", cost_charts.COST_CHARTS)
 def test_nothing_to_show(name: str) -> None:
     spec = draw(name, study(), study_tables.STUDY_COSTS.empty())
     assert "no network was made compact" in str(spec)
@@ -141,7 +141,7 @@ def test_captions_have_the_numbers() -> None:
     assert nothing == "No network was made compact."
 
 
-@pytest.mark.parametrize("name", cost_charts.CHARTS)
+@pytest.mark.parametrize("name", cost_charts.COST_CHARTS)
 def test_the_caption_in_the_report_says_something(name: str) -> None:
     captions = (Path(__file__).parents[4] / "rules" / "report" / "chart.rst").read_text()
     assert f'snakemake.wildcards.chart == "{name}"' in captions

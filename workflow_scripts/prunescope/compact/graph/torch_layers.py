@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 
-class Select(nn.Module):
+class SelectLayer(nn.Module):
     """Picks channels, in the order in which they are named.
 
     Parameters
@@ -26,7 +26,7 @@ class Select(nn.Module):
         return rows.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
-class Scale(nn.Module):
+class ScaleLayer(nn.Module):
     """Multiplies each channel by a factor of its own, and shifts it.
 
     Parameters

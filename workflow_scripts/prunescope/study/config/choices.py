@@ -9,7 +9,7 @@ from prunescope.interpret.metrics import catalogue
 from prunescope.networks import architecture as architecture_registry
 from prunescope.prune import pieces, schedule
 from prunescope.train.images.augmentation import AUGMENTATIONS
-from prunescope.train.recipes.learning_rates import SCHEDULES
+from prunescope.train.recipes.learning_rates import LEARNING_RATES
 from prunescope.train.recipes.optimizers import OPTIMIZERS
 from prunescope.train.recipes.recipe import PRECISIONS
 
@@ -65,7 +65,7 @@ def optimizers() -> Collection[str]:
 
 def schedules() -> Collection[str]:
     """The ways in which the learning rate changes."""
-    return list(SCHEDULES)
+    return list(LEARNING_RATES)
 
 
 def precisions() -> Collection[str]:

@@ -142,7 +142,7 @@ def accuracy_vs_time(
     return theme.finish(alt.hconcat(*panels, spacing=28), title)
 
 
-CHARTS: Mapping[str, Callable[[ChartData, pl.DataFrame, ChartSettings], alt.TopLevelMixin]] = {
+COST_CHARTS: Mapping[str, Callable[[ChartData, pl.DataFrame, ChartSettings], alt.TopLevelMixin]] = {
     "speed_by_network": speed_by_network,
     "accuracy_vs_time": accuracy_vs_time,
 }
@@ -154,7 +154,7 @@ def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
     Parameters
     ----------
     name
-        The chart's name in `CHARTS`.
+        The chart's name in `COST_CHARTS`.
     study
         Gives the accuracies and the labels.
     costs

@@ -37,7 +37,7 @@ def exponential(recipe: Recipe, plan: Plan, step: int) -> float:
     return recipe.gamma ** (step // (plan.images_per_epoch // plan.batch))
 
 
-SCHEDULES: Mapping[str, Callable[[Recipe, Plan, int], float]] = {
+LEARNING_RATES: Mapping[str, Callable[[Recipe, Plan, int], float]] = {
     "constant": constant,
     "one_cycle": one_cycle,
     "cosine": cosine,

@@ -28,7 +28,7 @@ class Recipe:
     weight_decay
         Weight decay of the optimizer.
     schedule
-        Key of `learning_rates.SCHEDULES`.
+        Key of `learning_rates.LEARNING_RATES`.
     gamma
         Factor of the learning rate after each epoch; only the schedule `exponential` uses it.
     batch

@@ -102,7 +102,7 @@ class Scale(Channelwise):
         return Remade(settings=settings)
 
     def to_torch(self, node: Node, shapes: Shapes, *, may_overwrite: bool) -> "nn.Module":
-        from prunescope.compact.graph.torch_layers import Scale as ScaleLayer
+        from prunescope.compact.graph.torch_layers import ScaleLayer
 
         return ScaleLayer(node.settings["factor"], node.settings["shift"])
 

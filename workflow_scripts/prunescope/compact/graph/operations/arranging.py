@@ -82,7 +82,7 @@ class Select(Operation):
         return Picked(0, tensors[node.tensor("channels")][part.kept])
 
     def to_torch(self, node: Node, shapes: Shapes, *, may_overwrite: bool) -> "nn.Module":
-        from prunescope.compact.graph.torch_layers import Select as SelectLayer
+        from prunescope.compact.graph.torch_layers import SelectLayer
 
         return SelectLayer(shapes[node.tensor("channels")][0])
 

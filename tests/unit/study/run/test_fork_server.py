@@ -1,4 +1,4 @@
-"""A script in the warm Python does what it does in a plain one, and ends as it does."""
+"""A script in a fork of the server does what it does in a plain Python, and ends as there."""
 
 import json
 import os
