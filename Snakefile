@@ -34,8 +34,8 @@ include: "rules/summarize.smk"
 include: "rules/study.smk"
 
 
-# A plan needs neither images nor optional packages, a run does: it stops before its first job,
-# not after days. (Jobs that Snakemake starts do not come by here.)
+# A dry run needs neither images nor optional packages. A real run stops before its first job if
+# one is missing. Snakemake processes that run single jobs skip this.
 if workflow.output_settings.dryrun:
     for reason in MISSING:
         logger.warning(f"This is only a plan: {reason}")

@@ -48,11 +48,11 @@ COST_CHART_NAMES = list(COST_CHARTS) if STUDY.compacted_networks else []
 # The networks of metrics that need packages of their own are several times as large.
 LARGE_METRIC = bool(STUDY.metric.packages)
 METRIC_ENVIRONMENT = f"../envs/{'perceptual' if LARGE_METRIC else 'prunescope'}.yaml"
-# Where times are measured, nothing else may run. A cluster has no number of cores of its own.
+# Where times are measured, nothing else may run. On a cluster Snakemake knows no number of cores;
+# take 4.
 ALL_CORES = workflow.resource_settings.cores or 4
-# A job that was interrupted is tried again, by the Snakemake that the user started: the one
-# inside a job of a cluster would try again with the memory and time that were too little, and,
-# where a job was taken for dead, take the work from the job that replaced it.
+# Only the Snakemake that the user started retries jobs. The one inside a cluster job would retry
+# with the same memory and time, or compete with the job that replaced it.
 INTERRUPTION_RETRIES = 2 if workflow.is_main_process else 0
 MISSING = readiness.missing(
     config, packages=not snakemake_hooks.installs_packages(workflow)
@@ -80,8 +80,9 @@ wildcard_constraints:
 def code_of(script, *plugins):
     """Param function: the digest of what a script does.
 
-    Read only for jobs that are looked at: reading all scripts takes longer than starting
-    Snakemake. `plugins` are what the script loads by name, or functions of wildcards that tell.
+    Computed only for jobs in the graph: reading all scripts takes longer than starting
+    Snakemake. `plugins` are the modules that the script loads by name, or functions of wildcards
+    that return them.
     """
 
     def digest(wildcards):
@@ -94,14 +95,14 @@ def code_of(script, *plugins):
 
 
 def unwatched(value):
-    """Param function: a value whose change makes nothing stale, in rules that download.
+    """Param function: a value whose change makes nothing stale, for rules that download.
 
-    A checksum fixes the content of a download, whatever code or place it comes from. And what
-    reads it takes it as `ancient`: Snakemake looks at nothing behind a stale job, stops at
-    `ancient`, and would end such a run well before the study is complete.
+    A checksum fixes the content of a download, whatever code or place it comes from. Rules that
+    read a download mark it `ancient`, and Snakemake does not look past it. A stale download would
+    end the run before the study is complete.
     """
 
-    # Snakemake compares no params that are made of a job's threads.
+    # Snakemake does not compare params whose function takes `threads`.
     def given(wildcards, threads):
         return value(wildcards) if callable(value) else value
 

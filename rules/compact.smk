@@ -1,4 +1,4 @@
-# Pruned networks without what was pruned: the files, and what they cost to run.
+# Networks without their pruned parts: the files, and what running them costs.
 
 
 rule compact_network:

@@ -154,7 +154,7 @@ rule pack_sample:
         resize=lookup("datasets/{dataset}/resize", within=config),
         on_error=lookup("datasets/{dataset}/on_error", within=config),
         sample=lookup("datasets/{dataset}/{split}", within=config),
-        # No output, so that a job that was killed can go on.
+        # Not an output: Snakemake deletes the outputs of a killed job, which goes on from here.
         unfinished=f"{DATASET}/{{split}}/images.unfinished",
     script:
         "../workflow_scripts/pack_sample.py"

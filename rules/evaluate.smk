@@ -1,4 +1,4 @@
-# What a network gets right, and what it costs.
+# How accurate a network is, and how large.
 
 
 rule evaluate_network:

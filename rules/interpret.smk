@@ -1,5 +1,4 @@
-# What excites each unit, how well a perceptual metric can tell, and whether the score
-# depends on how it is made.
+# Exemplars, scores and other measures of each unit, and how the score depends on its settings.
 
 
 localrules:
@@ -8,8 +7,8 @@ localrules:
 
 rule fetch_metric_weights:
     output:
-        # Kept while the job runs, which leaves the right file alone: somebody without network
-        # may have put it there by hand.
+        # `update` keeps an existing file, and the job leaves a correct one unchanged: a user
+        # without a network may have put it there.
         weights=update("downloads/{family}/{file}"),
     log:
         "results/logs/downloads/{family}/{file}.log",
@@ -138,7 +137,7 @@ rule record_activations:
     log:
         f"{NETWORK_LOG}/record_activations_{{pooling}}.log",
     wildcard_constraints:
-        # Those of the study's own pooling come with the exemplars.
+        # `find_exemplars` already records the mean.
         pooling="max",
     conda:
         "../envs/prunescope.yaml"

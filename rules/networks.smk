@@ -1,4 +1,4 @@
-# Networks that no training makes: of downloaded weights, or with weights as they start.
+# Networks that are not trained here: from downloaded weights, or freshly initialised.
 
 
 localrules:
@@ -7,7 +7,7 @@ localrules:
 
 rule initialise_network:
     input:
-        # What it looks like; not its weights.
+        # Only its description is read, not its weights.
         dense=f"{DENSE_NETWORK}/network.safetensors",
     output:
         network=f"{UNTRAINED_NETWORK}/network.safetensors",
@@ -28,8 +28,8 @@ rule initialise_network:
 
 rule fetch_checkpoint:
     output:
-        # Kept while the job runs, which leaves the right file alone: somebody without network
-        # may have put it there by hand.
+        # `update` keeps an existing file, and the job leaves a correct one unchanged: a user
+        # without a network may have put it there.
         checkpoint=update(f"{DOWNLOADS}/{{file}}"),
     log:
         "results/logs/downloads/{file}.log",

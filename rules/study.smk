@@ -23,7 +23,7 @@ rule describe_config:
         runtime=minutes(10),
     params:
         code=code_of("describe_config.py"),
-        # The page shows every key, so that every key makes it stale.
+        # The page shows every key, so every key makes it stale.
         config=config,
     script:
         "../workflow_scripts/describe_config.py"

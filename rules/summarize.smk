@@ -161,7 +161,7 @@ rule draw_chart:
         "../workflow_scripts/draw_chart.py"
 
 
-# Apart from the other charts: these change with every measurement.
+# A rule of its own, because these charts change with every measurement of costs.
 rule draw_cost_chart:
     input:
         networks=f"{TABLES}/networks.parquet",

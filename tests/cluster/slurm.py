@@ -56,7 +56,7 @@ class Cluster:
 
     folder: Path
     cpus: int = 16
-    # More than there is: jobs of a group ask for what all of them may need.
+    # More than the machine has: a group of jobs asks for the sum of what they may need.
     memory: int = 64000
     processes: list[subprocess.Popen] = field(default_factory=list)
     _nodes: dict[int, subprocess.Popen] = field(default_factory=dict)

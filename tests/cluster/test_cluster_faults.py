@@ -202,7 +202,7 @@ FAULTS: dict[str, tuple[Callable[[Training], None], str]] = {
     "orphaned": (kill_snakemake_and_start_again, "--nodelist=n1"),
     "lost": (lose_node, "--nodelist=n3"),
     "mistaken": (kill_daemon, "--exclude=n1"),
-    # The last one: it waits.
+    # Last, because it waits for the time limit.
     "limited": (stop_in_time, "--nodelist=n1"),
 }
 STARVED = "starved"
@@ -248,7 +248,7 @@ def trainings(
         for training in started.values():
             for script in training.scripts:
                 os.kill(script, signal.SIGKILL)
-    # Not where something failed: then one wants to see them.
+    # After a failure they stay, to be looked at.
     workspaces.close()
 
 
@@ -343,7 +343,7 @@ def test_a_run_stops_while_jobs_of_a_killed_one_are_pending(
         assert training.processes[-1].returncode != 0
         assert f"scancel {left}\n" in training.said
         assert training.jobs == [left]
-        # As it says.
+        # Cancel it, as the message says.
         cluster.run("scancel", left)
         training.submit()
         training.wait(lambda: len(training.jobs) == 2)

@@ -1,4 +1,4 @@
-"""What a config may say, what is answered when it says something else, and what it asks for."""
+"""Which configs are valid, the messages for invalid ones, and what a config asks for."""
 
 import copy
 import os

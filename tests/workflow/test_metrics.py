@@ -1,4 +1,4 @@
-"""A metric that lacks something: a dry run says it, a real run stops before its first job."""
+"""A metric that lacks a checksum: a dry run warns, a real run stops before its first job."""
 
 from collections.abc import Callable
 

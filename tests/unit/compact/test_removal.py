@@ -400,7 +400,7 @@ def test_constants_join_the_running_mean_of_a_batch_norm() -> None:
 
 
 def test_constants_of_a_last_layer_without_bias_become_its_bias() -> None:
-    """Nobody behind it could take them."""
+    """No layer after it could add them."""
     graph, tensors = constant_then(POINT)
     del tensors["fc.bias"]
     tensors["second.weight"][1] = 0

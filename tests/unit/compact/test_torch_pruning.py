@@ -70,7 +70,7 @@ def test_the_same_filters_give_the_same_network(
 def test_torch_pruning_does_not_know_constants(
     dense: Network, paper_exclude: tuple[str, ...]
 ) -> None:
-    """A filter whose batch norm is kept emits a constant: it drops it, we fold it."""
+    """A pruned filter whose batch norm is kept emits a constant, which Torch-Pruning drops."""
     tensors = {
         name: tensor + np.float32(0.5) if name.endswith(".bn.bias") else tensor
         for name, tensor in dense.tensors.items()

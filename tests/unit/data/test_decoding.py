@@ -1,4 +1,4 @@
-"""Files become the pixels that torchvision's evaluation preset sees; what is odd is named."""
+"""Image files are decoded as by torchvision's evaluation preset, and odd ones are reported."""
 
 import io
 from pathlib import Path

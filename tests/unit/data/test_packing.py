@@ -134,7 +134,7 @@ def interrupted(settings: PackingSettings, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("change", ["code", "on_error", "image_size", "resize", "files"])
 def test_other_work_starts_anew(settings: PackingSettings, interrupted: Path, change: str) -> None:
-    # Were the old part kept, its images would be wrong: make that visible.
+    # Blank the images of the old part, so that the result would be wrong if they were kept.
     unfinished = interrupted / "images.unfinished"
     content = unfinished.read_bytes()
     unfinished.write_bytes(content[:128] + bytes(len(content) - 128))

@@ -20,7 +20,7 @@ class Needs:
     reads
         The same for a single reader, by its name and the place among its inputs.
     last
-        Readers that need no channel, and keep one so that there is something to read.
+        Readers that need no channel, and keep one so that they have an input.
     """
 
     values: dict[str, np.ndarray]

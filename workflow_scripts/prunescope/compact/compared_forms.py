@@ -29,7 +29,7 @@ PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
 # Number of images on which the outputs of the masked and of the compact network are compared.
 CHECKED = 32
 
-# From a batch of images, normalised as the network wants it, to its logits.
+# Computes logits from a batch of images, normalised as the network wants them.
 Forward = Callable[[torch.Tensor], object]
 Load = Callable[[], Forward]
 
@@ -74,7 +74,7 @@ def loaders(
 
 
 def small_loaders(description: Description, threads: int) -> dict[str, Load]:
-    """How to load a network of hardly any size: what that takes, the runtime itself takes.
+    """How to load a tiny network: its memory is that of the runtime itself.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def require(
     Raises
     ------
     ArithmeticError
-        They are further apart than rounding explains, or not numbers.
+        They differ by more than rounding explains, or are not numbers.
     """
     found = {runtime: difference(expected, values) for runtime, values in outputs.items()}
     for runtime, apart in found.items():

@@ -31,11 +31,11 @@ def _describe(node: Node, tensors: Tensors, surgery: Surgery) -> dict[str, objec
     weight = tensors[node.tensor("weight")]
     filters, inputs = weight.shape[:2]
     kept = surgery.needs.values[node.name]
-    # Readers see what the batch norm and the ReLU behind it make of a filter.
+    # Readers see a filter after its batch norm and its ReLU.
     emitted = surgery.constants[_last_of(node, surgery)]
     silent, constant = emitted == 0, np.isfinite(emitted) & (emitted != 0)
     made = surgery.tensors.get(node.tensor("weight"))
-    # Nothing is left to count of a layer that is gone.
+    # A removed layer has no weights to count.
     zero = np.zeros((0, 0, 1), bool) if made is None else made.reshape(*made.shape[:2], -1) == 0
     in_filters, in_inputs = (np.asarray(zero.all(axis=axes)) for axes in ((1, 2), (0, 2)))
     in_kernels = zero.all(axis=2) & ~in_filters[:, None] & ~in_inputs
@@ -68,7 +68,7 @@ def _describe(node: Node, tensors: Tensors, surgery: Surgery) -> dict[str, objec
 
 
 def _last_of(node: Node, surgery: Surgery) -> str:
-    """The value in which a layer ends: behind its batch norm and its ReLU, if it alone has them."""
+    """The output of a layer: after its batch norm and ReLU, if no other step reads before them."""
     name = node.name
     while len(surgery.readers[name]) == 1:
         (reader,) = surgery.readers[name]

@@ -1,4 +1,4 @@
-"""How large a network is and what it computes, counted: the same on any machine."""
+"""Count a network's parameters, operations and bytes, which are the same on any machine."""
 
 import zlib
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ import numpy as np
 
 from prunescope.compact.graph.graph import Graph
 
-# How hard zlib tries: what `zip` and `gzip` do by default.
+# The compression level of zlib: the default of `zip` and `gzip`.
 LEVEL = 6
 
 

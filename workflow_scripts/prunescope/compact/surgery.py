@@ -1,4 +1,4 @@
-"""Builds a graph anew from the channels that are needed."""
+"""Rebuild a graph from the channels that are needed."""
 
 from dataclasses import dataclass, replace
 
@@ -36,9 +36,9 @@ class Surgery:
     nodes, tensors
         The new graph, as far as it is built.
     gathered
-        How many channels are picked from a larger value for a step, by its name.
+        By the name of a step: how many channels are picked for it from a larger value.
     folded
-        How many constant channels of its input became numbers in a step, by its name.
+        By the name of a step: how many constant channels of its input became numbers.
     """
 
     def __init__(self, graph: Graph, tensors: Tensors, constants: Tensors, needs: Needs) -> None:
@@ -52,7 +52,7 @@ class Surgery:
         # How many channels the values of the new graph have.
         self._sizes = {INPUT: graph.channels}
         self._selections: dict[tuple[str, bytes], str] = {}
-        # What the readers of a step must still add to its output.
+        # Numbers that the readers of each step must still add to its output.
         self._shifts: dict[str, np.ndarray] = {}
 
     def run(self) -> None:

@@ -32,7 +32,7 @@ def take_turns(runs: Mapping[str, Run], rounds: int, seed: int = 0) -> dict[str,
     rounds
         How many rounds are timed, after `WARM_UP` rounds that are not.
     seed
-        Of the orders.
+        Seeds the orders.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Compute how much memory and time jobs ask for: the resource functions of rules.
 
-Each attempt asks for as much more as the first one. Snakemake passes arguments by their names, so
-these may not be renamed.
+Each further attempt asks for as much again as the first. Snakemake passes arguments by name, so
+they may not be renamed.
 """
 
 from collections.abc import Callable, Iterable

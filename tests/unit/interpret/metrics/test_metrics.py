@@ -1,4 +1,4 @@
-"""Weights of metrics: fetched, put there by hand, verified; what is missing is said."""
+"""Weights of metrics are fetched or put there by hand, and verified. Missing ones are named."""
 
 import hashlib
 from pathlib import Path

@@ -26,7 +26,7 @@ ROWS = [
     ("structured", "one_shot", 0.8, 0, 0.60, 0.80),
     ("random", "none", 0.8, 0, 0.60, 0.80),
 ]
-# Score of each unit in the dense network; what is added to it elsewhere.
+# The score of each unit in the dense network, and what it differs by in networks of a method.
 SCORES = {("a.conv", 0): 0.5, ("a.conv", 1): 0.7, ("b.x.conv", 0): 0.9, ("b.y.conv", 0): 0.6}
 CHANGE = {"structured": -0.1, "random": 0.1, "untrained": -0.2, "dense": 0.0}
 

@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them, as an inference network needs them."""
+"""Fold batch norms into the convolutions before them, as is usual for inference."""
 
 from dataclasses import replace
 

@@ -1,6 +1,6 @@
-"""What a network computes, as a list of steps that names no framework.
+"""What a network computes: a list of steps, independent of any framework.
 
-A graph can be taken apart with NumPy alone, written as JSON, and rebuilt as a PyTorch module or an
+A graph can be changed with NumPy alone, written as JSON, and rebuilt as a PyTorch module or an
 ONNX model. Its tensors are kept apart from it. Each has the name of its step and of the parameter,
 as in the state dict of the module: `inception3a.branch1.conv.weight`.
 """
@@ -35,7 +35,7 @@ class Graph:
         return self.nodes[-1].name
 
     def tensor_names(self, tensors: Iterable[str]) -> list[str]:
-        """Those of these names of tensors that the graph uses, in its order."""
+        """The names in `tensors` that the graph uses, in the order of its steps."""
         given = set(tensors)
         return [
             node.tensor(name)
@@ -44,7 +44,7 @@ class Graph:
         ]
 
     def parameter_names(self, tensors: Iterable[str]) -> list[str]:
-        """The same without buffers."""
+        """The same as `tensor_names`, without buffers."""
         given = set(tensors)
         return [
             node.tensor(name)
@@ -73,7 +73,7 @@ def to_json(graph: Graph) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        An operation is not known: nobody could read the graph.
+        An operation is not known, so the graph could not be read again.
     """
     nodes = [
         {
@@ -93,8 +93,8 @@ def from_json(values: Mapping[str, Any]) -> Graph:
     Raises
     ------
     InputError
-        An operation is not known, a step reads what no step before it makes or not as many values
-        as its operation takes, or its settings are not those of its operation.
+        An operation is not known. Or a step reads a value that no earlier step makes, or more
+        values than its operation takes. Or its settings are not those of its operation.
     """
     known, nodes = {INPUT}, []
     for fields in values["nodes"]:
@@ -114,7 +114,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _fault(node: Node, known: set[str]) -> str:
-    """What is wrong with a step that a file names; nothing if it is sound."""
+    """What is wrong with a step of a file; an empty text if nothing is."""
     operation = OPERATIONS.get(node.op)
     if operation is None:
         return f"has the unknown operation {node.op!r}; known: {', '.join(OPERATIONS)}"
@@ -140,7 +140,7 @@ def check_shapes(graph: Graph, shapes: Shapes) -> None:
     graph
         What the network computes.
     shapes
-        Shapes of the tensors by name; others than those of the graph do not matter.
+        Shapes by the names of the tensors. Those that the graph does not use are ignored.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Layers that graphs have and PyTorch has not."""
+"""Layers that graphs need and PyTorch lacks."""
 
 import torch
 from torch import nn
@@ -10,7 +10,8 @@ class SelectLayer(nn.Module):
     Parameters
     ----------
     number
-        How many. Which ones is a buffer, `channels`: int64 of shape `(number,)`, zeros at first.
+        Number of channels. The buffer `channels`, int64 of shape `(number,)`, says which; it is
+        zero until it is loaded.
     """
 
     channels: torch.Tensor
@@ -20,7 +21,7 @@ class SelectLayer(nn.Module):
         self.register_buffer("channels", torch.zeros(number, dtype=torch.int64))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        # Row by row of channels-last images: several times as fast as along the second axis.
+        # Rows of channels-last images: several times as fast as along the second axis.
         batch, channels, height, width = images.shape
         rows = images.permute(0, 2, 3, 1).reshape(-1, channels).index_select(1, self.channels)
         return rows.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
@@ -41,7 +42,7 @@ class ScaleLayer(nn.Module):
     def __init__(self, factor: tuple[float, ...], shift: tuple[float, ...]) -> None:
         super().__init__()
         for name, values in (("factor", factor), ("shift", shift)):
-            # Values that nothing loads later, even where modules are made without any.
+            # These values are not loaded later, so they must not be on the meta device.
             exact = torch.tensor(values, dtype=torch.float64, device="cpu").reshape(1, -1, 1, 1)
             self.register_buffer(name, exact, persistent=False)
 

@@ -40,16 +40,16 @@ def build(graph: Graph, tensors: Mapping[str, np.ndarray]) -> fx.GraphModule:
     values = {INPUT: steps.placeholder(INPUT)}
     for node in graph.nodes:
         inputs = tuple(values[name] for name in node.inputs)
-        # What nobody else reads may be overwritten; images belong to the caller.
+        # A value with one reader may be overwritten in place; the images may not.
         alone = node.inputs[0] != INPUT and len(readers[node.inputs[0]]) == 1
-        # Without memory of its own: a module gets that of the tensors.
+        # Built on the meta device; the module then takes the memory of the tensors.
         with torch.device("meta"):
             made = operation_of(node).to_torch(node, shapes, may_overwrite=alone)
         if isinstance(made, nn.Module):
             modules[node.name] = made
             values[node.name] = steps.call_module(node.name, inputs)
         else:
-            # With proxies instead of tensors, a function writes down what it does.
+            # Called with proxies instead of tensors, the function records its steps.
             recorded: Any = made(*(fx.Proxy(value, recorder) for value in inputs))
             values[node.name] = recorded.node
     steps.output(values[graph.output])

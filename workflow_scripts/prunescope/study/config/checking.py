@@ -13,7 +13,7 @@ from prunescope.study.config.sections.model import DOWNLOADED, TRAINED
 from prunescope.study.config.study_model import EXTENDS, StudyModel, problems_between
 from prunescope.study.config.values import suggest, unknown
 
-# What pydantic puts into the paths of errors beside keys.
+# What pydantic puts into the paths of errors in addition to keys.
 KEY = "[key]"
 MARKS = (KEY, TRAINED, DOWNLOADED)
 
@@ -42,7 +42,7 @@ def check(config: Mapping[str, Any]) -> StudyModel:
 
 
 def _sound(config: Mapping[str, Any], broken: set[int | str]) -> Iterator[tuple[str, Any]]:
-    """The sections that are right by themselves."""
+    """The sections that are valid on their own."""
     for name, field in StudyModel.model_fields.items():
         if name in config and name not in broken:
             kind: Any = Annotated[field.annotation, field]
@@ -78,5 +78,5 @@ def _line(path: str, text: str) -> str:
 
 
 def _show(value: Any) -> str:
-    """A value as it stands in a message: YAML's word for nothing, the others as in Python."""
+    """A value for a message: `null` for None, other values as Python writes them."""
     return "null" if value is None else repr(value)

@@ -1,4 +1,4 @@
-"""The names that the config can choose from, each list from where the things themselves are."""
+"""The names that the config can choose from. Each list comes from the code that defines it."""
 
 from collections.abc import Collection
 
@@ -54,7 +54,7 @@ def criteria() -> Collection[str]:
 
 
 def starts() -> Collection[str]:
-    """Which network can be pruned at a rate."""
+    """The networks that pruning at a rate can start from."""
     return plugins.names(schedule.SCHEDULES)
 
 
@@ -89,5 +89,5 @@ def metrics() -> Collection[str]:
 
 
 def metrics_without_files() -> Collection[str]:
-    """Those metrics that need no weights beside those of packages."""
+    """The metrics whose weights all come with packages."""
     return [name for name in catalogue.known() if not catalogue.find(name).weights]

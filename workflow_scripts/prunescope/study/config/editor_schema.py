@@ -1,7 +1,7 @@
 """The JSON schema that editors check a study with while it is written.
 
-It flags what is wrong in one file. What keys must agree on, only `checking` knows; and of a study
-that extends another, which keys may be missing is not known here.
+It flags what is wrong in one file. It does not check keys against each other, nor which keys are
+missing from a study that extends another.
 """
 
 import re
@@ -35,7 +35,7 @@ def make() -> dict[str, Any]:
 
 
 def _tidy(part: Any) -> Any:
-    """A part of the schema in the words of editors, in which no key is required."""
+    """A part of the schema as editors show it, in which no key is required."""
     if isinstance(part, list):
         return [_tidy(entry) for entry in part]
     if not isinstance(part, Mapping):
@@ -61,7 +61,7 @@ def _tidy(part: Any) -> Any:
 
 
 def _or_null(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Null too: it takes away what an extended study says."""
+    """Allow null too: it removes what the extended study sets."""
     branches = part.get("anyOf", ())
     if {"type": "null"} in branches:
         return dict(part)
@@ -71,7 +71,7 @@ def _or_null(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _required(part: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that must be there, and below them those that must be there."""
+    """The required keys, and those of all sections below."""
     found: dict[str, Any] = {}
     for option in schema.options(part):
         if required := option.get("required"):

@@ -14,10 +14,10 @@ from prunescope.study.config.checking import check
 from prunescope.study.config.section import Section, kinds
 from prunescope.study.config.study_model import EXTENDS, StudyModel
 
-# Where values come from that stand in no file.
+# The origins of values that no file sets.
 COMMAND_LINE, DEFAULT = "--config", "default"
 
-# Of each key: where its value comes from, or the same for the keys below it.
+# For each key, where its value comes from; for a mapping, the same for its keys.
 Origins = dict[str, Any]
 
 
@@ -28,10 +28,10 @@ class Resolved:
     Attributes
     ----------
     values
-        The whole config: checked, whole numbers made fractions where the key takes any number,
-        optional keys filled in.
+        The whole config: checked, integers converted to floats where the key is a float, optional
+        keys filled in.
     origins
-        The same keys; instead of each value, the file that says it, `COMMAND_LINE` or `DEFAULT`.
+        The same keys; instead of each value, the file that sets it, `COMMAND_LINE` or `DEFAULT`.
     files
         All files that were read, in the order in which they are merged.
     """
@@ -43,14 +43,14 @@ class Resolved:
 
 @dataclass(frozen=True)
 class _Said:
-    """What some files say together, before it is checked."""
+    """The merged content of some files, before it is checked."""
 
     values: dict[Any, Any]
     origins: Origins
     files: tuple[Path, ...] = ()
 
     def then(self, other: "_Said") -> "_Said":
-        """Merge what is said later: mappings key by key, everything else is replaced."""
+        """Merge later content into this: mappings key by key; other values are replaced."""
         values, origins = _merge(self.values, self.origins, other.values, other.origins)
         return _Said(values, origins, tuple(dict.fromkeys([*self.files, *other.files])))
 
@@ -61,9 +61,9 @@ def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Reso
     Parameters
     ----------
     paths
-        Its files; a later one says more, or something else, than those before.
+        Its files. Later ones add to earlier ones, or override them.
     overrides
-        What the command line says on top.
+        What the command line sets. It overrides the files.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Reso
 
 
 def _typed(value: Any) -> Any:
-    """What the command line says, as a file says it: Snakemake takes all in brackets for text."""
+    """Values of the command line as in a file: Snakemake reads what is in brackets as text."""
     if isinstance(value, Mapping):
         return {key: _typed(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -95,7 +95,7 @@ def _typed(value: Any) -> Any:
 
 
 def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
-    """Read a file and those that it extends; the `waiting` ones extend it."""
+    """Read a file and the files that it extends. The files `waiting` extend it."""
     chain = [*waiting, path]
     if path.resolve() in [other.resolve() for other in waiting]:
         names = " -> ".join(_name(other) for other in chain)
@@ -130,7 +130,7 @@ def _parse(path: Path, waiting: Sequence[Path]) -> Mapping[Any, Any]:
 
 
 def _name(path: Path) -> str:
-    """A file as one would type it here."""
+    """A path, relative to the current folder if it is below it."""
     absolute, here = path.resolve(), Path.cwd()
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
@@ -161,9 +161,9 @@ def _merge(
 
 
 def _without_removed(value: Any, kind: Any) -> Any:
-    """Take away what null takes away: entries that the user named, and optional keys.
+    """Remove what null removes: entries that the user named, and optional keys.
 
-    Where null is a value of the key, and not that which it has when it is left out, it stays.
+    Null stays where the key allows it and leaving the key out means something else.
     """
     if not isinstance(value, Mapping):
         return value
@@ -206,5 +206,5 @@ def _origins_of(values: Mapping[str, Any], said: Any) -> Origins:
 
 
 def _origin(said: Any) -> str:
-    """Of a value without keys: what is not said is the default."""
+    """The origin of a value that is no mapping. A value that nothing sets is a default."""
     return said if isinstance(said, str) else DEFAULT

@@ -23,7 +23,7 @@ def whole() -> Schema:
 
 
 def _with_property_names(part: Any) -> Any:
-    """Let mappings say what all their keys look like: pydantic allows any beside the pattern."""
+    """Require all keys of mappings to match the pattern: pydantic's schema allows others too."""
     if isinstance(part, list):
         return [_with_property_names(entry) for entry in part]
     if not isinstance(part, dict):
@@ -39,7 +39,7 @@ def _with_property_names(part: Any) -> Any:
 
 
 def resolve(schema: Schema) -> Schema:
-    """Follow a reference; what stands beside it holds too."""
+    """Follow a reference. What stands beside it overrides what it refers to."""
     if "$ref" not in schema:
         return schema
     beside = {name: value for name, value in schema.items() if name != "$ref"}
@@ -47,7 +47,7 @@ def resolve(schema: Schema) -> Schema:
 
 
 def options(schema: Schema) -> list[Schema]:
-    """What a value may be: the branches of a union, else the schema itself."""
+    """The schemas that a value may match: the branches of a union, else the schema itself."""
     schema = resolve(schema)
     branches = schema.get("anyOf") or schema.get("oneOf")
     return [resolve(branch) for branch in branches] if branches else [schema]
@@ -74,7 +74,7 @@ def at(path: Sequence[object]) -> Schema:
 
 
 def names(schema: Schema) -> list[str] | None:
-    """The texts that a value is one of; None where it is no choice."""
+    """The texts that a value is chosen from; None if it is not a choice."""
     found = [option for option in options(schema) if option.get("type") != "null"]
     if len(found) != 1:
         return None
@@ -88,7 +88,7 @@ def allowed(schema: Schema) -> str:
         return schema["x-values"]
     found = options(schema)
     words = [_one(option) for option in found if option.get("type") != "null"]
-    # Who may leave a key out need not know that null says the same.
+    # Null is not mentioned for keys that may simply be left out.
     null_counts = len(words) < len(found) and schema.get("default", 0) is not None
     return ", or ".join([*words, "null"] if null_counts else words)
 
@@ -165,6 +165,6 @@ def _entries(schema: Schema) -> Iterator[tuple[str, Schema, bool]]:
         for name, inner in option.get("properties", {}).items():
             yield name, inner, name not in required
         if isinstance(option.get("additionalProperties"), Mapping):
-            # What is said of a mapping of plain values holds for each of them.
+            # The description of a mapping of plain values applies to each value.
             said = {name: text for name, text in schema.items() if name in _WORDS}
             yield "<name>", {**said, **resolve(option["additionalProperties"])}, False

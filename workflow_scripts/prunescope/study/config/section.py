@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-# The type of pydantic's errors whose whole message is ours.
+# The type of pydantic's errors whose whole message comes from a `Problem`.
 PROBLEM = "problem"
 # In the text of a problem: the value as it was given, and the path of the section.
 VALUE, HERE = "{value}", "{here}"
@@ -43,7 +43,10 @@ class Problem:
 
 
 class Section(BaseModel):
-    """A part of the config: no other keys, nothing converted but whole numbers to fractions."""
+    """A part of the config.
+
+    Unknown keys are refused. Only integers are converted, to floats where a float is expected.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -52,7 +55,7 @@ class Section(BaseModel):
         return iter(())
 
     def unused(self) -> set[str]:
-        """The keys that are not part of what this section describes: they are not written out."""
+        """The keys that this section does not use. They are not written out."""
         return set()
 
     @model_validator(mode="after")
@@ -91,13 +94,13 @@ def key(
     meaning
         What the key is for: its line in the documentation and in editors.
     values
-        What is allowed, with its article, where the type does not say it well.
+        What is allowed, in words and with an article, where the type does not say it clearly.
     note
-        What else there is to know of the allowed values.
+        More about the allowed values.
     left_out
-        What the documentation says of leaving out an optional key, if not its default.
+        What the documentation says about leaving out the key, instead of its default.
     constraints
-        Of `pydantic.Field`: `default`, `gt`, `le`, ...
+        Arguments of `pydantic.Field`: `default`, `gt`, `le`, ...
     """
     told = {"x-values": values, "x-note": note, "x-left-out": left_out}
     extra: dict[str, Any] = {name: text for name, text in told.items() if text}
@@ -105,7 +108,7 @@ def key(
 
 
 def kinds(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation allows: those of a union, without what is annotated to them."""
+    """The types that an annotation allows: the members of a union, without their annotations."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from kinds(get_args(annotation)[0])

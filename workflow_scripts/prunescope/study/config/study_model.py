@@ -27,7 +27,8 @@ from prunescope.study.config.sections.sensitivity import Sensitivity, Variant
 from prunescope.study.config.sections.statistics import Statistics
 from prunescope.study.config.values import Different, Name, Path, Seed, suggest, unknown
 
-# The key of a file that names the study which it changes. Read away before the rest is checked.
+# The key of a file that names the study which it changes. `reading`
+# removes it before the rest is checked.
 EXTENDS = "extends"
 
 
@@ -64,8 +65,8 @@ def problems_between(sections: Mapping[str, Any]) -> Iterator[Problem]:
     Parameters
     ----------
     sections
-        Those values of a `StudyModel` that are right by themselves. Of the checks, those are made
-        that need no others: one mistake does not hide another.
+        Those values of a `StudyModel` that are valid on their own. A check runs if all its sections
+        are valid, so one mistake does not hide another.
     """
     for check in _CHECKS:
         needed = inspect.signature(check).parameters
@@ -232,7 +233,7 @@ def _too_few_exemplars(score: mis.ScoreSettings, per_side: int) -> Iterator[Prob
         )
 
 
-# Each takes the sections that it compares, by their names.
+# The parameters of each check are named like the sections that it compares.
 _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _dataset,
     _normalisation,

@@ -1,4 +1,4 @@
-"""Kinds of values that several sections have, and lists of names that are chosen from."""
+"""Types of values that several sections share, and choices from lists of names."""
 
 import difflib
 from collections.abc import Callable, Collection
@@ -14,7 +14,7 @@ Names = Callable[[], Collection[str]]
 
 
 def unknown(value: object, allowed: Collection[str]) -> str:
-    """Say that a value is none of those allowed, which one may be meant, and which there are."""
+    """Say that a value is not allowed, which one may be meant, and which ones are allowed."""
     return f"{value!r} is not known. {suggest(value, allowed)}"
 
 
@@ -27,7 +27,7 @@ def suggest(value: object, allowed: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Marks a text that is one of some names; they are asked for when a value is checked."""
+    """Marks a text that must be one of some names. They are looked up when a value is checked."""
 
     names: Names
 
@@ -49,7 +49,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class EachOf:
-    """Marks a list of texts that are each one of some names."""
+    """Marks a list of texts, each of which must be one of some names."""
 
     names: Names
 
@@ -97,7 +97,7 @@ def _refuse_zero(deviations: list[float]) -> list[float]:
 
 
 def _told(**texts: str) -> Any:
-    """Words for a type whose constraints do not say well what is allowed."""
+    """What is allowed, in words, where the constraints do not say it clearly."""
     return Field(json_schema_extra={f"x-{name}": text for name, text in texts.items()})
 
 

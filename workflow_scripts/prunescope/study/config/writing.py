@@ -15,8 +15,8 @@ def write(resolved: Resolved) -> str:
 
 
 def in_one_line(value: Any) -> str:
-    """A value as it may stand behind its key."""
-    # Within a list, so that YAML ends no document behind a single value.
+    """A value as it is written after its key."""
+    # In a list, because YAML writes the end of a document after a single value.
     text = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True)
     return text.strip()[1:-1]
 

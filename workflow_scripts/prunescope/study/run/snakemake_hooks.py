@@ -26,7 +26,7 @@ RULE_OF_SUMMARY = "summarize_findings"
 def read_config(workflow: Any, config: dict[str, Any]) -> None:
     """Replace the config that Snakemake has read by the study as it is run.
 
-    Snakemake has read the same files, but knows nothing of `extends` and of what is left out. The
+    Snakemake has read the same files, but does not know `extends` and the defaults. The
     mapping is changed in place: rules look up values in it.
 
     Raises

@@ -46,14 +46,14 @@ class BatchNorm(Channelwise):
 
     def constants(self, node: Node, given: Sequence[np.ndarray], tensors: Tensors) -> np.ndarray:
         scale, shift = self.scale_and_shift(node, tensors)
-        # Without a scale, it makes a constant of whatever it reads.
+        # If the scale is zero, the output is constant, whatever the input.
         return np.where(scale == 0, shift, given[0] * scale + shift)
 
     def remake(self, node: Node, part: Part, tensors: Tensors) -> Remade:
         made = super().remake(node, part, tensors)
         if part.shift is None:
             return made
-        # To add to the input is to subtract from the mean.
+        # Adding to the input is the same as subtracting from the running mean.
         mean = made.tensors["running_mean"]
         moved = (mean.astype(np.float64) - part.shift[part.kept]).astype(mean.dtype)
         return replace(made, tensors={**made.tensors, "running_mean": moved})

@@ -33,7 +33,7 @@ class Concat(Operation):
 
     def remake(self, node: Node, part: Part, tensors: Tensors) -> Remade | Picked:
         left = [place for place, read in enumerate(part.read) if read.size]
-        # Of one input there is nothing to join.
+        # A single input needs no joining.
         return Picked(left[0], part.read[left[0]]) if len(left) == 1 else Remade()
 
     def to_torch(

@@ -76,7 +76,7 @@ class MaxPool(Channelwise):
     settings = ("kernel", "stride", "padding", "dilation", "ceil_mode")
 
     def constants(self, node: Node, given: Sequence[np.ndarray], tensors: Tensors) -> np.ndarray:
-        # What it pads with is below every number: a constant stays what it is.
+        # The padding is below every number, so a constant stays as it is.
         return given[0]
 
     def to_torch(self, node: Node, shapes: Shapes, *, may_overwrite: bool) -> "nn.Module":
@@ -109,7 +109,7 @@ class MaxPool(Channelwise):
 
 
 class GlobalMean(Channelwise):
-    """The mean over all positions: of `(batch, channels, height, width)`, `(batch, channels)`."""
+    """The mean over all positions: `(batch, channels, height, width)` to `(batch, channels)`."""
 
     name = "global_mean"
     leaves_one_position = True

@@ -65,7 +65,7 @@ class Weighted(Operation):
         (read,), (given,) = part.read, part.constants
         weight = tensors[node.tensor("weight")]
         folded = self.foldable(node, given) & (given != 0)
-        # A constant is read if nothing else is left to read. It must not count twice.
+        # If only constants remain, one is kept as input; do not also add it to the bias.
         folded[read] = False
         added = by_position(weight).sum(axis=2) @ np.where(folded, given, 0)
         used = folded & by_position(weight)[part.kept].any(axis=(0, 2))
@@ -98,7 +98,7 @@ class Conv(Weighted):
     ) -> dict[str, np.ndarray]:
         """With padding, let the largest constant stand for all that the convolution reads.
 
-        What a convolution makes of a constant channel is the constant times what it makes of ones.
+        The response to a constant channel is the constant times the response to a channel of ones.
         """
         if not is_padded(node):
             return {}

@@ -54,7 +54,7 @@ class Similarity(Section):
 
     def problems(self) -> Iterator[Problem]:
         yield from size_problems(self.metric, self.image_size)
-        # Nobody can make a known checksum another one by mistake.
+        # A checksum that is already known cannot be overridden.
         files = catalogue.find(self.metric).weights
         open_files = [file.name for file in files if file.sha256 is None]
         for name in self.sha256:

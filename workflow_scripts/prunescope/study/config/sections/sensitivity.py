@@ -1,4 +1,4 @@
-"""Other ways to compute the score: would the conclusion be another one?"""
+"""Other ways to compute the score, to see whether a conclusion depends on them."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -42,7 +42,7 @@ def _instead(name: str, **constraints: Any) -> Any:
 
 
 class Variant(Section):
-    """What a variant changes. It has no other keys: null is no value of any."""
+    """What a variant changes. Only the changed keys are given; none of them may be null."""
 
     explanations: int = _instead("explanations", ge=1)
     tasks: int = _instead("tasks", ge=1)
