@@ -22,7 +22,7 @@ def describe_layers(tensors: Tensors, surgery: Surgery) -> list[dict[str, object
     Returns
     -------
     list of dict
-        Rows of `tables.COMPACTION`, in the order of the graph.
+        Rows of `cost_tables.COMPACTION`, in the order of the graph.
     """
     return [_describe(node, tensors, surgery) for node in surgery.graph.layers()]
 

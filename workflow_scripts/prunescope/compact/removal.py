@@ -45,7 +45,7 @@ class Compact:
         The network.
     layers
         What became of each convolution and fully connected layer, in the order of the graph: rows
-        of `tables.COMPACTION`.
+        of `cost_tables.COMPACTION`.
     """
 
     graph: Graph

@@ -26,8 +26,8 @@ def count(
     Returns
     -------
     dict
-        The columns of `tables.SIZES`. `bytes_compressed` is the size of all tensors after deflate,
-        the compression of zip files and of `gzip`.
+        The columns of `cost_tables.SIZES`. `bytes_compressed` is the size of all tensors after
+        deflate, the compression of zip files and of `gzip`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Size of the charts. The keys are fields of `prunescope.theme.Settings`."""
+"""Size of the charts. The keys are the fields of `summarize.charts.theme.ChartSettings`."""
 
 from prunescope.study.config.section import Section, key
 

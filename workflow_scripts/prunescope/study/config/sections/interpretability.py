@@ -72,7 +72,7 @@ def size_problems(metric: str, image_size: int) -> Iterator[Problem]:
 
 
 class Mis(Section):
-    """The Machine Interpretability Score. The keys are the fields of `prunescope.mis.Settings`."""
+    """The Machine Interpretability Score. Its keys are the fields of `mis.ScoreSettings`."""
 
     explanations: int = key("K, the images of each kind that a task shows", ge=1)
     tasks: int = key("N, the tasks of each unit", ge=1)

@@ -1,4 +1,4 @@
-"""How networks are trained. The keys are the fields of `prunescope.train.recipes.recipe.Recipe`."""
+"""How networks are trained. The keys are the fields of `train.recipes.recipe.Recipe`."""
 
 from collections.abc import Iterator
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Intervals and tests. The keys are those of `prunescope.estimates.Settings`."""
+"""Intervals and tests. The keys are the fields of `estimates.inputs.EstimationSettings`."""
 
 from prunescope.study.config.section import Section, key
 from prunescope.study.config.values import Seed
