@@ -52,14 +52,11 @@ class PackedImages:
             return _reopen, (str(self.images.filename), self.labels)
         return PackedImages, (self.images, self.labels)
 
-    def batches(self, size: int, indices: np.ndarray | None = None) -> Iterator["PackedImages"]:
-        """Yield batches of at most `size` images, in order.
-
-        With `indices`, only these images are read, in the order of `indices`.
-        """
-        order = np.arange(len(self)) if indices is None else indices
-        for start in range(0, len(order), size):
-            chosen = order[start : start + size]
+    def batches(self, size: int) -> Iterator["PackedImages"]:
+        """Yield batches of at most `size` images, in order."""
+        for start in range(0, len(self), size):
+            # Indices, not a slice: the batch is an array in memory, not a part of the mapped file.
+            chosen = np.arange(start, min(start + size, len(self)))
             yield PackedImages(self.images[chosen], self.labels[chosen])
             self._release_pages()
 

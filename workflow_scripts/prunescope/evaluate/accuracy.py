@@ -1,11 +1,6 @@
 """Compute accuracy from predictions, for a network and for each class."""
 
-from typing import TYPE_CHECKING
-
 import polars as pl
-
-if TYPE_CHECKING:
-    pass
 
 
 def summarize(predictions: pl.DataFrame) -> dict[str, float | int]:

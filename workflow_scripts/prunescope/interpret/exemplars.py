@@ -17,7 +17,6 @@ import numpy as np
 from prunescope.foundation.errors import InputError
 
 CONSTANT_BELOW = 1e-8
-TIE_ORDERS = ("random", "dataset_order")
 # Merging selects among the extremes of all units. Several batches share this cost.
 BATCHES_A_MERGE = 4
 # The keys of this many units fit into the CPU's cache.

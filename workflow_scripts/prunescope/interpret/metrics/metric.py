@@ -1,6 +1,7 @@
 """Describe a perceptual metric, and fetch and verify the files of its weights.
 
-This module must not import torch at its top: it is used to check the config and to download files.
+The functions import torch themselves, because this module also checks the config and downloads
+files, which must not wait for torch.
 """
 
 import logging

@@ -370,7 +370,9 @@ def spread(values: Sequence[float], gap: float, low: float, high: float) -> list
     """
     if not values:
         return []
-    from scipy.optimize import isotonic_regression  # slow to import, and not always needed
+    # Imported here because scipy is slow to import, and the rules import this module too, to know
+    # the names of the charts.
+    from scipy.optimize import isotonic_regression
 
     gap = min(gap, (high - low) / max(1, len(values) - 1))
     order = sorted(range(len(values)), key=lambda index: (values[index], -index))

@@ -5,10 +5,6 @@ A schedule gives the learning rate of a step, from 0, as a fraction of `Recipe.l
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 from prunescope.train.recipes.recipe import Plan, Recipe
 

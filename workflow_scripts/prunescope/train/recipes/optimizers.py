@@ -1,12 +1,16 @@
-"""Optimizers, by their names in a recipe."""
+"""Optimizers, by their names in a recipe.
+
+The functions import torch themselves, because every start of the workflow reads the names to check
+the config, and must not wait for torch.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from prunescope.train.recipes.recipe import Recipe
+
 if TYPE_CHECKING:
     import torch
-
-from prunescope.train.recipes.recipe import Recipe
 
 Parameters = Iterable["torch.nn.Parameter"]
 
