@@ -27,7 +27,7 @@ help:
 	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
-	@echo "make docs      write docs/artifacts.md, the tables of docs/configuration.md and the picture of docs/architecture.md anew"
+	@echo "make docs      write anew: docs/artifacts.md, the tables of docs/configuration.md, the JSON schema of the config, the picture and list of docs/architecture.md"
 	@echo "make lock      resolve envs/*.in into the lock files"
 	@echo "make clean     remove results, keep the environment"
 
