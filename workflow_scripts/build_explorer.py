@@ -12,7 +12,7 @@ from prunescope.networks.coordinates import Coordinates
 from prunescope.summarize import study_tables
 from prunescope.summarize.explorer import page
 from prunescope.summarize.explorer.columns import script, smallest
-from prunescope.summarize.explorer.network_files import network_files, units_of
+from prunescope.summarize.explorer.network_data import data_files, units_of
 from prunescope.summarize.explorer.sheets import Sheets, draw_sheets
 
 
@@ -47,7 +47,7 @@ def write_networks(smk, networks: list[Coordinates], folder: Path) -> pl.DataFra
         measures = unit_tables.MEASURES.read(paths[2])
         if not units_of(exemplars).equals(units):
             raise ValueError(f"{paths[0]}: other units than in {smk.input.mis[0]}")
-        files = network_files(network.name, exemplars, scores, measures, similarity, settings)
+        files = data_files(network.name, exemplars, scores, measures, similarity, settings)
         for name, content in files:
             write(folder, name, content)
     return units

@@ -15,7 +15,7 @@ from prunescope.foundation.errors import InputError
 from prunescope.study.config import reading, schema, writing
 from prunescope.study.config.yaml_text import documents
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 TINY = ROOT / "config" / "tiny.yaml"
 DATASET = "datasets.fashion_mnist_tiny"
 

@@ -18,7 +18,7 @@ def units_of(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(UNIT_KEYS)
 
 
-def network_files(
+def data_files(
     name: str,
     exemplars: pl.DataFrame,
     scores: pl.DataFrame,
