@@ -1,7 +1,9 @@
 """Hooks that a run calls before its first job and after its last one.
 
-All code that uses internals of Snakemake is here. It is written for Snakemake 9.27 and
-snakemake-executor-plugin-slurm 2.8, and newer versions may rename these internals.
+What changes or reads the insides of Snakemake is here, written for Snakemake 9.27 and
+snakemake-executor-plugin-slurm 2.8: newer versions may rename them. Besides, the Snakefile and
+`rules/common.smk` ask the workflow for its jobs and settings, and `tools/plan_study.py` uses
+Snakemake's API.
 """
 
 from collections.abc import Iterable, Mapping
