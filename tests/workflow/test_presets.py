@@ -17,8 +17,9 @@ from torchvision.models import googlenet
 from workspaces import PROJECT, Workspace, temporary_project
 
 from prunescope.networks import description, network_files
-from prunescope.study import all_tables, study
+from prunescope.study import all_tables
 from prunescope.study.config import reading
+from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
 
@@ -39,7 +40,7 @@ def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, netwo
     assert "This is only a plan: the images of dataset 'imagenet' are not there" in done.stdout
     assert "data/imagenet" in done.stdout
     assert "sha256sum downloads/dreamsim/dreamsim_ensemble_checkpoint.zip" in done.stdout
-    assert len(study.networks(preset(name))) == networks
+    assert len(Study(preset(name)).networks) == networks
     assert blank.stale(config=f"config/{name}.yaml")["evaluate_network"] == networks
     assert not blank.path("results").exists()
 

@@ -65,7 +65,7 @@ EDITS = {
     "another source": (
         "data/sources/image_folder.py", "sorted(train)", "sorted(set(train))", {},
     ),
-    "a source of no dataset": ("data/sources/imagenet.py", r'r"n\d{8}"', r'r"n\d{7}\d"', {}),
+    "a source of no dataset": ("data/sources/imagenet.py", 'r"n[0-9]{8}"', 'r"n[0-9]{7}[0-9]"', {}),
     "the study's own metric": (
         "interpret/metrics/families/timm.py", "def load(", "UNUSED = 1\n\n\ndef load(",
         {**EMBEDDED, **COMPARED},

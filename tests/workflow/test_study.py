@@ -17,8 +17,8 @@ from prunescope.evaluate import network_tables
 from prunescope.foundation import tables
 from prunescope.interpret import unit_tables
 from prunescope.networks import network_files
-from prunescope.study import study
 from prunescope.study.config import reading
+from prunescope.study.study import Study
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts.all_charts import CHARTS, GROUPS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
@@ -32,7 +32,7 @@ def config(finished: Workspace) -> dict:
 
 
 def test_every_network_has_its_files(finished: Workspace, config: dict) -> None:
-    for network in study.networks(config):
+    for network in Study(config).networks:
         folder = finished.path(
             f"results/tiny/networks/{network.method}/{network.retraining}"
             f"/rate{network.rate}/seed{network.seed}"
@@ -49,7 +49,7 @@ def test_every_network_has_its_files(finished: Workspace, config: dict) -> None:
 def test_tables_hold_every_network_and_unit(finished: Workspace, config: dict) -> None:
     networks = study_tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
     units = study_tables.UNITS.read(finished.path("results/tiny/tables/units.parquet"))
-    assert len(networks) == len(study.networks(config)) == 9
+    assert len(networks) == len(Study(config).networks) == 9
     assert len(units) == 9 * 7290
     assert networks["units"].to_list() == [7290] * 9
     assert (networks["live_units"] <= networks["units"]).all()
