@@ -1,6 +1,5 @@
 """The forms in which a network is timed compute the same."""
 
-import compacted
 import numpy as np
 import pytest
 import torch
@@ -9,26 +8,6 @@ from prunescope.compact import compared_forms, costs, equivalence
 from prunescope.compact.graph import onnx_models
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.networks.description import Description, Network
-
-
-@pytest.fixture(scope="module")
-def masked() -> Network:
-    return compacted.masked_googlenet()
-
-
-@pytest.fixture(scope="module")
-def compact() -> CompactNetwork:
-    return compacted.compact_googlenet()
-
-
-@pytest.fixture(scope="module")
-def images() -> torch.Tensor:
-    return compacted.some_images()
-
-
-@pytest.fixture(scope="module")
-def expected() -> np.ndarray:
-    return compacted.expected_logits()
 
 
 def test_all_variants_answer_alike_where_they_must(

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import compacted
 import numpy as np
 import pytest
 import torch
@@ -15,21 +14,6 @@ from prunescope.compact.graph.graph import from_json, to_json
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.compact.graph.nodes import INPUT
 from prunescope.foundation.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def compact() -> CompactNetwork:
-    return compacted.compact_googlenet()
-
-
-@pytest.fixture(scope="module")
-def images() -> torch.Tensor:
-    return compacted.some_images()
-
-
-@pytest.fixture(scope="module")
-def expected() -> np.ndarray:
-    return compacted.expected_logits()
 
 
 def save(compact: CompactNetwork, folder: Path) -> tuple[Path, Path]:

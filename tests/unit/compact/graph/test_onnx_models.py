@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import compacted
 import numpy as np
 import onnx
 import pytest
@@ -14,26 +13,6 @@ from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.compact.graph.nodes import INPUT
 from prunescope.foundation.errors import InputError
 from prunescope.networks.description import Network
-
-
-@pytest.fixture(scope="module")
-def masked() -> Network:
-    return compacted.masked_googlenet()
-
-
-@pytest.fixture(scope="module")
-def compact() -> CompactNetwork:
-    return compacted.compact_googlenet()
-
-
-@pytest.fixture(scope="module")
-def images() -> torch.Tensor:
-    return compacted.some_images()
-
-
-@pytest.fixture(scope="module")
-def expected() -> np.ndarray:
-    return compacted.expected_logits()
 
 
 def test_an_onnx_model_answers_alike_for_any_batch(

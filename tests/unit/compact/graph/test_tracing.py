@@ -1,6 +1,5 @@
 """Graphs that are read from PyTorch modules."""
 
-import compacted
 import numpy as np
 import pytest
 import torch
@@ -11,21 +10,6 @@ from torch import nn
 from prunescope.compact import equivalence
 from prunescope.compact.graph import torch_modules, tracing
 from prunescope.networks.description import Description, Network
-
-
-@pytest.fixture(scope="module")
-def masked() -> Network:
-    return compacted.masked_googlenet()
-
-
-@pytest.fixture(scope="module")
-def images() -> torch.Tensor:
-    return compacted.some_images()
-
-
-@pytest.fixture(scope="module")
-def expected() -> np.ndarray:
-    return compacted.expected_logits()
 
 
 def test_a_traced_graph_is_the_network(
