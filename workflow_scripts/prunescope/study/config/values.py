@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -33,8 +34,8 @@ def suggest(value: object, allowed: Collection[str]) -> str:
 
 
 @dataclass(frozen=True)
-class OneOf:
-    """Marks a text that must be one of some names. They are looked up when a value is checked."""
+class _FromNames(ABC):
+    """What values must be taken from. The names are looked up when a value is checked."""
 
     names: Names
 
@@ -42,6 +43,15 @@ class OneOf:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._refuse, handler(source))
+
+    @abstractmethod
+    def _refuse(self, value: Any) -> Any:
+        """The value, if it is allowed; else an error."""
+
+
+@dataclass(frozen=True)
+class OneOf(_FromNames):
+    """Marks a text that must be one of some names."""
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -55,15 +65,8 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class EachOf:
+class EachOf(_FromNames):
     """Marks a list of texts, each of which must be one of some names."""
-
-    names: Names
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._refuse, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
