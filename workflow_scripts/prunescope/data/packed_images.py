@@ -1,6 +1,5 @@
 """Read a packed split: its images and labels in two .npy files. The images are memory-mapped."""
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,16 +57,7 @@ class PackedImages:
             # Indices, not a slice: the batch is an array in memory, not a part of the mapped file.
             chosen = np.arange(start, min(start + size, len(self)))
             yield PackedImages(self.images[chosen], self.labels[chosen])
-            self._release_pages()
-
-    def _release_pages(self) -> None:
-        """Release the mapped pages, so that the process's memory does not grow with each read.
-
-        The page cache of the system may keep them.
-        """
-        mapped = getattr(self.images, "_mmap", None)
-        if mapped is not None:
-            mapped.madvise(mmap.MADV_DONTNEED)
+            arrays.release_pages(self.images)
 
 
 def _reopen(images: str, labels: np.ndarray) -> PackedImages:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import mmap
 import os
 from pathlib import Path
 
@@ -28,6 +29,16 @@ def load_array(path: str | Path, *, memory_map: bool = False) -> np.ndarray:
     with reading(path, ".npy array"):
         _check_length(path)
         return np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
+
+
+def release_pages(array: np.ndarray) -> None:
+    """Release the pages of a memory-mapped array, so that memory does not grow with each read.
+
+    The page cache of the system may keep them. Arrays in memory stay as they are.
+    """
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _check_length(path: str | Path) -> None:

@@ -12,7 +12,6 @@ So a task needs only the vectors of its own images. The memory depends neither o
 probe images nor on the number of units.
 """
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,16 +95,7 @@ class Embeddings:
         size = max(1, BLOCK_BYTES // (images * self.vectors.shape[1] * self.vectors.itemsize))
         for start in range(0, number, size):
             yield slice(start, start + size)
-            self._release_pages()
-
-    def _release_pages(self) -> None:
-        """Release the mapped pages, so that the process's memory does not grow with each read.
-
-        The page cache of the system may keep them.
-        """
-        mapped = getattr(self.vectors, "_mmap", None)
-        if mapped is not None:
-            mapped.madvise(mmap.MADV_DONTNEED)
+            arrays.release_pages(self.vectors)
 
 
 def load(path: str | Path, kind: str) -> np.ndarray | Embeddings:
