@@ -223,7 +223,7 @@ class Material:
             packed = packed_images.PackedImages.open(
                 self.file(folder / "images.npy"), self.file(folder / "labels.npy")
             )
-            chosen = sampling.sample_rows(packed.labels, self.images, 0)
+            chosen = sampling.sample_rows(packed.labels, self.images, 0, key="images")
             arrays.save_array(packed.labels[chosen], labels)
             arrays.save_array(packed.images[chosen], images)
         return packed_images.PackedImages.open(images, labels)

@@ -12,13 +12,17 @@ def main(smk) -> None:
     network = network_files.load(smk.input.network)
     settings = smk.params.ablation
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
-    chosen = sampling.sample_rows(images.labels, settings["images"], settings["seed"])
-    shown = packed_images.PackedImages(images.images[chosen], images.labels[chosen])
+    chosen = sampling.sample_rows(
+        images.labels,
+        settings["images"],
+        settings["seed"],
+        key="interpretability.ablation.images",
+    )
     units = ablation.sample_units(
         network.description.measured_layers, settings["units"], settings["seed"]
     )
     module = modules.to_module(network).to(devices.choose())
-    rows = ablation.ablate(module, shown, network.description, units)
+    rows = ablation.ablate(module, images.part(chosen), network.description, units)
     unit_tables.ABLATION.write(
         unit_tables.ABLATION.conform(pl.DataFrame(rows)), smk.output.ablation
     )

@@ -15,7 +15,7 @@ def main(smk) -> None:
     made = removal.compact(*batch_norms.fold_batch_norms(graph, network.tensors))
     compact = graph_files.CompactNetwork(network.description, made.graph, made.tensors)
     model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
-    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
     differences, rounding = compared_forms.check(network, compact, model, images)
     job.log.info(
         "largest difference of outputs, relative: %s; rounding of the network itself: %.2g",

@@ -11,7 +11,9 @@ def main(smk) -> None:
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
     settings = exemplars.ExemplarSettings(**smk.params.exemplars)
     module = modules.to_module(network).to(devices.choose())
-    chosen = sampling.sample_rows(images.labels, **smk.params.activations)
+    chosen = sampling.sample_rows(
+        images.labels, **smk.params.activations, key="interpretability.activations.images"
+    )
     recorder = activations.Recorder(chosen)
     found = exemplar_pass.find_exemplars(module, images, network.description, settings, recorder)
     job.log.info("%d of %d units are constant", found["constant"].sum(), len(found))

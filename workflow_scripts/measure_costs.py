@@ -26,7 +26,7 @@ def main(smk) -> None:
         smk.threads,
     )
     small = compared_forms.small_loaders(dense.description, smk.threads)
-    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels).images
+    images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
     rows = []
     for row in costs.measure_costs(loaders, small, images, dense.description, smk.params.rounds):
         rows.append({"threads": smk.threads, **row})

@@ -9,7 +9,9 @@ def main(smk) -> None:
     exemplars = unit_tables.EXEMPLARS.read(smk.input.exemplars)
     activations = arrays.load_array(smk.input.activations)
     labels = arrays.load_array(smk.input.labels)
-    recorded = sampling.sample_rows(labels, **smk.params.activations)
+    recorded = sampling.sample_rows(
+        labels, **smk.params.activations, key="interpretability.activations.images"
+    )
     similarity = similarities.load(smk.input.similarity, smk.params.kind)
     units = unit_measures.measure_units(exemplars, activations, similarity, labels, recorded)
     layers = unit_measures.compare_layers(

@@ -12,7 +12,8 @@ def main(smk) -> None:
     sample = smk.params.sample
     chosen = index
     if sample["images"] is not None:
-        chosen = index[sampling.sample_rows(index["label"].to_numpy(), **sample)]
+        key = f"datasets.{smk.wildcards.dataset}.{smk.wildcards.split}.images"
+        chosen = index[sampling.sample_rows(index["label"].to_numpy(), **sample, key=key)]
     report = packing.pack(
         chosen["file"].to_list(),
         packing.PackingSettings(

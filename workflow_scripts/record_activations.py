@@ -11,10 +11,11 @@ from prunescope.networks import devices, modules, network_files
 def main(smk) -> None:
     network = network_files.load(smk.input.network)
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
-    chosen = sampling.sample_rows(images.labels, **smk.params.activations)
-    shown = packed_images.PackedImages(images.images[chosen], images.labels[chosen])
+    chosen = sampling.sample_rows(
+        images.labels, **smk.params.activations, key="interpretability.activations.images"
+    )
     module = modules.to_module(network).to(devices.choose())
-    found = activations.passes(module, shown, network.description, smk.params.pooling)
+    found = activations.passes(module, images.part(chosen), network.description, smk.params.pooling)
     arrays.save_array(np.concatenate(list(found)), smk.output.activations)
 
 

@@ -18,7 +18,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 ACTIVATIONS = rng(1).normal(size=(IMAGES, UNITS)).astype(np.float32)
 LABELS = np.arange(IMAGES) % 5
-ROWS = sampling.sample_rows(LABELS, 40, 0)
+ROWS = sampling.sample_rows(LABELS, 40, 0, key="k")
 
 
 def symmetric(seed: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def material() -> Material:
         exemplars=Exemplars(ranked[:, ::-1][:, :20], ranked[:, :20]),
         recorded={"mean": ACTIVATIONS[ROWS], "max": ACTIVATIONS[ROWS] ** 2},
         rows=ROWS,
-        subsets={size: sampling.sample_rows(LABELS[ROWS], size, 0) for size in (25, 40)},
+        subsets={size: sampling.sample_rows(LABELS[ROWS], size, 0, key="k") for size in (25, 40)},
         similarities={"": symmetric(2), "pixels:correlation 32": symmetric(3)},
     )
 
@@ -81,7 +81,7 @@ def test_another_metric(material: Material) -> None:
 @pytest.mark.parametrize("images", [25, 40])
 def test_a_smaller_probe_set(material: Material, images: int) -> None:
     soft, _ = score_variants.score(material, {"probe_images": images}, SETTINGS)
-    part = ROWS[sampling.sample_rows(LABELS[ROWS], images, 0)]
+    part = ROWS[sampling.sample_rows(LABELS[ROWS], images, 0, key="k")]
     assert np.bincount(LABELS[part]).tolist() == [images // 5] * 5
     np.testing.assert_allclose(soft, plain(ACTIVATIONS[part], part, symmetric(2)))
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from prunescope.data import sampling
 from prunescope.data.packed_images import PackedImages
 from prunescope.evaluate import accuracy, predictions
 from prunescope.foundation.errors import InputError
@@ -21,6 +22,7 @@ from prunescope.train import training as training_module
 from prunescope.train.held_masks import MaskedParameters, RegrowthError
 from prunescope.train.images import augmentation
 from prunescope.train.images.packed_source import PackedSource
+from prunescope.train.images.train_batch import TrainBatch
 from prunescope.train.recipes import learning_rates, optimizers
 from prunescope.train.recipes.recipe import Recipe, make_plan
 from prunescope.train.training import Task, cross_entropy, train
@@ -121,6 +123,8 @@ def run(start: tuple) -> Callable[..., Run]:
         *,
         seed: int | list[int] = 0,
         training: PackedImages = TRAINING,
+        validation: PackedImages = VALIDATION,
+        source: type[PackedSource] = PackedSource,
         prepare: Callable[[nn.Module], object] = lambda module: None,
         **options: bool,
     ) -> Run:
@@ -130,8 +134,8 @@ def run(start: tuple) -> Callable[..., Run]:
         seen = Seen(description)
         seen.watch(module)
         network = Network(description, {}, masks)
-        source = PackedSource(training)
-        rows = train(module, Task(network, source, VALIDATION, recipe, seed, **options))
+        task = Task(network, source(training), validation, recipe, seed, **options)
+        rows = train(module, task)
         return Run(module, description, masks, original, list(rows), seen)
 
     return run
@@ -235,6 +239,8 @@ def test_history_is_one_row_before_training_and_one_for_each_epoch(
     assert history["epoch"].to_list() == [0, 1, 2, 3]
     assert history["step"].to_list() == [0, 4, 8, 12]
     assert history["lr"].to_list() == pytest.approx([None, 0.1, 0.05, 0.025])
+    assert history["train_images"].to_list() == [None, 32, 32, 32]
+    assert history["replaced_images"].to_list() == [None, 0, 0, 0]
     for column in ("train_loss", "train_top1"):
         assert history[column].is_null().to_list() == [True, False, False, False]
     size = sum(mask.size for mask in done.masks.values())
@@ -242,9 +248,13 @@ def test_history_is_one_row_before_training_and_one_for_each_epoch(
     assert history["sparsity"].to_list() == [zeros / size] * 4
 
 
-def test_history_watches_the_first_validation_images(run: Callable[..., Run]) -> None:
+def test_history_watches_a_balanced_part_of_the_validation_images(
+    run: Callable[..., Run],
+) -> None:
     done = run(SGD)
-    watched = PackedImages(VALIDATION.images[:10], VALIDATION.labels[:10])
+    rows = sampling.draw_part(VALIDATION.labels, 10)
+    watched = PackedImages(VALIDATION.images[rows], VALIDATION.labels[rows])
+    assert {row["validation_images"] for row in done.rows} == {10}
     for module, row in ((done.start, done.rows[0]), (done.module, done.rows[-1])):
         expected = accuracy.summarize(predictions.predict(module, watched, done.description))
         assert row["validation_top1"] == expected["top1"]
@@ -355,6 +365,32 @@ def test_flipping_changes_images_at_random(run: Callable[..., Run]) -> None:
             assert same or np.array_equal(image, original[..., ::-1])
             flipped += not same
     assert 0.2 < flipped / 64 < 0.8
+
+
+def test_history_watches_all_classes_of_a_split_that_is_sorted_by_class(
+    run: Callable[..., Run],
+) -> None:
+    labels = np.sort(VALIDATION.labels)
+    done = run(SGD, validation=PackedImages(VALIDATION.images, labels))
+    part = labels[sampling.draw_part(labels, 10)]
+    assert set(labels[:10].tolist()) < set(part.tolist()) == set(labels.tolist())
+    assert {row["validation_images"] for row in done.rows} == {10}
+
+
+def test_history_counts_the_images_that_stand_in(run: Callable[..., Run]) -> None:
+    class Damaged(PackedSource):
+        """A source in which the file of every image with an even index is damaged."""
+
+        def read(self, indices: np.ndarray, *others: object) -> TrainBatch:
+            batch = super().read(indices, *others)
+            return TrainBatch(batch.images, batch.labels, int((indices % 2 == 0).sum()))
+
+    done = run(vary(SGD, accumulate=2), source=Damaged)
+    for row in done.rows[1:]:
+        assert row["train_images"] == 32
+        assert 8 < row["replaced_images"] < 24
+    even = [index for batch in done.seen.indices for index in batch if index % 2 == 0]
+    assert sum(row["replaced_images"] for row in done.rows[1:]) == len(even)
 
 
 @pytest.mark.parametrize("batch", [16, 5], ids=["one step", "three steps"])

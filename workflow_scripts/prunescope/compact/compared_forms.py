@@ -21,6 +21,8 @@ from prunescope.compact.graph import batch_norms, onnx_models, onnx_sessions, to
 from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.compact.graph.nodes import INPUT, Node
+from prunescope.data import sampling
+from prunescope.data.packed_images import PackedImages
 from prunescope.networks import modules
 from prunescope.networks.description import Description, Network
 from prunescope.networks.preprocessing import to_input
@@ -113,7 +115,7 @@ def small_loaders(description: Description, threads: int) -> dict[str, Load]:
 
 
 def check(
-    masked: Network, compact: CompactNetwork, model: bytes, images: np.ndarray
+    masked: Network, compact: CompactNetwork, model: bytes, images: PackedImages
 ) -> tuple[dict[str, float], float]:
     """Fail unless the compact network has the outputs of the masked one, in both runtimes.
 
@@ -124,7 +126,7 @@ def check(
     model
         The compact network as an ONNX model.
     images
-        Packed images, uint8 `(images, 3, side, side)`. The first `CHECKED` are used.
+        The images of a split. `CHECKED` of them are used, a class-balanced part.
 
     Returns
     -------
@@ -137,7 +139,8 @@ def check(
     ArithmeticError
         As `equivalence.require`.
     """
-    inputs = to_input(np.array(images[:CHECKED]), masked.description)
+    shown = images.part(sampling.draw_part(images.labels, CHECKED))
+    inputs = to_input(shown.images, masked.description)
     module = modules.to_module(masked)
     expected = _run(in_torch(module), inputs)
     outputs = {
@@ -174,13 +177,13 @@ def in_onnxruntime(model: bytes, threads: int) -> Forward:
     return lambda inputs: session(np.ascontiguousarray(inputs.numpy()))
 
 
-def batch_of(images: np.ndarray, number: int, description: Description) -> torch.Tensor:
-    """The first images, normalised; from the start again if there are not enough.
+def batch_of(images: PackedImages, number: int, description: Description) -> torch.Tensor:
+    """A class-balanced part of a split, normalised; repeated if there are not enough images.
 
     Parameters
     ----------
     images
-        Packed images: uint8 of shape `(images, 3, side, side)`.
+        The images of the split.
     number
         How many images the batch has.
     description
@@ -191,7 +194,8 @@ def batch_of(images: np.ndarray, number: int, description: Description) -> torch
     torch.Tensor
         float32 of shape `(number, 3, side, side)`.
     """
-    return to_input(images[np.arange(number) % len(images)], description)
+    rows = np.resize(sampling.draw_part(images.labels, number), number)
+    return to_input(images.part(rows).images, description)
 
 
 def measurements(

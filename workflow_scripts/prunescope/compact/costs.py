@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from prunescope.compact import compared_forms, timing
 from prunescope.compact.compared_forms import Load
+from prunescope.data.packed_images import PackedImages
 from prunescope.networks.description import Description
 
 # Sizes of batches, in images.
@@ -16,7 +15,7 @@ BATCHES = (1, 32)
 def measure_costs(
     loaders: Mapping[str, Mapping[str, Load]],
     small: Mapping[str, Load],
-    images: np.ndarray,
+    images: PackedImages,
     description: Description,
     rounds: int,
 ) -> Iterator[dict[str, Any]]:
@@ -31,7 +30,7 @@ def measure_costs(
     small
         How to load a small network in each runtime: `compared_forms.small_loaders`.
     images
-        Packed images: uint8 of shape `(images, 3, side, side)`.
+        The images of a split, of which batches are parts.
     description
         How the network wants them normalised.
     rounds
@@ -72,7 +71,7 @@ def measure_costs(
 def _measure_memory(
     loaders: Mapping[str, Mapping[str, Load]],
     small: Mapping[str, Load],
-    images: np.ndarray,
+    images: PackedImages,
     description: Description,
 ) -> dict[tuple[str, str, int], int]:
     """The peak memory in bytes by runtime, form and size of batches."""

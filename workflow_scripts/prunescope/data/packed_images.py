@@ -51,12 +51,15 @@ class PackedImages:
             return _reopen, (str(self.images.filename), self.labels)
         return PackedImages, (self.images, self.labels)
 
+    def part(self, rows: np.ndarray) -> "PackedImages":
+        """The images at the integer indices `rows` `(images,)`, in memory."""
+        return PackedImages(self.images[rows], self.labels[rows])
+
     def batches(self, size: int) -> Iterator["PackedImages"]:
         """Yield batches of at most `size` images, in order."""
         for start in range(0, len(self), size):
             # Indices, not a slice: the batch is an array in memory, not a part of the mapped file.
-            chosen = np.arange(start, min(start + size, len(self)))
-            yield PackedImages(self.images[chosen], self.labels[chosen])
+            yield self.part(np.arange(start, min(start + size, len(self))))
             arrays.release_pages(self.images)
 
 

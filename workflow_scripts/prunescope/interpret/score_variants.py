@@ -141,10 +141,12 @@ class Material:
         images, seed
             How the images with recorded activations were drawn: their number, and the seed.
         """
-        rows = sampling.sample_rows(labels, images, seed)
+        key = "interpretability.activations.images"
+        rows = sampling.sample_rows(labels, images, seed, key=key)
         named = (v["probe_images"] for v in variants.values() if "probe_images" in v)
         sizes = {len(rows), *named}
-        subsets = {size: sampling.sample_rows(labels[rows], size, seed) for size in sizes}
+        key = "sensitivity.variants.<name>.probe_images"
+        subsets = {size: sampling.sample_rows(labels[rows], size, seed, key=key) for size in sizes}
         return cls(exemplars, recorded, rows, subsets, similarities)
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
+from prunescope.data import sampling
 from prunescope.data.packed_images import PackedImages
 from prunescope.evaluate import accuracy
 from prunescope.evaluate.predictions import predict
@@ -38,6 +39,8 @@ Row = dict[str, float | int | None]
 
 # Orders of the first process to all processes after a step. LEAVE: another job has taken over.
 GO_ON, SAVE, STOP, LEAVE = range(4)
+# The columns of the history that say how an epoch went. Before training they are empty.
+OF_AN_EPOCH = ("lr", "train_images", "replaced_images", "train_loss", "train_top1")
 # Seconds between two checks whether another job has taken over the training.
 LOOK_SECONDS = 10.0
 CPU = torch.device("cpu")
@@ -168,9 +171,8 @@ class _Session:
                 f"recipe: batch {self.recipe.batch} cannot be divided into {self.parts} equal "
                 f"parts ({self.world.size} processes, `accumulate` {self.recipe.accumulate})."
             )
-        watched = slice(self.recipe.history_images)
-        self.watched = task.validation and PackedImages(
-            task.validation.images[watched], task.validation.labels[watched]
+        self.watched = task.validation and task.validation.part(
+            sampling.draw_part(task.validation.labels, self.recipe.history_images)
         )
         self.shared = processes.share(module, self.world, surroundings.device)
         self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
@@ -194,6 +196,7 @@ class _Session:
         device = self.around.device
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.hits = torch.zeros((), dtype=torch.int64, device=device)
+        self.replaced = 0
 
     def train_epoch(self) -> None:
         """Train to the end of the epoch, and add its row to the history."""
@@ -205,11 +208,19 @@ class _Session:
             self._take_step(batches)
             self._save_or_stop()
         lr = self._lr(self.step - 1)
-        sums = self.world.gather((float(self.loss), int(self.hits)))
+        sums = self.world.gather((float(self.loss), int(self.hits), self.replaced))
         loss = sum(part[0] for part in sums) / self.parts / steps
         self._check(loss, epoch, lr)
-        top1 = sum(part[1] for part in sums) / (steps * self.plan.batch)
-        self.add_row(epoch=epoch, step=self.step, lr=lr, train_loss=loss, train_top1=top1)
+        images = steps * self.plan.batch
+        self.add_row(
+            epoch=epoch,
+            step=self.step,
+            lr=lr,
+            train_images=images,
+            replaced_images=sum(part[2] for part in sums),
+            train_loss=loss,
+            train_top1=sum(part[1] for part in sums) / images,
+        )
         self.step_in_epoch = 0
         self._clear_sums()
 
@@ -246,7 +257,7 @@ class _Session:
             return self.shared.no_sync()
         return nullcontext()
 
-    def _pass(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+    def _pass(self, images: torch.Tensor, labels: torch.Tensor, replaced: int) -> None:
         device = self.around.device
         labels = labels.to(device, non_blocking=True)
         mixed = self.dtype != torch.float32
@@ -256,6 +267,7 @@ class _Session:
         self.scaler.scale(loss / self.recipe.accumulate).backward()
         self.loss += loss.detach()
         self.hits += (logits.argmax(dim=1) == labels).sum()
+        self.replaced += replaced
 
     def _loss(
         self, outputs: torch.Tensor | Sequence[torch.Tensor], labels: torch.Tensor
@@ -289,8 +301,9 @@ class _Session:
 
     def add_row(self, **measured: float | int | None) -> None:
         """Measure the network in its current state, and add a row to the history."""
-        row: Row = {"lr": None, "train_loss": None, "train_top1": None, **measured}
+        row: Row = {**dict.fromkeys(OF_AN_EPOCH), **measured}
         if self.watched is not None:
+            row["validation_images"] = len(self.watched)
             self.module.eval()
             predictions = predict(self.module, self.watched, self.task.network.description)
             summary = accuracy.summarize(predictions)
@@ -337,6 +350,7 @@ class _Session:
         mine = {
             "loss": float(self.loss),
             "hits": int(self.hits),
+            "replaced": self.replaced,
             "random": [state.numpy() for state in self._random_states()],
         }
         others = self.world.gather(mine)
@@ -379,6 +393,7 @@ class _Session:
         self.step, self.step_in_epoch = values["step"], values["step_in_epoch"]
         self.loss.fill_(values["sums"][rank]["loss"])
         self.hits.fill_(values["sums"][rank]["hits"])
+        self.replaced = values["sums"][rank]["replaced"]
         self.scaler.load_state_dict(values["scaler"])
 
     def _tensors(self) -> Iterable[tuple[str, torch.Tensor]]:

@@ -122,6 +122,14 @@ def follow(rows: Iterable[Row]) -> pl.DataFrame:
             row["validation_top1"],
             row["sparsity"],
         )
+        if row["replaced_images"]:
+            job.log.warning(
+                "epoch %d: %d of %d images stand in for others of their class, whose files are "
+                "damaged",
+                row["epoch"],
+                row["replaced_images"],
+                row["train_images"],
+            )
     return pl.DataFrame(history, infer_schema_length=None)
 
 

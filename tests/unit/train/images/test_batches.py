@@ -1,6 +1,7 @@
 """Batches depend on their place in training, never on who reads them."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,10 @@ def read(
 def same(first: list[Batch], second: list[Batch]) -> bool:
     assert len(first) == len(second)
     pairs = zip(first, second, strict=True)
-    return all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in pairs)
+    return all(
+        torch.equal(one[0], other[0]) and torch.equal(one[1], other[1]) and one[2] == other[2]
+        for one, other in pairs
+    )
 
 
 ORDER = np.random.default_rng(1).permutation(24)
@@ -94,6 +98,15 @@ def test_a_damaged_file_that_a_worker_meets_is_named(files: ImageFiles) -> None:
         read(parts, 2, files)
 
 
+def test_workers_count_what_stands_in(files: ImageFiles) -> None:
+    for number in (0, 5, 7):
+        (files.folder / f"train/ant/ant_{number:05d}.jpg").write_bytes(b"")
+    parts = divide(np.arange(24), 1, 6, 1, slice(0, 1), first=0)
+    skipping = replace(files, on_error="skip")
+    assert [batch[2] for batch in read(parts, 2, skipping)] == [2, 1, 0, 0]
+    assert same(read(parts, 2, skipping), read(parts, 0, skipping))
+
+
 def test_workers_leave_torchs_generator_alone() -> None:
     """It seeds dropout: a training that goes on starts its workers once more than another."""
     torch.manual_seed(3)
@@ -121,7 +134,7 @@ def test_epochs_and_steps_are_augmented_differently() -> None:
     indices = np.arange(6)
     keys = [(1, 0, 0), (2, 0, 0), (1, 1, 0), (1, 0, 1)]
     batches = read([Part(indices, key) for key in keys])
-    assert len({images.numpy().tobytes() for images, _ in batches}) == 4
+    assert len({images.numpy().tobytes() for images, _, _ in batches}) == 4
 
 
 def test_another_process_maps_the_file_instead_of_copying_it(tmp_path: Path) -> None:

@@ -130,8 +130,10 @@ def test_damaged_files_stop_training(index: Path, augmentation: tuple[str, ...])
 def test_the_next_of_the_class_stands_in(index: Path, caplog: pytest.LogCaptureFixture) -> None:
     damaged = [damage(index, number) for number in (2, 3)]
     with caplog.at_level(logging.WARNING, "prunescope"):
+        assert open_files(index, "skip").read(np.array([0, 1, 6]), (CROP,), rng()).replaced == 0
         batch = open_files(index, "skip").read(np.array([2, 0, 3, 5]), (), rng())
     assert batch.labels.tolist() == [0, 0, 0, 1]
+    assert batch.replaced == 2
     # After 2 comes 3, damaged as well, then 0 again.
     np.testing.assert_array_equal(batch.images[0], batch.images[1])
     np.testing.assert_array_equal(batch.images[2], batch.images[1])

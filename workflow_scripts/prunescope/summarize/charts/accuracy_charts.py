@@ -63,12 +63,13 @@ def accuracy_during_retraining(study: ChartData, settings: ChartSettings) -> alt
         return theme.nothing_to_show(title, settings, "no pruned network was retrained in one shot")
     shown = history.filter((pl.col("method") == DENSE) | (pl.col("rate") == highest))
     beside = published.filter(retraining=kind, rate=highest)
+    watched = chart_rows.span(shown["validation_images"])
     title = chart_rows.heading(
         f"{heading}, after pruning at rate {highest:.0%}",
         study,
         shown,
         *chart_rows.source(beside),
-        images="measured on the first `history_images` of {} validation images",
+        images=f"measured on {watched} of {{}} validation images",
     )
     points = chart_rows.lines(
         study, shown, "epoch", "validation_top1", by_retraining=False, dense=True

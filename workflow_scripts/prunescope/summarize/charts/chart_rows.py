@@ -336,7 +336,7 @@ def heading(
     subtitle = [
         f"Study {', '.join(studies) or '(empty)'}",
         f"dataset {study.dataset}",
-        *([] if images is None else [images.format(_span(study.networks["images"]))]),
+        *([] if images is None else [images.format(span(study.networks["images"]))]),
         f"{networks} network{'s' * (networks != 1)}",
         f"{seeds} seed{'s' * (seeds != 1)}",
     ]
@@ -375,7 +375,8 @@ def source(published: pl.DataFrame, looks: str = "hollow, thin") -> list[str]:
     return [] if published.is_empty() else [f"{looks}: published by {theme.SOURCE}"]
 
 
-def _span(counts: pl.Series) -> str:
+def span(counts: pl.Series) -> str:
+    """Counts as one number, or as the smallest and the largest one."""
     values = sorted(set(counts.drop_nulls().to_list()))
     if not values:
         return "0"

@@ -18,8 +18,10 @@ import torch
 from prunescope.data.packed_images import PackedImages
 from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP
 from prunescope.train.images.packed_source import PackedSource
+from prunescope.train.images.train_batch import TrainBatch
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+# Images, labels, and how many of the images are replaced: as `TrainBatch`.
+Batch = tuple[torch.Tensor, torch.Tensor, int]
 
 STOP_SIGNALS = {signal.SIGTERM}
 
@@ -31,7 +33,7 @@ class TrainImages(Protocol):
 
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
-    ) -> PackedImages:
+    ) -> TrainBatch:
         """The images at the integer `indices` `(batch,)`, augmented."""
         ...
 
@@ -101,10 +103,9 @@ class Reader(torch.utils.data.Dataset):
     def __getitem__(self, position: int) -> Batch:
         part = self.parts[position]
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=part.key))
-        packed = self.source.read(part.indices, self.augmentation, rng)
-        return torch.from_numpy(np.ascontiguousarray(packed.images)), torch.from_numpy(
-            packed.labels
-        )
+        batch = self.source.read(part.indices, self.augmentation, rng)
+        images = torch.from_numpy(np.ascontiguousarray(batch.images))
+        return images, torch.from_numpy(batch.labels), batch.replaced
 
 
 def divide(

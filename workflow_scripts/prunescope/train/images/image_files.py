@@ -1,6 +1,7 @@
 """Read train images directly from their image files: each batch is decoded when it is needed."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from PIL import Image
 
 from prunescope.data import decoding, image_tables
 from prunescope.data.file_names import shown
-from prunescope.data.packed_images import PackedImages
 from prunescope.foundation.errors import InputError
 from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP, augment, draw_seeds
+from prunescope.train.images.train_batch import TrainBatch
 
 log = logging.getLogger("prunescope")
 
@@ -68,7 +69,7 @@ class ImageFiles:
 
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
-    ) -> PackedImages:
+    ) -> TrainBatch:
         """Decode and augment a batch.
 
         If `random_resized_crop` is the first augmentation, the piece is cut from the image in its
@@ -93,27 +94,29 @@ class ImageFiles:
             A file is missing, a file is damaged under `on_error: fail`, or no image of a class
             can be read.
         """
+        replaced: list[int] = []
+        decoded = (self._decode(index, replaced) for index in indices)
         cut = RANDOM_RESIZED_CROP in augmentation[:1]
-        images = self._crop(indices, rng) if cut else self._centre(indices)
-        return PackedImages(augment(images, augmentation[cut:], rng), self.labels[indices])
+        prepared = self._crop(decoded, len(indices), rng) if cut else self._centre(decoded)
+        images = augment(np.stack(list(prepared)), augmentation[cut:], rng)
+        return TrainBatch(images, self.labels[indices], len(replaced))
 
-    def _centre(self, indices: np.ndarray) -> np.ndarray:
-        images = (self._decode(index) for index in indices)
-        return np.stack(
-            [decoding.resize_and_crop(image, self.resize, self.image_size) for image in images]
-        )
+    def _centre(self, images: Iterable[Image.Image]) -> Iterator[np.ndarray]:
+        for image in images:
+            yield decoding.resize_and_crop(image, self.resize, self.image_size)
 
-    def _crop(self, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _crop(
+        self, images: Iterable[Image.Image], number: int, rng: np.random.Generator
+    ) -> Iterator[np.ndarray]:
         from prunescope.train.images.random_crops import (
             crop_at_random,  # slow to import, and not always needed
         )
 
-        pairs = zip(indices, draw_seeds(len(indices), rng), strict=True)
-        return np.stack(
-            [crop_at_random(self._decode(index), self.image_size, seed) for index, seed in pairs]
-        )
+        for image, seed in zip(images, draw_seeds(number, rng), strict=True):
+            yield crop_at_random(image, self.image_size, seed)
 
-    def _decode(self, index: int) -> Image.Image:
+    def _decode(self, index: int, replaced: list[int]) -> Image.Image:
+        """Decode an image; if it is damaged, add it to `replaced` and decode another one."""
         path = self._path(index)
         try:
             return decoding.decode(path)[0]
@@ -122,6 +125,7 @@ class ImageFiles:
                 raise InputError(decoding.refusal(path, error.kind, str(error))) from error
             where = shown(path)
             log.warning("%s: %s (%s): another of its class stands in", where, error, error.kind)
+        replaced.append(index)
         return self._stand_in(index)
 
     def _stand_in(self, index: int) -> Image.Image:

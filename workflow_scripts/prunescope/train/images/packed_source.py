@@ -6,6 +6,7 @@ import numpy as np
 
 from prunescope.data.packed_images import PackedImages
 from prunescope.train.images.augmentation import augment
+from prunescope.train.images.train_batch import TrainBatch
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class PackedSource:
 
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
-    ) -> PackedImages:
+    ) -> TrainBatch:
         """Read and augment a batch.
 
         Parameters
@@ -32,4 +33,4 @@ class PackedSource:
             Source of all randomness.
         """
         images = augment(self.packed.images[indices], augmentation, rng)
-        return PackedImages(images, self.packed.labels[indices])
+        return TrainBatch(images, self.packed.labels[indices])

@@ -37,7 +37,8 @@ class Recipe:
     images_per_epoch
         Number of images drawn for each epoch, without replacement; None takes the whole split.
     history_images
-        This many images, the first of the validation split, are classified after each epoch.
+        This many images, a class-balanced part of the validation split, are classified after each
+        epoch.
     accumulate
         Number of parts into which each process divides its share of a batch. The gradients of the
         parts are summed, so that large batches fit on a small GPU. Batch norm uses one part at a

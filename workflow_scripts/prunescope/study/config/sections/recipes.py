@@ -50,7 +50,9 @@ class Recipe(Section):
         note=f"`{RANDOM_RESIZED_CROP}` only as the first; may be empty",
     )
     history_images: int = key(
-        "the first so many validation images are classified after each epoch, for the history",
+        "so many validation images, a class-balanced part, are classified after each epoch, for "
+        "the history",
+        note="all of them where there are fewer",
         ge=1,
     )
     accumulate: int = key(
