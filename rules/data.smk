@@ -91,6 +91,7 @@ rule sample_split:
     wildcard_constraints:
         dataset=one_of(STUDY.packed_datasets),
         split="validation|probe",
+    priority: 50
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -140,6 +141,7 @@ rule pack_sample:
     wildcard_constraints:
         dataset=one_of(STUDY.image_datasets),
         split="validation|probe",
+    priority: 50
     retries: INTERRUPTION_RETRIES
     conda:
         "../envs/prunescope.yaml"

@@ -1,6 +1,32 @@
 # Tables, statistics, charts, findings and the explorer of the whole study.
 
 
+rule count_images:
+    input:
+        train=PATHS.split_file("train", "index.parquet"),
+        validation=PATHS.split_file("validation", "index.parquet"),
+        probe=PATHS.split_file("probe", "index.parquet"),
+        reports=PATHS.reports_on_files,
+    output:
+        images=f"{TABLES}/images.parquet",
+    log:
+        "results/logs/{study}/count_images.log",
+    # Before any training: a study that has too few images stops here.
+    priority: 50
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_of("count_images.py"),
+        dataset=lookup("dataset", within=config),
+        needs=STUDY.image_needs,
+    script:
+        "../workflow_scripts/count_images.py"
+
+
 rule tabulate_study:
     input:
         predictions=PATHS.every_network("predictions.parquet"),
@@ -122,9 +148,9 @@ rule tabulate_costs:
 
 rule draw_chart:
     input:
+        images=f"{TABLES}/images.parquet",
         networks=f"{TABLES}/networks.parquet",
         history=f"{TABLES}/history.parquet",
-        classes=f"{TABLES}/classes.parquet",
         units=f"{TABLES}/units.parquet",
         statistics=f"{TABLES}/statistics.parquet",
         published=STUDY.published,
@@ -203,8 +229,9 @@ rule draw_cost_chart:
 
 rule summarize_findings:
     input:
+        images=f"{TABLES}/images.parquet",
         networks=f"{TABLES}/networks.parquet",
-        classes=f"{TABLES}/classes.parquet",
+        history=f"{TABLES}/history.parquet",
         statistics=f"{TABLES}/statistics.parquet",
     output:
         summary=SUMMARY,

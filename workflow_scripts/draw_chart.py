@@ -1,7 +1,7 @@
 """Draw one chart of the study as a page, two pictures and a specification, with a caption."""
 
 from prunescope.foundation import job, whole_files
-from prunescope.summarize import published, study_tables
+from prunescope.summarize import image_counts, published, study_tables
 from prunescope.summarize.charts import all_charts, chart_files
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -12,14 +12,15 @@ from prunescope.summarize.findings.facts import Facts
 def main(smk) -> None:
     networks = study_tables.NETWORKS.read(smk.input.networks)
     statistics = study_tables.STATISTICS.read(smk.input.statistics)
-    classes = study_tables.CLASSES.read(smk.input.classes)["class"].n_unique()
-    facts = Facts.of_study(networks, statistics, {**smk.params.facts, "classes": classes})
+    history = study_tables.HISTORIES.read(smk.input.history)
+    images = image_counts.COUNTS.read(smk.input.images)
+    facts = Facts.of_study(networks, statistics, images, history, smk.params.facts)
     study = ChartData(
         networks=networks,
-        history=study_tables.HISTORIES.read(smk.input.history),
+        history=history,
         dataset=facts.dataset,
         probe_images=facts.probe_images,
-        classes=classes,
+        classes=facts.classes,
         statistics=statistics,
         units=study_tables.UNITS.read(smk.input.units),
         margin=facts.margin,

@@ -24,7 +24,9 @@ def main(smk) -> None:
         code=smk.params.code,
         threads=smk.threads,
     )
-    rows = pl.DataFrame(report, schema=[*image_tables.REPORT.columns], orient="row")
+    columns = dict.fromkeys(("file", "kind", "action", "message"), pl.String)
+    notes = pl.DataFrame(report, schema=columns, orient="row")
+    rows = notes.join(chosen, on="file", how="left", maintain_order="left")
     skipped = rows.filter(pl.col("action") == packing.SKIPPED)["file"]
     kept = chosen.filter(~pl.col("file").is_in(skipped.implode()))
     renumbered = kept.with_columns(image=pl.arange(len(kept), dtype=pl.Int32))

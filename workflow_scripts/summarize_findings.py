@@ -1,7 +1,7 @@
 """Summarize the findings of the study in text, and write its tables as pages for the report."""
 
 from prunescope.foundation import job, whole_files
-from prunescope.summarize import pages, study_tables
+from prunescope.summarize import image_counts, pages, study_tables
 from prunescope.summarize.findings import summary_page
 from prunescope.summarize.findings.facts import Facts
 
@@ -9,8 +9,9 @@ from prunescope.summarize.findings.facts import Facts
 def main(smk) -> None:
     networks = study_tables.NETWORKS.read(smk.input.networks)
     statistics = study_tables.STATISTICS.read(smk.input.statistics)
-    classes = study_tables.CLASSES.read(smk.input.classes)["class"].n_unique()
-    facts = Facts.of_study(networks, statistics, {**smk.params.facts, "classes": classes})
+    history = study_tables.HISTORIES.read(smk.input.history)
+    images = image_counts.COUNTS.read(smk.input.images)
+    facts = Facts.of_study(networks, statistics, images, history, smk.params.facts)
     written = {
         smk.output.summary: summary_page.to_markdown(facts),
         smk.output.statistics: pages.table_page("Statistics", statistics, study_tables.STATISTICS),

@@ -9,6 +9,7 @@ from imagefolders import add_oddities, make_image_folder, make_imagenet
 from workspaces import TINY, Workspace
 
 from prunescope.data import decoding, image_tables, packed_images
+from prunescope.summarize import image_counts
 
 pytestmark = pytest.mark.slow
 
@@ -115,3 +116,65 @@ def test_what_needs_no_image_runs_without_the_folder(blank: Workspace) -> None:
     assert "Nothing to be done" in done.stdout + done.stderr
     lint = blank.snakemake("--lint", config=CONFIG)
     assert "are not there" not in lint.stdout + lint.stderr
+
+
+COUNTS = "results/tiny/tables/images.parquet"
+NETWORK = "results/tiny/networks/dense/none/rate0.00/seed0/network.safetensors"
+
+
+def cut_short(folder: Path, pattern: str) -> int:
+    """Cut files short; returns their number."""
+    files = sorted(folder.glob(pattern))
+    for path in files:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return len(files)
+
+
+def test_too_few_whole_images_stop_the_study_before_it_trains(blank: Workspace) -> None:
+    folder = make_image_folder(blank.path(FOLDER), train_per_class=20)
+    cut_short(folder, "train/bee/*")
+    lost = cut_short(folder, "val/ant/*0000[01]*")
+    # Without a probe image of class bee, some 27 of 40 are left.
+    configure(blank, on_error="skip")
+    config = yaml.safe_load(blank.path(CONFIG).read_text())
+    config["recipes"]["short"]["images_per_epoch"] = 60
+    config["recipes"]["from_scratch"]["images_per_epoch"] = 61
+    blank.path(CONFIG).write_text(yaml.safe_dump(config))
+    done = blank.snakemake(COUNTS, NETWORK, config=CONFIG)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    there = len(packed(blank, "probe"))
+    said = (
+        f"interpretability.activations.images: 40, but the probe split of pictures has {there}: "
+        f"{40 - there} of the 40 images that were drawn are left out because their files are "
+        f"damaged (bee {40 - there}; 1 of 3 classes have none left). The files are listed in "
+        f"{RESULTS}/probe/report.parquet."
+    )
+    assert said in done.stderr
+    assert (
+        "recipes.from_scratch.images_per_epoch: 61, but the train split of pictures has 60."
+    ) in done.stderr
+    assert "recipes.short" not in done.stderr
+    assert "ablation" not in done.stderr
+    assert not blank.path(NETWORK).exists()
+    assert not blank.path(COUNTS).exists()
+
+    config["recipes"]["from_scratch"]["images_per_epoch"] = 60
+    config["interpretability"]["activations"]["images"] = there
+    config["interpretability"]["ablation"]["images"] = 11
+    config["interpretability"]["exemplars"]["per_side"] = 10
+    config["interpretability"]["mis"] |= {"tasks": 2}
+    blank.path(CONFIG).write_text(yaml.safe_dump(config))
+    done = blank.snakemake(COUNTS, config=CONFIG)
+    assert "interpretability.ablation.images: 11, but the validation split" in done.stderr
+    assert f"{lost} of the 12 images that were drawn are left out" in done.stderr
+    assert "(ant 2)" in done.stderr
+    assert "activations" not in done.stderr
+
+    config["interpretability"]["ablation"]["images"] = 10
+    blank.path(CONFIG).write_text(yaml.safe_dump(config))
+    done = blank.snakemake(COUNTS, config=CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = image_counts.COUNTS.read(blank.path(COUNTS)).filter(split="validation")
+    assert counts["images"].to_list() == [2, 4, 4]
+    assert counts["damaged"].to_list() == [2, 0, 0]

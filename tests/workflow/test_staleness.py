@@ -16,6 +16,7 @@ Edit = Callable[..., None]
 
 DRAWN = {"draw_chart": len(CHARTS)}
 COST_DRAWN = {"draw_cost_chart": len(COST_CHARTS)}
+COUNTED = {"count_images": 1}
 ESTIMATED = {"estimate_statistics": 1, "summarize_findings": 1, **DRAWN}
 SUMMARY = {"tabulate_study": 1, "build_explorer": 1, **ESTIMATED, **COST_DRAWN}
 TIMED = {"measure_costs": 2, "tabulate_costs": 1, **COST_DRAWN}
@@ -58,7 +59,7 @@ CONFIG_EDITS = {
         "probe: {images: 110",
         {
             "sample_split": 1, "embed_probe": 2, "compare_probe": 2, "record_activations": 6,
-            **PROBING,
+            **PROBING, **COUNTED,
         },
     ),
     "validation size": (
@@ -66,13 +67,20 @@ CONFIG_EDITS = {
         "validation: {images: 90",
         {
             "sample_split": 1, "train_dense": 1, "initialise_network": 1, "prune_network": 6,
-            "keep_pruned": 2, "retrain_network": 5, **MEASURING,
+            "keep_pruned": 2, "retrain_network": 5, **MEASURING, **COUNTED,
         },
     ),
     "published numbers": (
         "published: null",
         "published: resources/published_results.csv",
         {"compare_published": 1, **DRAWN},
+    ),
+    "images of an epoch": (
+        "images_per_epoch: 64", "images_per_epoch: 96",
+        {
+            "prune_network": 1, "retrain_network": 5, **measured(5, varied=3, compacted=2),
+            **COUNTED,
+        },
     ),
     "metric's image size": (
         "image_size: 64", "image_size: 48", {"embed_probe": 1, "compare_probe": 1, **COMPARED},
@@ -108,7 +116,7 @@ CONFIG_EDITS = {
         f'checkpoint: {{url: "https://example.org/net.pth", sha256: "{"0" * 64}"}}',
         {
             "fetch_checkpoint": 1, "import_checkpoint": 1, "initialise_network": 1,
-            "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING, **COUNTED,
         },
     ),
     "auxiliary heads": (

@@ -15,6 +15,7 @@ from torch import nn
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import arrays, tables
 from prunescope.foundation.code_digest import SCRIPTS
+from prunescope.foundation.errors import InputError
 from prunescope.interpret import activations as passing
 from prunescope.interpret import exemplar_pass, exemplars, unit_tables
 from prunescope.interpret.exemplars import ExemplarSettings
@@ -50,6 +51,18 @@ def activations(module: nn.Module, network: Network, name: str) -> np.ndarray:
 @pytest.fixture
 def toy(make_toy: Callable) -> tuple[nn.Module, Network]:
     return make_toy(7)
+
+
+def test_no_image_may_be_both_strongest_and_weakest(toy: tuple[nn.Module, Network]) -> None:
+    module, network = toy
+    for per_side in (23, 45, 50):
+        settings = ExemplarSettings(per_side=per_side, ties="random", seed=2)
+        with pytest.raises(InputError, match=rf"exemplars\.per_side: {per_side} .*among 45 probe"):
+            exemplar_pass.find_exemplars(module, pictures(), network.description, settings)
+    settings = ExemplarSettings(per_side=22, ties="random", seed=2)
+    found = exemplar_pass.find_exemplars(module, pictures(), network.description, settings)
+    for row in found.to_dicts():
+        assert not set(row["strongest"]) & set(row["weakest"])
 
 
 def test_exemplars_are_those_of_all_activations_sorted(toy: tuple[nn.Module, Network]) -> None:

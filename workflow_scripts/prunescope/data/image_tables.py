@@ -23,6 +23,8 @@ REPORT = Table(
     "A peculiarity of an image file of the split `validation` or `probe`.",
     {
         "file": Column(pl.String, "file below the dataset's `folder`"),
+        "label": Column(pl.Int16, "class index"),
+        "class": Column(pl.String, "class name"),
         "kind": Column(
             pl.String,
             "`corrupt`, `truncated`, `greyscale`, `cmyk`, `palette`, `alpha`, `exif_rotated`, "

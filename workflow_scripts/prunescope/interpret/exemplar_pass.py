@@ -4,6 +4,7 @@ import polars as pl
 from torch import nn
 
 from prunescope.data.packed_images import PackedImages
+from prunescope.foundation.errors import InputError
 from prunescope.interpret import exemplars, unit_tables
 from prunescope.interpret.activations import Recorder, passes
 from prunescope.networks.description import Description, Layer
@@ -39,8 +40,15 @@ def find_exemplars(
     Raises
     ------
     InputError
-        There are fewer probe images than exemplars, or an activation is not finite.
+        There are so few probe images that one could be among the strongest and among the weakest,
+        or an activation is not finite.
     """
+    if 2 * settings.per_side > len(images):
+        raise InputError(
+            f"interpretability.exemplars.per_side: {settings.per_side} strongest and as many "
+            f"weakest images cannot be told apart among {len(images)} probe images. Lower it, or "
+            "raise `datasets.<name>.probe.images`."
+        )
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
     for activations in passes(module, images, description):

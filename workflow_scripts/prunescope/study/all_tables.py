@@ -12,6 +12,7 @@ from prunescope.data.image_tables import INDEX, REPORT
 from prunescope.evaluate.network_tables import ACCOUNTING, PREDICTIONS
 from prunescope.foundation.tables import Table
 from prunescope.interpret.unit_tables import ABLATION, ALIGNMENT, EXEMPLARS, MEASURES, MIS, VARIANTS
+from prunescope.summarize.image_counts import COUNTS
 from prunescope.summarize.study_tables import (
     CLASSES,
     DISAGREEMENTS,
@@ -41,6 +42,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "compaction": COMPACTION,
     "sizes": SIZES,
     "costs": COSTS,
+    "images": COUNTS,
     "networks": NETWORKS,
     "units": UNITS,
     "layers": LAYERS,

@@ -67,6 +67,11 @@ class Paths:
             names |= {"images": "images.npy", "labels": "labels.npy"}
         return {key: self.split_file("train", name) for key, name in names.items()}
 
+    def reports_on_files(self, wildcards: Wildcards) -> list[str]:
+        """The reports on damaged files of the validation and the probe split, if there are any."""
+        splits = ("validation", "probe") if self.study.trains_on_files else ()
+        return [self.split_file(split, "report.parquet") for split in splits]
+
     def source_of_sample(self, name: str) -> Any:
         """Make an input function: the file `name` of the split from which a sample is drawn."""
 

@@ -20,6 +20,7 @@ from prunescope.networks.coordinates import (
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
 from prunescope.prune.rates import rates_of
+from prunescope.study import image_needs
 
 Settings = Mapping[str, Any]
 
@@ -147,6 +148,22 @@ class Study:
     # --- images ----------------------------------------------------------------------------------
 
     @property
+    def image_needs(self) -> list[Settings]:
+        """How many images of its splits the study needs: fields of `image_counts.Need`."""
+        model, kinds = self.config["model"], self.config["retraining"]
+        used = {network.retraining for network in self.networks}
+        recipes = [kinds[name]["recipe"] for name in self.kinds_trained if name in used]
+        if self.checkpoint is None:
+            recipes.append(model["recipe"])
+        recalibrated = [name for name in self.kinds_recalibrated if name in used]
+        needs = (
+            *image_needs.of_scores(self.config["interpretability"]),
+            *image_needs.of_training(self.config["recipes"], recipes),
+            *image_needs.of_recalibration(kinds, recalibrated),
+        )
+        return [vars(need) for need in needs]
+
+    @property
     def dataset(self) -> Settings:
         """The section of the dataset that the study uses."""
         section: Settings = self.config["datasets"][self.config["dataset"]]
@@ -254,7 +271,8 @@ class Study:
     def tables(self) -> list[str]:
         """The names of the study's tables, in `results/<study>/tables/`."""
         return [
-            *("networks", "units", "layers", "classes", "disagreements", "history", "statistics"),
+            *("images", "networks", "units", "layers", "classes", "disagreements"),
+            *("history", "statistics"),
             *(["published"] if self.published else []),
             *(["sizes", "costs"] if self.compacted_networks else []),
         ]
@@ -264,7 +282,6 @@ class Study:
         """What the sentences on a study need to know of its config."""
         return {
             "dataset": self.config["dataset"],
-            "probe_images": self.dataset["probe"]["images"],
             "metric": self.config["interpretability"]["similarity"]["metric"],
             "margin": self.config["statistics"]["margin"],
             "random_methods": [

@@ -447,6 +447,19 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {MIS: {**good()["interpretability"]["mis"], "draw": "quantile", "pool": 201}},
         [f"`{MIS}`: pool 201 images", "`interpretability.exemplars.per_side` is 200"],
     ),
+    "an epoch of more images than there are": (
+        {f"{RECIPE}.images_per_epoch": 60001},
+        [f"`{RECIPE}.images_per_epoch`: 60001", "fashion_mnist has 60000 train images"],
+    ),
+    "a batch of more images than there are": (
+        {f"{RECIPE}.images_per_epoch": None, f"{RECIPE}.batch": 60001},
+        [f"`{RECIPE}.batch`: 60001", "fashion_mnist has 60000 train images"],
+    ),
+    "more images to recalibrate on than there are": (
+        {"retraining.again": {"start": "dense", "mask": "enforced", "recipe": None,
+                              "recalibration": {"images": 60002, "batch": 2}}},
+        ["`retraining.again.recalibration.images`: 60002", "fashion_mnist has 60000 train images"],
+    ),
     "more recorded images than the probe set": (
         {"interpretability.activations.images": 2001},
         ["`interpretability.activations.images`: 2001", "`datasets.clothes.probe.images` is 2000"],

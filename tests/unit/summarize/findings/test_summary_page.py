@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prunescope.foundation import tables
-from prunescope.summarize import study_tables
+from prunescope.summarize import image_counts, study_tables
 from prunescope.summarize.charts import all_charts
 from prunescope.summarize.findings import (
     captions,
@@ -61,7 +61,29 @@ def of(row: Network) -> dict[str, Any]:
 
 def facts(rows: list[Network], statistics: list[dict[str, Any]] | None = None) -> Facts:
     found = frame(study_tables.STATISTICS, statistics or [])
-    return Facts(networks(rows), found, "pictures", 10, 500, "timm:net", 0.02, ("chance",))
+    return Facts(
+        networks(rows), found, images(), history(), "pictures", "timm:net", 0.02, ("chance",)
+    )
+
+
+def images(damaged: int = 0) -> pl.DataFrame:
+    """1,000 validation and 500 probe images of ten classes, of which some of class 3 are gone."""
+    rows = [
+        {"split": split, "label": label, "class": f"class {label}",
+         "images": number - damaged * (label == 3 and split != "train"),
+         "damaged": damaged * (label == 3) if split != "train" else None}
+        for split, number in (("train", 6000), ("validation", 100), ("probe", 50))
+        for label in range(10)
+    ]  # fmt: skip
+    return frame(image_counts.COUNTS, rows)
+
+
+def history(replaced: int = 0) -> pl.DataFrame:
+    """Two trainings of one epoch with 64 images; in one of them some stood in."""
+    blank = dict.fromkeys(study_tables.HISTORIES.columns, 0)
+    before = blank | {"train_images": None, "replaced_images": None}
+    epochs = [blank | {"train_images": 64, "replaced_images": of} for of in (0, replaced)]
+    return frame(study_tables.HISTORIES, [before, *epochs])
 
 
 def accuracies(rows: list[Network]) -> list[dict[str, Any]]:
@@ -362,6 +384,32 @@ def test_what_other_measures_say_of_several_seeds() -> None:
     assert text.endswith(": soft MIS with the rise of the loss (in 1 of 2 seeds).")
 
 
+def test_damaged_images_are_told() -> None:
+    sound = facts(DENSE)
+    assert (sound.classes, sound.probe_images, sound.replaced) == (10, 500, 0)
+    assert "damaged" not in summary_page.what_was_run(sound)
+    few = replace(sound, images=images(damaged=4))
+    assert few.probe_images == 496
+    assert summary_page.what_was_run(few).endswith(
+        "over 496 probe images and the metric timm:net. Of the validation split, 4 of the 1,000 "
+        "images that were drawn are left out because their files are damaged (class 3 4). Of the "
+        "probe split, 4 of the 500 images that were drawn are left out because their files are "
+        "damaged (class 3 4)."
+    )
+    assert summary_page.what_was_run(replace(sound, history=history(replaced=16))).endswith(
+        "timm:net. In training, up to 25.0 % of the images of an epoch stood in for others of "
+        "their class, whose files are damaged."
+    )
+    assert "496 probe images" in summary_page.limits(few)
+
+
+def test_a_class_without_validation_images_is_still_a_class() -> None:
+    """Guessing is one over the classes of the network, not over those that are left."""
+    gone = replace(facts(DENSE), images=images(damaged=100))
+    assert gone.classes == 10
+    assert "1 of 10 classes have none left" in summary_page.what_was_run(gone)
+
+
 def test_what_one_seed_cannot_tell() -> None:
     assert summary_page.limits(facts(DENSE)).startswith("With one seed, nothing is known of how")
     more = [*DENSE, (*DENSE[0][:3], 1, *DENSE[0][4:])]
@@ -423,9 +471,6 @@ def test_captions_state_numbers() -> None:
 
 
 def test_facts_come_from_the_config() -> None:
-    settings = {"dataset": "d", "classes": 3, "probe_images": 4, "metric": "m", "margin": 0.1,
-                "random_methods": ["r"]}  # fmt: skip
-    made = Facts.of_study(networks(DENSE), study_tables.STATISTICS.empty(), settings)
-    assert replace(made, networks=None, statistics=None) == Facts(
-        None, None, "d", 3, 4, "m", 0.1, ("r",)
-    )
+    settings = {"dataset": "d", "metric": "m", "margin": 0.1, "random_methods": ["r"]}
+    made = Facts.of_study(None, None, None, None, settings)
+    assert made == Facts(None, None, None, None, "d", "m", 0.1, ("r",))

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from prunescope.data import source
 from prunescope.interpret import mis, score_variants
 from prunescope.networks import architecture, coordinates
 from prunescope.networks.imported import known_weights
 from prunescope.prune import schedule
+from prunescope.study import image_needs
 from prunescope.study.config import choices
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.sections.charts import Charts
@@ -195,29 +197,36 @@ def _images_looked_at(
 ) -> Iterator[Problem]:
     if dataset not in datasets:
         return
-    probe = datasets[dataset].probe.images
-    per_side = interpretability.exemplars.per_side
-    if 2 * per_side > probe:
-        yield Problem(
-            "interpretability.exemplars.per_side",
-            f"{per_side} strongest and {per_side} weakest images need a probe set of "
-            f"{2 * per_side}, but `datasets.{dataset}.probe.images` is {probe}",
-        )
-    parts = (
-        ("activations", interpretability.activations.images, "probe", probe),
-        (
-            "ablation",
-            interpretability.ablation.images,
-            "validation",
-            datasets[dataset].validation.images,
-        ),
-    )
-    for name, images, split, whole in parts:
-        if whole is not None and images > whole:
+    for need in image_needs.of_scores(interpretability.model_dump()):
+        images = getattr(datasets[dataset], need.split).images
+        if images is not None and need.images > images:
             yield Problem(
-                f"interpretability.{name}.images",
-                f"{images}, but `datasets.{dataset}.{split}.images` is {whole}",
+                need.key, f"{need.said}, but `datasets.{dataset}.{need.split}.images` is {images}"
             )
+
+
+def _images_trained_on(
+    recipes: Mapping[str, Recipe],
+    retraining: Mapping[str, Retraining],
+    dataset: str,
+    datasets: Mapping[str, Dataset],
+) -> Iterator[Problem]:
+    if dataset not in datasets:
+        return
+    kind = datasets[dataset].source
+    images = (source.load(kind).IMAGES or {}).get("train")
+    recalibrated = [name for name, how in retraining.items() if how.recalibration is not None]
+    needs = (
+        *image_needs.of_training(_plain(recipes), recipes),
+        *image_needs.of_recalibration(_plain(retraining), recalibrated),
+    )
+    for need in needs:
+        if images is not None and need.images > images:
+            yield Problem(need.key, f"{need.said}, but {kind} has {images} train images")
+
+
+def _plain(sections: Mapping[str, Section]) -> dict[str, dict[str, Any]]:
+    return {name: section.model_dump() for name, section in sections.items()}
 
 
 def _variants(sensitivity: Sensitivity, interpretability: Interpretability) -> Iterator[Problem]:
@@ -266,5 +275,6 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _recipes_of_retraining,
     _auxiliary_weights,
     _images_looked_at,
+    _images_trained_on,
     _variants,
 )

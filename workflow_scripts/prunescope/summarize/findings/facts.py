@@ -23,12 +23,12 @@ class Facts:
     ----------
     networks, statistics
         As `study_tables.NETWORKS` and `study_tables.STATISTICS`.
+    images
+        As `image_counts.COUNTS`.
+    history
+        As `study_tables.HISTORIES`.
     dataset
         Name of the dataset.
-    classes
-        Number of its classes. Guessing has an accuracy of one over this number.
-    probe_images
-        Number of the images among which exemplars are looked for.
     metric
         The similarity metric.
     margin
@@ -39,28 +39,50 @@ class Facts:
 
     networks: pl.DataFrame
     statistics: pl.DataFrame
+    images: pl.DataFrame
+    history: pl.DataFrame
     dataset: str
-    classes: int
-    probe_images: int
     metric: str
     margin: float
     random_methods: tuple[str, ...] = ()
 
     @classmethod
     def of_study(
-        cls, networks: pl.DataFrame, statistics: pl.DataFrame, settings: Mapping[str, Any]
+        cls,
+        networks: pl.DataFrame,
+        statistics: pl.DataFrame,
+        images: pl.DataFrame,
+        history: pl.DataFrame,
+        settings: Mapping[str, Any],
     ) -> "Facts":
         """The facts of a study, from its tables and from what the workflow knows of its config.
 
         Parameters
         ----------
-        networks, statistics
+        networks, statistics, images, history
             The tables of the study.
         settings
             All other attributes, by name.
         """
         random = tuple(settings["random_methods"])
-        return cls(networks, statistics, **{**settings, "random_methods": random})
+        rest = {**settings, "random_methods": random}
+        return cls(networks, statistics, images, history, **rest)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes. Guessing has an accuracy of one over this number."""
+        return self.images.filter(split="train").height
+
+    @property
+    def probe_images(self) -> int:
+        """The number of images among which exemplars were looked for."""
+        return int(self.images.filter(split="probe")["images"].sum())
+
+    @property
+    def replaced(self) -> float:
+        """The largest fraction of images that stood in for damaged ones in an epoch."""
+        fractions = self.history["replaced_images"] / self.history["train_images"]
+        return max(fractions.drop_nulls(), default=0.0)
 
     @cached_property
     def pruned(self) -> pl.DataFrame:

@@ -4,7 +4,7 @@ The wording follows from the numbers. Something is only called shown where a tes
 interval that lies neither within nor outside the margin is called undecided.
 """
 
-from prunescope.summarize import selection
+from prunescope.summarize import image_counts, selection
 from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.findings.on_accuracy import dense_accuracy, guessing, pruned_accuracy
 from prunescope.summarize.findings.on_robustness import measures, variants
@@ -78,8 +78,23 @@ def what_was_run(facts: Facts) -> str:
     return (
         f"{start}. Accuracy is measured on {max(rows['images'].to_list()):,} validation images, "
         f"interpretability by the Machine Interpretability Score (MIS) over "
-        f"{facts.probe_images:,} probe images and the metric {facts.metric}."
+        f"{facts.probe_images:,} probe images and the metric {facts.metric}.{_damaged(facts)}"
     )
+
+
+def _damaged(facts: Facts) -> str:
+    """Sentences on image files that could not be read; nothing if all could."""
+    told = [
+        f" Of the {split} split, {lost}."
+        for split in ("validation", "probe")
+        if (lost := image_counts.left_out(facts.images.filter(split=split)))
+    ]
+    if facts.replaced:
+        told.append(
+            f" In training, up to {percent(facts.replaced)} of the images of an epoch stood in for "
+            "others of their class, whose files are damaged."
+        )
+    return "".join(told)
 
 
 def limits(facts: Facts) -> str:
