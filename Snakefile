@@ -45,10 +45,7 @@ onstart:
     snakemake_hooks.stop_if_missing(workflow.dag.needrun_jobs(), MISSING)
     snakemake_hooks.stop_at_placeholders(workflow.dag.needrun_jobs())
     snakemake_hooks.name_jobs_of_run(workflow, STUDY.name)
-    if prefix := snakemake_hooks.shell_prefix(
-        workflow, workflow.dag.needrun_jobs()
-    ):
-        shell.prefix(prefix)
+    snakemake_hooks.share_imports(workflow, workflow.dag.needrun_jobs())
 
 
 onsuccess:

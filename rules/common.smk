@@ -1,6 +1,8 @@
 # The study, and what only Snakemake can tell: shared by the other files here.
 import os
 import re
+import shlex
+import sys
 
 from prunescope.data.sources import fashion_mnist
 from prunescope.foundation import plugins
@@ -33,6 +35,7 @@ from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
 from prunescope.summarize.explorer.page import page_digest
 
+snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
 snakemake_hooks.read_config(workflow, config)
 
 # Every job inherits this.
