@@ -45,6 +45,7 @@ onstart:
     snakemake_hooks.stop_if_missing(workflow.dag.needrun_jobs(), MISSING)
     snakemake_hooks.stop_at_placeholders(workflow.dag.needrun_jobs())
     snakemake_hooks.name_jobs_of_run(workflow, STUDY.name)
+    snakemake_hooks.try_again_what_was_interrupted(workflow)
     snakemake_hooks.share_imports(workflow, workflow.dag.needrun_jobs())
 
 

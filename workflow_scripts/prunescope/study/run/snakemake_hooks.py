@@ -19,6 +19,7 @@ from snakemake.settings.types import DeploymentMethod
 from prunescope.foundation.errors import InputError
 from prunescope.study.config import reading
 from prunescope.study.run import fork_server, slurm_leftovers
+from prunescope.study.run.refusals import Refusals
 
 # The placeholder in the cluster's profile that users replace.
 PLACEHOLDER = "FILL_IN"
@@ -92,6 +93,23 @@ def name_jobs_of_run(workflow: Any, study: str) -> None:
     except InputError as error:
         raise WorkflowError(str(error)) from error
     executor.run_uuid = slurm_leftovers.name_of_run(study, executor.run_uuid)
+
+
+def try_again_what_was_interrupted(workflow: Any) -> None:
+    """Let `retries` repeat no job that failed for a reason that the user must mend."""
+    scheduler = workflow.scheduler
+    handle_error = scheduler._handle_error
+    refusals = Refusals(log for job in workflow.dag.needrun_jobs() for log in job.log)
+
+    def handle(job: Any, **options: Any) -> None:
+        jobs = job.jobs if job.is_group() else [job]
+        if any(refusals.have(log) for single in jobs for log in single.log):
+            # No try is left. Not `attempt`, which computes the resources anew: the scheduler would
+            # get back others than it gave.
+            job._attempt = job.restart_times + 1
+        handle_error(job, **options)
+
+    scheduler._handle_error = handle
 
 
 def share_imports(workflow: Any, jobs: Iterable[Any]) -> None:
