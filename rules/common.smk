@@ -27,7 +27,9 @@ from prunescope.study.paths import (
     UNTRAINED_LOG,
     UNTRAINED_NETWORK,
     Paths,
+    metric_name,
 )
+from prunescope.study.requests import Requests
 from prunescope.study.resources import JobResources, memory, minutes
 from prunescope.study.run import environment, snakemake_hooks
 from prunescope.study.study import Study
@@ -44,6 +46,7 @@ environment.tune(os.environ)
 STUDY = Study(config)
 PATHS = Paths(STUDY)
 PARAMS = JobParams(STUDY)
+snakemake_hooks.refuse_other_networks(Requests(STUDY))
 RESOURCES = JobResources(STUDY)
 CHART_NAMES = list(CHARTS)
 COST_CHART_NAMES = list(COST_CHARTS) if STUDY.compacted_networks else []
@@ -77,6 +80,7 @@ wildcard_constraints:
     retraining=one_of(config["retraining"]),
     rate=r"\d\.\d\d",
     seed=ANY_SEED,
+    metric=one_of([metric_name(settings) for settings in STUDY.metrics]),
     chart=one_of(CHART_NAMES),
 
 

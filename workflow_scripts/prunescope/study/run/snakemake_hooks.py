@@ -18,6 +18,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from prunescope.foundation.errors import InputError
 from prunescope.study.config import reading
+from prunescope.study.requests import Requests
 from prunescope.study.run import fork_server, slurm_leftovers
 from prunescope.study.run.refusals import Refusals
 
@@ -49,6 +50,21 @@ def read_config(workflow: Any, config: dict[str, Any]) -> None:
     config.update(study.values)
     # The report shows all files of the study, and archives for other machines hold them.
     given += [path for path in study.files if path not in map(Path, given)]
+
+
+def refuse_other_networks(requests: Requests) -> None:
+    """Refuse files of networks that the study does not have, whoever asks for them."""
+    # Not at the top: this module of Snakemake must be imported after others.
+    from snakemake.dag import DAG
+
+    find_jobs = DAG.file2jobs
+
+    async def file2jobs(dag: DAG, file: str, *others: Any, **named: Any) -> Any:
+        if reason := requests.refusal(file):
+            raise WorkflowError(reason)
+        return await find_jobs(dag, file, *others, **named)
+
+    DAG.file2jobs = file2jobs
 
 
 def installs_packages(workflow: Any) -> bool:
