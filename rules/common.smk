@@ -38,6 +38,7 @@ from prunescope.summarize.charts.cost_charts import COST_CHARTS
 from prunescope.summarize.explorer.page import page_digest
 
 snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
+snakemake_hooks.name_unlocking(workflow)
 snakemake_hooks.read_config(workflow, config)
 
 # Every job inherits this.

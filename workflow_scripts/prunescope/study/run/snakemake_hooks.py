@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snakemake import exceptions
 from snakemake.exceptions import WorkflowError
 from snakemake.script import PythonScript, ScriptBase
 from snakemake.settings.types import DeploymentMethod
@@ -28,6 +29,25 @@ SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 # The number of scripts from which on a fork server saves time: with fewer, starting it costs more.
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
+
+
+def name_unlocking(workflow: Any) -> None:
+    """Let the message of a folder that is locked name the command that unlocks it."""
+    config = " ".join(shlex.quote(str(path)) for path in workflow.configfiles)
+    command = f"make unlock CONFIG={config}"
+    if len(workflow.configfiles) > 1:
+        command = f".venv/bin/snakemake --unlock --configfile {config}"
+
+    class LockException(exceptions.LockException):
+        def __init__(self) -> None:
+            WorkflowError.__init__(
+                self,
+                f"{Path.cwd()} is locked: another run is under way here, or one was killed before "
+                "it removed its lock, as happens when its terminal is closed. If none is under "
+                f"way, remove the lock and start again: {command}",
+            )
+
+    exceptions.LockException = LockException
 
 
 def read_config(workflow: Any, config: dict[str, Any]) -> None:
