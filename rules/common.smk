@@ -14,7 +14,6 @@ from prunescope.study.params import JobParams, chart_category, chart_labels
 from prunescope.study.paths import (
     CHART_FOLDER,
     DATASET,
-    DATASETS,
     DENSE_LOG,
     DENSE_NETWORK,
     DOWNLOADS,
@@ -31,7 +30,7 @@ from prunescope.study.paths import (
 )
 from prunescope.study.requests import Requests
 from prunescope.study.resources import JobResources, memory, minutes
-from prunescope.study.run import environment, snakemake_hooks
+from prunescope.study.run import environment, snakemake_hooks, snakemake_notes
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
@@ -39,6 +38,7 @@ from prunescope.summarize.explorer.page import page_digest
 
 snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
 snakemake_hooks.name_unlocking(workflow)
+snakemake_notes.take_notes_anywhere(workflow)
 snakemake_hooks.read_config(workflow, config)
 
 # Every job inherits this.
