@@ -36,6 +36,7 @@ from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
 from prunescope.summarize.explorer.page import page_digest
 
+snakemake_hooks.take_braces_in_paths()
 snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
 snakemake_hooks.name_unlocking(workflow)
 snakemake_notes.take_notes_anywhere(workflow)

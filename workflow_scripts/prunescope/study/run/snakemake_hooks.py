@@ -16,6 +16,7 @@ from snakemake import exceptions
 from snakemake.exceptions import WorkflowError
 from snakemake.script import PythonScript, ScriptBase
 from snakemake.settings.types import DeploymentMethod
+from snakemake.sourcecache import LocalSourceFile
 
 from prunescope.foundation.errors import InputError
 from prunescope.study.config import reading
@@ -29,6 +30,15 @@ SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 # The number of scripts from which on a fork server saves time: with fewer, starting it costs more.
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
+
+
+def take_braces_in_paths() -> None:
+    """Let the folder of the workflow have braces in its path.
+
+    Snakemake fills wildcards into the paths of environment files, after it has put the folder of
+    the rules before them. No such path of this workflow has a wildcard.
+    """
+    LocalSourceFile.format = lambda self, **_wildcards: self
 
 
 def name_unlocking(workflow: Any) -> None:
