@@ -25,8 +25,8 @@ REPORT = Table(
         "file": Column(pl.String, "file below the dataset's `folder`"),
         "kind": Column(
             pl.String,
-            "`corrupt`, `truncated`, `greyscale`, `cmyk`, `palette`, `alpha`, `exif_rotated`, "
-            "`tiny`",
+            "`corrupt`, `truncated`, `too_large`, `greyscale`, `cmyk`, `palette`, `alpha`, "
+            "`exif_rotated`, `tiny`",
         ),
         "action": Column(pl.String, "`skipped`, `converted`, `rotated`, `enlarged`"),
         "message": Column(pl.String, "what exactly"),
