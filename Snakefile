@@ -43,6 +43,7 @@ if workflow.output_settings.dryrun:
 
 onstart:
     snakemake_hooks.stop_if_missing(workflow.dag.needrun_jobs(), MISSING)
+    snakemake_hooks.stop_if_unwritable(workflow.dag.needrun_jobs())
     snakemake_hooks.stop_at_placeholders(workflow.dag.needrun_jobs())
     snakemake_hooks.name_jobs_of_run(workflow, STUDY.name)
     snakemake_hooks.try_again_what_was_interrupted(workflow)

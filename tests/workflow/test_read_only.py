@@ -72,3 +72,24 @@ def test_what_is_damaged_and_what_is_stale_are_named(
     assert f"Rebuild it: `.venv/bin/snakemake --cores all --force {ACCOUNTING}`" in verified.stderr
     assert "Traceback" not in verified.stderr
     assert stale["score_mis"] == 9
+
+
+@pytest.mark.parametrize("kind", ["read-only", "broken link"])
+def test_results_that_cannot_be_written_stop_a_run_before_its_first_job(
+    blank: Workspace, kind: str
+) -> None:
+    """What was made is gone, and must be made anew: nothing tells Snakemake that it cannot."""
+    results = Workspace(blank.path("results"))
+    if kind == "broken link":
+        results.folder.symlink_to("gone")
+        done = blank.snakemake(ACCOUNTING)
+        assert "): a link to gone, which is gone" in done.stderr
+    else:
+        results.folder.mkdir()
+        with protected(results):
+            done = blank.snakemake(ACCOUNTING)
+        assert "results (for results/" in done.stderr
+        assert "): may not be written. Make it writable for you" in done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "Finished jobid" not in done.stderr

@@ -19,6 +19,7 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
 from prunescope.foundation.errors import InputError
+from prunescope.study import readiness
 from prunescope.study.config import reading
 from prunescope.study.requests import Requests
 from prunescope.study.run import fork_server, slurm_leftovers
@@ -116,6 +117,12 @@ def stop_if_missing(jobs: Iterable[Any], missing: Mapping[str, Iterable[str]]) -
     reasons = [reason for reason, rules in missing.items() if needed & set(rules)]
     if reasons:
         raise WorkflowError("\n".join(reasons))
+
+
+def stop_if_unwritable(jobs: Iterable[Any]) -> None:
+    """Stop before the first job if a file of one of `jobs` cannot be written."""
+    if reason := readiness.unwritable(path for job in jobs for path in (*job.output, *job.log)):
+        raise WorkflowError(reason)
 
 
 def stop_at_placeholders(jobs: Iterable[Any]) -> None:
