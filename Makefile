@@ -1,4 +1,4 @@
-# Targets: fetch, plan, config, results, perceptual, verify, report, findings, benchmark, test, lint, lock, docs, clean. Each sets up what it needs.
+# Targets: fetch, plan, config, results, perceptual, verify, report, findings, unlock, benchmark, test, lint, lock, docs, clean. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -12,8 +12,10 @@ CORES ?= all
 # Tests of one file share what they set up, so a file is one worker's. In the order of pyproject.toml:
 # pytest-xdist would start with the files of the most tests, which are the quick ones.
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
+quoted = '$(subst ','\'',$(value $(1)))'
 
-.PHONY: help setup perceptual fetch plan config results report findings verify benchmark test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark test test-fast lint format docs lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
@@ -24,6 +26,7 @@ help:
 	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
 	@echo "make findings  write what the default study found into README.md"
 	@echo "make verify    check every file of the study, and list what is stale"
+	@echo "make unlock    after a run that was killed, or whose terminal was closed: let the next one start"
 	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
@@ -34,8 +37,8 @@ help:
 setup: $(READY)
 
 $(READY): envs/requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name it with PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@command -v $(call quoted,PYTHON) >/dev/null || { echo $(call quoted,PYTHON)" not found: install Python 3.11, or name it with PYTHON=..." >&2; exit 1; }
+	$(call quoted,PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
 	@touch $@
 
@@ -47,19 +50,19 @@ $(PERCEPTUAL): $(READY) envs/perceptual.txt
 	@touch $@
 
 fetch: $(READY)
-	$(SNAKEMAKE) --cores 1 --configfile $(CONFIG) fetch
+	$(SNAKEMAKE) fetch --cores 1 --configfile $(call quoted,CONFIG)
 
 plan: $(READY)
-	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/plan_study.py --configfile $(CONFIG)
+	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/plan_study.py --configfile $(call quoted,CONFIG)
 
 config: $(READY)
-	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/show_config.py --configfile $(CONFIG)
+	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/show_config.py --configfile $(call quoted,CONFIG)
 
 results: $(READY)
-	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG)
+	$(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG)
 
 report: $(READY)
-	$(SNAKEMAKE) --cores $(CORES) --configfile $(CONFIG) --report results/report.zip \
+	$(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG) --report results/report.zip \
 		--report-stylesheet rules/report/style.css
 
 # What the README says of the default study, and its pictures.
@@ -67,11 +70,15 @@ findings: $(READY)
 	$(BIN)/python docs/copy_findings.py
 
 verify: $(READY)
-	status=0; $(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all || status=$$?; \
-	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host && exit $$status
+	status=0; PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/verify_results.py --configfile $(call quoted,CONFIG) || status=$$?; \
+	$(SNAKEMAKE) --dry-run --configfile $(call quoted,CONFIG) --quiet rules host && exit $$status
+
+# Only one who knows that no run is under way may do this: Snakemake cannot tell.
+unlock: $(READY)
+	$(SNAKEMAKE) --unlock --configfile $(call quoted,CONFIG)
 
 benchmark: $(READY)
-	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--whole-runs $(RUNS))
+	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(foreach key,$(value ONLY),$(call quoted,key))) $(if $(RUNS),--whole-runs $(call quoted,RUNS))
 
 test: $(READY)
 	$(BIN)/python -m pytest $(WORKERS)
@@ -84,7 +91,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
-	$(SNAKEMAKE) --lint --configfile $(CONFIG)
+	$(SNAKEMAKE) --lint --configfile $(call quoted,CONFIG)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -105,5 +112,15 @@ lock:
 		--no-header --no-annotate $(UPGRADE) -c envs/requirements.txt -o envs/perceptual.txt envs/perceptual.in
 	$(BIN)/python envs/make_conda.py
 
+# The slash follows `results` where it is a link. What links below it lead to is not ours to remove.
 clean:
-	find results -mindepth 1 ! -name README.md -delete
+	@if [ -d results ]; then \
+		find results/ -mindepth 1 ! -path results/README.md \
+			\( ! -type l -o -printf '%p was a link: what it leads to stays, %l\n' \) -delete; \
+	elif [ -L results ]; then \
+		echo "clean: results is a link to $$(readlink results), where no folder is. Nothing was removed: mend the link, or remove it." >&2; exit 1; \
+	elif [ -e results ]; then \
+		echo "clean: results is a file, not a folder. Nothing was removed." >&2; exit 1; \
+	else \
+		echo "clean: there is no folder results, so there is nothing to remove."; \
+	fi

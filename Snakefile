@@ -43,12 +43,11 @@ if workflow.output_settings.dryrun:
 
 onstart:
     snakemake_hooks.stop_if_missing(workflow.dag.needrun_jobs(), MISSING)
+    snakemake_hooks.stop_if_unwritable(workflow.dag.needrun_jobs())
     snakemake_hooks.stop_at_placeholders(workflow.dag.needrun_jobs())
     snakemake_hooks.name_jobs_of_run(workflow, STUDY.name)
-    if prefix := snakemake_hooks.shell_prefix(
-        workflow, workflow.dag.needrun_jobs()
-    ):
-        shell.prefix(prefix)
+    snakemake_hooks.try_again_what_was_interrupted(workflow)
+    snakemake_hooks.share_imports(workflow, workflow.dag.needrun_jobs())
 
 
 onsuccess:

@@ -1,6 +1,8 @@
 # The study, and what only Snakemake can tell: shared by the other files here.
 import os
 import re
+import shlex
+import sys
 
 from prunescope.data.sources import fashion_mnist
 from prunescope.foundation import plugins
@@ -12,7 +14,6 @@ from prunescope.study.params import JobParams, chart_category, chart_labels
 from prunescope.study.paths import (
     CHART_FOLDER,
     DATASET,
-    DATASETS,
     DENSE_LOG,
     DENSE_NETWORK,
     DOWNLOADS,
@@ -25,14 +26,20 @@ from prunescope.study.paths import (
     UNTRAINED_LOG,
     UNTRAINED_NETWORK,
     Paths,
+    metric_name,
 )
+from prunescope.study.requests import Requests
 from prunescope.study.resources import JobResources, memory, minutes
-from prunescope.study.run import environment, snakemake_hooks
+from prunescope.study.run import environment, snakemake_hooks, snakemake_notes
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
 from prunescope.summarize.explorer.page import page_digest
 
+snakemake_hooks.take_braces_in_paths()
+snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
+snakemake_hooks.name_unlocking(workflow)
+snakemake_notes.take_notes_anywhere(workflow)
 snakemake_hooks.read_config(workflow, config)
 
 # Every job inherits this.
@@ -41,6 +48,7 @@ environment.tune(os.environ)
 STUDY = Study(config)
 PATHS = Paths(STUDY)
 PARAMS = JobParams(STUDY)
+snakemake_hooks.refuse_other_networks(Requests(STUDY))
 RESOURCES = JobResources(STUDY)
 CHART_NAMES = list(CHARTS)
 COST_CHART_NAMES = list(COST_CHARTS) if STUDY.compacted_networks else []
@@ -74,6 +82,7 @@ wildcard_constraints:
     retraining=one_of(config["retraining"]),
     rate=r"\d\.\d\d",
     seed=ANY_SEED,
+    metric=one_of([metric_name(settings) for settings in STUDY.metrics]),
     chart=one_of(CHART_NAMES),
 
 

@@ -40,10 +40,7 @@ rule verify_study:
         runtime=minutes(60),
     params:
         code=code_of("verify_study.py"),
-        folders=[f"results/{STUDY.name}", f"{DATASETS}/{config['dataset']}"],
-        logs=[
-            f"results/logs/{STUDY.name}",
-            f"results/logs/datasets/{config['dataset']}",
-        ],
+        folders=PATHS.folders_to_verify,
+        logs=PATHS.logs_to_verify,
     script:
         "../workflow_scripts/verify_study.py"

@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Worksp
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
             # Where the workflow lies may have any name.
-            made = tmp_path_factory.mktemp("it's a study; $(touch here)")
+            made = tmp_path_factory.mktemp("it's a {study}, {0}; $(touch here)")
             run_study(copy_project(made))
             made.rename(shared)
     # Times are copied too: Snakemake compares them.

@@ -367,3 +367,25 @@ def test_a_job_without_enough_memory_gets_more(
     asked = re.findall(r"mem_mb=(\d+)", training.said)
     assert [int(megabytes) for megabytes in asked[:2]] == [650, 1300]
     assert_same(training, undisturbed)
+
+
+def test_a_training_that_diverges_is_not_tried_again(
+    cluster: Cluster, undisturbed: Workspace, tmp_path: Path
+) -> None:
+    """Its job runs on a node, and only its log tells why it failed."""
+    workspace = copy_project(tmp_path)
+    fill_in(workspace)
+    config = yaml.safe_load(workspace.path(TINY).read_text())
+    config["recipes"]["from_scratch"]["lr"] = 1e30
+    workspace.path(CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+    for copied in ("results/datasets", ".snakemake"):
+        shutil.copytree(undisturbed.path(copied), workspace.path(copied), dirs_exist_ok=True)
+    training = Training(workspace, cluster)
+    training.submit()
+    training.wait(lambda: training.processes[-1].poll() is not None)
+    assert training.processes[-1].returncode != 0
+    assert "Trying to restart" not in training.said
+    assert len(training.jobs) == 1
+    assert "Lower `lr` of the recipe" in training.log
+    assert "not tried again" in training.log.splitlines()[-1]
+    assert not workspace.path(NETWORK).exists()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 CONFIG = "config/images.yaml"
 RESULTS = "results/datasets/pictures"
-FOLDER = "data/my 'pictures'; $(x)"
+FOLDER = "data/my 'pictures'; $(x) {dataset} {0}"
 TARGETS = [f"{RESULTS}/{split}/images.npy" for split in ("validation", "probe")]
 PICTURES = {
     "source": "image_folder", "folder": FOLDER, "image_size": 32, "resize": 40,
@@ -70,6 +70,7 @@ def test_a_folder_of_images_is_packed_and_damaged_files_are_treated_as_said(
     assert done.returncode != 0
     assert "odd_corrupt.jpg: not a JPEG or PNG file (corrupt). Replace the file" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Trying to restart job" not in done.stderr
     assert not blank.path(TARGETS[0]).exists()
 
     configure(blank, on_error="skip")

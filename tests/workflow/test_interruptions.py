@@ -105,6 +105,10 @@ def test_a_run_that_was_killed_goes_on_when_started_again(
     wait_for(lambda: list(workspace.path(FOLDER).glob("training.*.safetensors")), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    locked = workspace.snakemake(NETWORK)
+    assert locked.returncode != 0
+    assert f"{workspace.folder} is locked: another run is under way here" in locked.stderr
+    assert f"make unlock CONFIG={workspace.path(TINY)}\n" in locked.stderr
     for command in (["--unlock"], [NETWORK]):
         done = workspace.snakemake(*command)
         assert done.returncode == 0, done.stderr

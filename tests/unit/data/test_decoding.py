@@ -1,6 +1,8 @@
 """Image files are decoded as by torchvision's evaluation preset, and odd ones are reported."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +166,123 @@ def test_other_formats_are_not_tried(tmp_path: Path, content: bytes) -> None:
 def test_a_file_that_is_gone_is_not_damaged(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.jpg: No such file.*--forcerun index_images"):
         decoding.prepare(tmp_path / "a.jpg", 40, 32)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def with_chunks(path: Path, image: Image.Image, *chunks: bytes, after: bool = False) -> Path:
+    """Save as PNG with more chunks, before or after the pixels."""
+    whole = io.BytesIO()
+    image.save(whole, "PNG")
+    content = whole.getvalue()
+    place = len(content) - 12 if after else 33
+    path.write_bytes(content[:place] + b"".join(chunks) + content[place:])
+    return path
+
+
+MANY = 70 << 20
+ZEROS = zlib.compress(bytes(MANY))
+CHUNKS = {
+    "long text": [chunk(b"tEXt", b"Comment\0" + b"a" * (2 << 20))],
+    "much text": [chunk(b"tEXt", b"Comment%d\0" % n + b"a" * (1 << 20)) for n in range(70)],
+    "long packed text": [chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * (3 << 20)))],
+    "a bomb of text": [chunk(b"zTXt", b"Comment\0\0" + ZEROS)],
+    "a bomb of international text": [chunk(b"iTXt", b"Comment\0\1\0en\0\0" + ZEROS)],
+    "a large colour profile": [chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(3 << 20)))],
+    "a bomb of a colour profile": [chunk(b"iCCP", b"icc\0\0" + ZEROS)],
+    "text packed in an unknown way": [chunk(b"zTXt", b"Comment\0\7abc")],
+    "a colour profile without content": [chunk(b"iCCP", b"icc\0")],
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kind", CHUNKS)
+def test_texts_and_profiles_do_not_cost_the_image(tmp_path: Path, kind: str, after: bool) -> None:
+    path = with_chunks(tmp_path / "a.png", plain(), *CHUNKS[kind], after=after)
+    image, notes = decoding.decode(path)
+    assert notes == ()
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(plain()))
+
+
+def test_damage_in_a_text_is_damage(tmp_path: Path) -> None:
+    broken = chunk(b"zTXt", b"Comment\0\7abc")
+    path = with_chunks(tmp_path / "a.png", plain(), broken[:-1] + b"\xff")
+    with pytest.raises(UnreadableError):
+        decoding.decode(path)
+
+
+def test_the_orientation_in_a_large_text_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    content = exif.tobytes() + bytes(1 << 20)
+    profile = b"\nexif\n%8d\n" % len(content) + content.hex().encode()
+    text = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile))
+    image, notes = decoding.decode(with_chunks(tmp_path / "a.png", plain(), text))
+    assert [note.kind for note in notes] == ["exif_rotated"]
+    assert image.size == (80, 64)
+
+
+def test_a_jpeg_may_hold_a_large_colour_profile_and_comment(tmp_path: Path) -> None:
+    profile = np.random.default_rng(0).bytes(3 << 20)
+    path = save(tmp_path / "a.jpg", plain(), icc_profile=profile, comment=b"a" * 60_000)
+    assert decoding.decode(path)[0].size == (64, 80)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+def test_more_pixels_than_pillow_allows_are_decoded(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", Image.new("1", (14_000, 13_000), 1), compress_level=1)
+    pixels, notes = decoding.prepare(path, 40, 32)
+    assert pixels is not None
+    assert pixels.min() == 255
+    assert [note.kind for note in notes] == ["greyscale"]
+
+
+def header(width: int, height: int) -> bytes:
+    """The beginning of a PNG file, from which its size is known; pixels follow that are none."""
+    content = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", content) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(16_385, 16_384), (1, 1 << 29), (1 << 31, 1 << 31)])
+def test_too_many_pixels_are_refused_before_they_are_decoded(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(header(*size))
+    pixels, (note,) = decoding.prepare(path, 40, 32)
+    assert pixels is None
+    assert (note.kind, note.action) == ("too_large", "skipped")
+    message = decoding.refusal(path, note.kind, note.message)
+    assert f"{size[0]} x {size[1]} pixels, at most 268,435,456 are taken (too_large)" in message
+    assert "Make the image smaller, or leave such files out" in message
+
+
+@pytest.mark.parametrize("size", [(2, 60_000), (60_000, 2)])
+def test_the_middle_of_a_very_long_image_is_cut_out(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Resized as a whole, it would take gigabytes."""
+    image = Image.new("RGB", size, "red")
+    wide = size[0] > size[1]
+    image.paste("blue", (29_990, 0, 30_010, 2) if wide else (0, 29_990, 2, 30_010))
+    pixels, (note,) = decoding.prepare(save(tmp_path / "a.png", image), 256, 224)
+    assert note.kind == "tiny"
+    assert pixels is not None
+    assert pixels.shape == (3, 224, 224)
+    assert pixels.reshape(3, -1).mean(axis=1).tolist() == [0, 0, 255]
+
+
+def test_how_long_an_image_is_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = plain(40, 400)
+    whole = decoding.resize_and_crop(image, 64, 32)
+    monkeypatch.setattr(decoding, "MOST_PIXELS", 1000)
+    np.testing.assert_allclose(decoding.resize_and_crop(image, 64, 32), whole, atol=2)

@@ -20,7 +20,7 @@ import pytest
 
 from prunescope.data import fashion_mnist_downloads
 from prunescope.data.fashion_mnist_downloads import Provider, UnavailableError
-from prunescope.foundation.errors import InputError
+from prunescope.foundation.errors import InputError, NetworkError
 
 NAMES = tuple(fashion_mnist_downloads.FILES)
 CONTENTS = {name: name.encode() * 50 for name in NAMES}
@@ -354,6 +354,29 @@ def test_a_mirror_that_does_not_serve_is_passed_over(
     assert why in caplog.messages[1]
     assert NAMES[0] in caplog.messages[1]
     assert_fetched(outputs)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (answer_not_found, InputError),
+        (answer_with_a_page, InputError),
+        (answer_half, NetworkError),
+        (hang_up, NetworkError),
+    ],
+)
+def test_a_network_that_fails_is_told_from_a_mirror_without_the_files(
+    serve: Callable[..., str],
+    tmp_path: Path,
+    outputs: dict[str, Path],
+    answer: Callable,
+    kind: type[InputError],
+) -> None:
+    """Another try may help with the one, not with the other; one such mirror is enough."""
+    sources = [mirror(serve(answer)), from_folder(tmp_path / "nowhere")]
+    with pytest.raises(InputError) as refused:
+        fashion_mnist_downloads.fetch_fashion_mnist(outputs, sources)
+    assert refused.type is kind
 
 
 def test_the_reason_names_the_address(serve: Callable[..., str], outputs: dict[str, Path]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from servers import Handler, Server, dropped, serving, status, truncated, whole
 
 from prunescope.foundation import downloads
-from prunescope.foundation.errors import InputError
+from prunescope.foundation.errors import InputError, NetworkError
 
 BODY = np.random.default_rng(0).bytes(1_000_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -41,9 +41,12 @@ def fetch(server: Server, target: Path, **keywords: str) -> None:
     downloads.fetch(server.url, target, pauses=PAUSES, timeout=5, **checksum)
 
 
-def failure(server: Server, target: Path, **keywords: str) -> str:
+def failure(
+    server: Server, target: Path, kind: type[InputError] = InputError, **keywords: str
+) -> str:
     with pytest.raises(InputError) as refused:
         fetch(server, target, **keywords)
+    assert refused.type is kind
     assert not target.exists()
     return str(refused.value)
 
@@ -104,7 +107,7 @@ def test_the_pauses_grow(server: Server, target: Path, monkeypatch: pytest.Monke
 
 def test_a_server_that_stays_busy(server: Server, target: Path) -> None:
     server.script = [status(503)] * 10
-    message = failure(server, target)
+    message = failure(server, target, NetworkError)
     assert "the server answers 503" in message
     assert len(server.ranges) == len(PAUSES) + 1
 
@@ -147,7 +150,7 @@ def test_a_server_without_ranges_that_never_ends(server: Server, target: Path) -
     """Starting again is no progress: the attempts run out."""
     server.knows_ranges = False
     server.script = [truncated(400_000)] * 100
-    assert "ended after 400000 of 1000000 bytes" in failure(server, target)
+    assert "ended after 400000 of 1000000 bytes" in failure(server, target, NetworkError)
     assert len(server.ranges) == len(PAUSES) + 1
 
 
@@ -203,7 +206,7 @@ def test_no_network(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/net.pth"
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(NetworkError) as refused:
         downloads.fetch(url, target, sha256=SHA256, advice="Mind the gap.", pauses=PAUSES)
     message = str(refused.value)
     assert message.startswith(f"net.pth could not be downloaded from {url}: ")

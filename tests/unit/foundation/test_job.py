@@ -13,7 +13,7 @@ import torch
 
 from prunescope.evaluate import network_tables
 from prunescope.foundation import job, provenance, tables, whole_files
-from prunescope.foundation.errors import InputError, StoppedError, SupersededError
+from prunescope.foundation.errors import InputError, NetworkError, StoppedError, SupersededError
 
 
 @dataclass
@@ -76,17 +76,23 @@ def test_bad_input_is_told_without_a_traceback(
     assert said.err == "score_mis: tasks: 30 is too many. Lower it.\nSecond line.\n"
     assert said.out == ""
     assert "ERROR tasks: 30 is too many. Lower it." in smk.messages
+    assert smk.messages.splitlines()[-1].endswith(f"INFO {job.FOR_GOOD}")
     assert "Traceback" not in smk.messages
     assert "done" not in smk.messages
 
 
-def test_a_job_that_was_asked_to_stop_wants_another_try(
-    smk: Job, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "error",
+    [StoppedError("asked to stop after step 3; saved"), NetworkError("net.pth: timed out")],
+)
+def test_a_job_that_was_interrupted_wants_another_try(
+    smk: Job, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     with pytest.raises(SystemExit) as ended, job.running(smk):
-        raise StoppedError("asked to stop after step 3; the state is saved")
+        raise error
     assert ended.value.code == os.EX_TEMPFAIL
-    assert capsys.readouterr().err == "score_mis: asked to stop after step 3; the state is saved\n"
+    assert capsys.readouterr().err == f"score_mis: {error}\n"
+    assert job.FOR_GOOD not in smk.messages
     assert "Traceback" not in smk.messages
 
 

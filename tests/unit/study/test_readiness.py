@@ -1,5 +1,6 @@
 """What is not there is named before anything runs."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -80,3 +81,48 @@ def test_images_can_be_linked_as_the_message_says(
     follow(there / "val")
     assert readiness.missing_files(config) is None
     assert sorted(path.name for path in Path(folder).iterdir()) == ["train", "val"]
+
+
+WANTED = ["results/tiny/a/network.safetensors", "results/tiny/b/c/mis.parquet", "downloads/n.pth"]
+
+
+def test_folders_that_are_there_or_can_be_made_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert readiness.unwritable(WANTED) is None
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "results").symlink_to("elsewhere")
+    (tmp_path / "results/tiny/a").mkdir(parents=True)
+    assert readiness.unwritable(WANTED) is None
+    assert readiness.unwritable([]) is None
+
+
+@pytest.mark.parametrize("name", [".", "results", "results/tiny", "results/tiny/b"])
+def test_a_folder_that_may_not_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """By `os.access`, because root may write whatever the mode says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != name and allowed(path, mode))
+    message = readiness.unwritable(WANTED)
+    assert message is not None
+    assert message.startswith(f"{name} (for ")
+    assert "may not be written. Make it writable" in message
+
+
+def test_what_stands_in_the_place_of_a_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to("gone")
+    assert readiness.unwritable(WANTED) == (
+        f"results (for {WANTED[0]}): a link to gone, which is gone. Put gone back, or remove the "
+        "link."
+    )
+    (tmp_path / "gone").touch()
+    assert readiness.unwritable(WANTED) == (
+        f"results (for {WANTED[0]}): is a file, not a folder. Move it away."
+    )

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from prunescope.study import paths
+from prunescope.study.config.study_model import TAKEN
+
 ROOT = Path(__file__).resolve().parents[3]
 # What comes by way of `unpack(train_images)`.
 UNPACKED = {"index", "images", "labels"}
@@ -37,6 +40,15 @@ def given(body: str, part: str) -> set[str]:
     text = section[1] if section else ""
     names = set(re.findall(r"^        (\w+)=", text, flags=re.M))
     return names | (UNPACKED if "unpack(" in text else set())
+
+
+def test_no_study_may_have_the_name_of_another_folder_of_results() -> None:
+    """Folders that rules, the profile and the benchmarks write, beside those of studies."""
+    texts = [*sorted((ROOT / "rules").glob("*.smk")), PROFILE, ROOT / "benchmarks/common.py"]
+    written = " ".join(path.read_text() for path in texts) + f" {paths.DATASETS}/"
+    named = re.findall(r"results(?:/|\" / \")(?:logs/)?([a-z_]+)(?![a-z_.])", written)
+    # `fashion_mnist` is the default study.
+    assert {*named, "logs"} - {"fashion_mnist"} == TAKEN.keys()
 
 
 def test_rules_are_found() -> None:

@@ -5,9 +5,11 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin
+from PIL.PngImagePlugin import PngStream
 
 from prunescope.data.file_names import diagnosis, shown
 from prunescope.foundation.errors import InputError
@@ -17,8 +19,14 @@ FORMATS = ("JPEG", "PNG")
 # Errors of Pillow for damaged files.
 DAMAGE = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError,
-    struct.error, zlib.error, Image.DecompressionBombError,
+    struct.error, zlib.error,
 )  # fmt: skip
+# Images with more pixels are refused before they are decoded: a small file may hold so many that
+# the memory does not suffice. Pillow's own limit is lower, and calls the file a bomb.
+MOST_PIXELS = 1 << 28
+Image.MAX_IMAGE_PIXELS = None
+# A chunk of text or a colour profile in a PNG file may have this many bytes, unpacked.
+MOST_TEXT = 1 << 26
 # The `kind` of a file in the report, by Pillow's mode. All modes are converted to RGB.
 KINDS = {"CMYK": "cmyk", "P": "palette", "LA": "alpha", "PA": "alpha", "RGBA": "alpha"}
 # How to turn an image upright, by the value of the EXIF tag Orientation (1 is upright).
@@ -33,10 +41,33 @@ TURNS = {
 }
 
 
-class UnreadableError(Exception):
-    """An image file is damaged.
+def _let_pass(name: str) -> None:
+    """Let Pillow pass over a kind of PNG chunk that it refuses: images need neither of them.
 
-    `kind` is `corrupt` or `truncated`; the message is the reason.
+    By itself, Pillow refuses the whole file if one is large or of a form that it does not know.
+    """
+    read = getattr(PngStream, name)
+
+    def read_or_pass(stream: Any, position: int, length: int) -> bytes:
+        start = stream.fp.tell()
+        try:
+            return read(stream, position, length)
+        except (ValueError, SyntaxError, IndexError):
+            stream.fp.seek(start)
+            return ImageFile._safe_read(stream.fp, length)
+
+    setattr(PngStream, name, read_or_pass)
+
+
+PngImagePlugin.MAX_TEXT_CHUNK = MOST_TEXT
+for _chunk in ("chunk_tEXt", "chunk_zTXt", "chunk_iTXt", "chunk_iCCP"):
+    _let_pass(_chunk)
+
+
+class UnreadableError(Exception):
+    """An image file is damaged or too large.
+
+    `kind` is `corrupt`, `truncated` or `too_large`; the message is the reason.
     """
 
     def __init__(self, kind: str, reason: str) -> None:
@@ -67,7 +98,7 @@ def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
     Raises
     ------
     UnreadableError
-        The file is damaged.
+        The file is damaged, or has more than `MOST_PIXELS` pixels.
     InputError
         The file is missing, a link to it leads nowhere, or its permissions forbid reading.
     """
@@ -81,6 +112,9 @@ def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
         ) from error
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height > MOST_PIXELS:
+            size = f"{image.width} x {image.height} pixels, at most {MOST_PIXELS:,} are taken"
+            raise UnreadableError("too_large", size)
         image.load()
     except DAMAGE as error:
         kind = "truncated" if "truncated" in str(error).lower() else "corrupt"
@@ -132,11 +166,20 @@ def resize_and_crop(image: Image.Image, resize: int, size: int) -> np.ndarray:
         uint8 `(3, size, size)`.
     """
     short, long = sorted(image.size)
+    if resize * resize * long > short * MOST_PIXELS:
+        # So long that it would not fit into memory when resized: the ends go first.
+        image, long = _middle(image, 3 * short), 3 * short
     scaled = int(resize * long / short)
     width, height = (resize, scaled) if image.width <= image.height else (scaled, resize)
     left, top = round((width - size) / 2), round((height - size) / 2)
     resized = image.resize((width, height), Image.Resampling.BILINEAR)
     return to_array(resized.crop((left, top, left + size, top + size)))
+
+
+def _middle(image: Image.Image, length: int) -> Image.Image:
+    """The middle of a long image, `length` pixels long."""
+    left, top = ((side - length) // 2 if side > length else 0 for side in image.size)
+    return image.crop((left, top, min(left + length, image.width), min(top + length, image.height)))
 
 
 def to_array(image: Image.Image) -> np.ndarray:
@@ -172,8 +215,9 @@ def prepare(
 
 
 def refusal(path: Path, kind: str, reason: str) -> str:
-    """The error message for a damaged file under `on_error: fail`."""
+    """The error message for a file that cannot be read, under `on_error: fail`."""
+    mend = "Make the image smaller" if kind == "too_large" else "Replace the file"
     return (
-        f"{shown(path)}: {reason} ({kind}). Replace the file, or leave damaged files out: "
+        f"{shown(path)}: {reason} ({kind}). {mend}, or leave such files out: "
         "`datasets.<name>.on_error: skip`."
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from prunescope.data.sources.fashion_mnist import FILES
 from prunescope.foundation import downloads, whole_files
-from prunescope.foundation.errors import InputError
+from prunescope.foundation.errors import InputError, NetworkError
 
 log = logging.getLogger("prunescope")
 
@@ -33,6 +33,10 @@ APT_SECONDS = 120
 
 class UnavailableError(Exception):
     """A provider does not have the files; the message is the reason."""
+
+
+class UnreachableError(UnavailableError):
+    """A provider could not be asked, because the network failed."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,11 @@ def fetch_fashion_mnist(outputs: dict[str, str | Path], sources: Sequence[Provid
     ------
     InputError
         No provider had the files. The message lists all of them with the reasons.
+    NetworkError
+        The same, where at least one of them could not be reached.
     """
     reasons = []
+    kind = InputError
     for source in sources:
         log.info("trying %s", source.name)
         try:
@@ -90,13 +97,14 @@ def fetch_fashion_mnist(outputs: dict[str, str | Path], sources: Sequence[Provid
         except UnavailableError as reason:
             log.info("not available: %s", reason)
             reasons.append(f"  - {source.name}: {reason}")
+            kind = NetworkError if isinstance(reason, UnreachableError) else kind
             continue
         for name, path in outputs.items():
             with whole_files.atomic(path) as temporary:
                 temporary.write_bytes(contents[name])
         log.info("fetched from %s", source.name)
         return source.name
-    raise InputError(
+    raise kind(
         "Fashion-MNIST could not be fetched. Tried:\n"
         + "\n".join(reasons)
         + "\nPut the files "
@@ -162,7 +170,9 @@ def download_from(mirror: str) -> Callable[[Path], None]:
                 with downloads.encrypted_opener().open(url, timeout=CONNECT_SECONDS) as response:
                     (folder / f"{name}.gz").write_bytes(response.read())
             except (OSError, http.client.HTTPException, downloads.Refused) as error:
-                raise UnavailableError(f"{url}: {getattr(error, 'reason', error)}") from error
+                answered = isinstance(error, downloads.Refused) or getattr(error, "code", 500) < 500
+                kind = UnavailableError if answered else UnreachableError
+                raise kind(f"{url}: {getattr(error, 'reason', error)}") from error
 
     return fetch
 
@@ -205,9 +215,9 @@ def _run(command: Iterable[str], folder: Path) -> None:
             arguments, cwd=folder, capture_output=True, text=True, timeout=APT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise UnavailableError(
+        raise UnreachableError(
             f"{' '.join(arguments[:1])} did not answer in {APT_SECONDS} s"
         ) from error
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise UnavailableError(f"{arguments[0]}: {lines[-1] if lines else 'failed'}")
+        raise UnreachableError(f"{arguments[0]}: {lines[-1] if lines else 'failed'}")

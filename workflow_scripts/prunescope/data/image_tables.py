@@ -27,8 +27,8 @@ REPORT = Table(
         "class": Column(pl.String, "class name"),
         "kind": Column(
             pl.String,
-            "`corrupt`, `truncated`, `greyscale`, `cmyk`, `palette`, `alpha`, `exif_rotated`, "
-            "`tiny`",
+            "`corrupt`, `truncated`, `too_large`, `greyscale`, `cmyk`, `palette`, `alpha`, "
+            "`exif_rotated`, `tiny`",
         ),
         "action": Column(pl.String, "`skipped`, `converted`, `rotated`, `enlarged`"),
         "message": Column(pl.String, "what exactly"),

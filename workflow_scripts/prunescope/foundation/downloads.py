@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from prunescope.foundation.errors import InputError
+from prunescope.foundation.errors import InputError, NetworkError
 
 log = logging.getLogger("prunescope")
 
@@ -89,8 +89,10 @@ def fetch(
     Raises
     ------
     InputError
-        The file cannot be downloaded, or has another checksum. The message names the file, the
-        address, the path where to put the file by hand, and its checksum.
+        The server refuses to send the file, or it has another checksum. The message names the
+        file, the address, the path where to put the file by hand, and its checksum.
+    NetworkError
+        The same, where the server cannot be reached or the connection breaks.
     """
     digits = _digits(sha256, sha256_prefix)
     place = how_to_place(url, target, sha256=sha256, sha256_prefix=sha256_prefix, advice=advice)
@@ -103,7 +105,8 @@ def fetch(
         found = _fetch_verified(url, part, digits, pauses, timeout)
     except (_Interrupted, Refused) as reason:
         kept = f" The part received so far is kept in {part}." if part.exists() else ""
-        raise InputError(
+        kind = NetworkError if isinstance(reason, _Interrupted) else InputError
+        raise kind(
             f"{part.stem} could not be downloaded from {url}: {reason}.{kept} {place}"
         ) from reason
     if not found.startswith(digits):

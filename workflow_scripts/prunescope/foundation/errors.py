@@ -5,7 +5,15 @@ class InputError(ValueError):
     """A value, file or setting of the user cannot be used.
 
     The message names the file or config key, the value, what is allowed, and what to do.
-    Scripts print it without a traceback and exit with status 1.
+    Scripts print it without a traceback and exit with status 1. The job is not tried again.
+    """
+
+
+class NetworkError(InputError):
+    """A server could not be reached, or the connection broke.
+
+    The user may have to mend that, but it may also have gone by itself: scripts exit with status
+    75, as after a `StoppedError`.
     """
 
 

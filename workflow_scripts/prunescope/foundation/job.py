@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.foundation import provenance, whole_files
-from prunescope.foundation.errors import InputError, StoppedError, SupersededError
+from prunescope.foundation.errors import InputError, NetworkError, StoppedError, SupersededError
 
 log = logging.getLogger("prunescope")
 
 # The disk is full, the quota used up, or the file larger than the limit of the process.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The last line in the log of a job that no other try can help.
+FOR_GOOD = "not tried again: another try would end like this one"
 
 
 @contextmanager
@@ -27,7 +29,9 @@ def running(smk: Any) -> Iterator[None]:
 
     Messages go to the job's log file. If the user can correct the failure (`InputError`, or no
     disk space), a message without traceback goes to the log and to the terminal, and the script
-    ends with status 1. After a `StoppedError` it ends with status 75, which `retries` repeats.
+    ends with status 1, and `study.run.refusals` finds the line `FOR_GOOD` in the log. After a
+    `StoppedError` or a `NetworkError` it ends with status 75. `retries` repeats that, as it does
+    after failures that nobody foresaw.
     """
     _start_logging(smk.log[0])
     provenance.set_current(
@@ -41,6 +45,8 @@ def running(smk: Any) -> Iterator[None]:
         yield
         made = [file for path in smk.output for file in whole_files.files_of(path)]
         whole_files.save_checksums(made, f"{smk.log[0]}.sha256")
+    except NetworkError as error:
+        _fail(smk, str(error), status=os.EX_TEMPFAIL)
     except InputError as error:
         _fail(smk, str(error))
     except SupersededError as error:
@@ -83,6 +89,8 @@ def _usage() -> str:
 def _fail(smk: Any, message: str, status: int = 1) -> None:
     log.error(message)
     print(f"{smk.rule}: {message}", file=sys.stderr)
+    if status != os.EX_TEMPFAIL:
+        log.info(FOR_GOOD)
     sys.exit(status)
 
 

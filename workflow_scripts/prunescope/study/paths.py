@@ -54,6 +54,19 @@ class Paths:
     def __init__(self, study: Study) -> None:
         self.study = study
 
+    # --- the study -------------------------------------------------------------------------------
+
+    @property
+    def folders_to_verify(self) -> list[str]:
+        """The folders that hold the results of the study, and nothing else."""
+        return [f"results/{self.study.name}", f"{DATASETS}/{self.study.config['dataset']}"]
+
+    @property
+    def logs_to_verify(self) -> list[str]:
+        """The folders with the logs of the jobs that made these results."""
+        dataset = self.study.config["dataset"]
+        return [f"results/logs/{self.study.name}", f"results/logs/datasets/{dataset}"]
+
     # --- images ----------------------------------------------------------------------------------
 
     def split_file(self, split: str, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,27 @@ def missing_files(config: Mapping[str, Any]) -> str | None:
         f"link them there ({_link(missing[0][0])}), or change the config. docs/imagenet.md tells "
         "what the folder must hold."
     )
+
+
+def unwritable(files: Iterable[str]) -> str | None:
+    """Say why one of these files cannot be written; None if all can.
+
+    Folders that are not there yet are made. Each folder is looked at once: there are many files.
+    """
+    wanted = {Path(file).parent: file for file in files}
+    for folder, file in wanted.items():
+        there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+        if error := unreachable(there):
+            reason, advice = diagnosis(there, error)
+            return f"{shown(there)} (for {file}): {reason}. {advice}."
+        if not there.is_dir():
+            return f"{shown(there)} (for {file}): is a file, not a folder. Move it away."
+        if not os.access(there, os.W_OK | os.X_OK):
+            return (
+                f"{shown(there)} (for {file}): may not be written. Make it writable for you, or "
+                "run in a copy of the project."
+            )
+    return None
 
 
 def _link(path: Path) -> str:

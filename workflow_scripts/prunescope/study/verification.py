@@ -40,6 +40,21 @@ class Finding:
         return f"{self.path}: {self.problem}. {self.advice}"
 
 
+def report(folders: Sequence[str], logs: Sequence[str]) -> str:
+    """Say in one line that all files are sound.
+
+    Raises
+    ------
+    InputError
+        Some are not. The message lists all findings of `verify`.
+    """
+    checked, findings = verify(folders, logs)
+    if findings:
+        lines = "\n".join(f"  - {finding}" for finding in findings)
+        raise InputError(f"{len(findings)} of {checked} files are not as they should be:\n{lines}")
+    return f"{checked} files are as their jobs wrote them."
+
+
 def verify(folders: Sequence[str], logs: Sequence[str]) -> tuple[int, list[Finding]]:
     """Check every file below `folders` against what the jobs with logs below `logs` wrote.
 

@@ -50,6 +50,31 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"sedes": [0]},
         ["`sedes` is not a key", "Did you mean `seeds`?", "Allowed: charts, compact, dataset"],
     ),
+    **{
+        f"study named as the folder {name}": (
+            {"study": name},
+            [f"`study`: '{name}' is the name of a folder that holds {content}", "Choose another"],
+        )
+        for name, content in (
+            ("logs", "the logs of all studies"),
+            ("datasets", "the images of all studies"),
+            ("downloads", "the logs of downloads"),
+            ("benchmarks", "what `make benchmark` measures"),
+            ("slurm", "SLURM's own logs"),
+        )
+    },
+    "published numbers in a file with braces": (
+        {"published": "tables/{study}.csv"},
+        ["`published`: 'tables/{study}.csv' has braces, which Snakemake takes for", "ln -s"],
+    ),
+    "study with a name that is too long for a folder": (
+        {"study": "s" * 300},
+        ["`study`: 'sss", "must be a name: at most 100 lower-case letters"],
+    ),
+    "method with a name that is too long for a folder": (
+        {f"pruning.methods.{'m' * 101}": good()["pruning"]["methods"]["structured"]},
+        ["`pruning.methods.mmm", "must be a name: at most 100 lower-case letters"],
+    ),
     "unknown key, nested": (
         {f"{MIS}.explanation": 9},
         [f"`{MIS}.explanation` is not a key", "Did you mean `explanations`?", "tasks, tau"],
@@ -604,6 +629,24 @@ def test_means_on_the_scale_of_bytes_are_refused(key: str, values: list[float], 
 @pytest.mark.parametrize("value", [0, 0.5, 1])
 def test_means_and_deviations_of_scaled_images_are_taken(value: float) -> None:
     check(changed({f"{CLOTHES}.mean": [value] * 3, f"{CLOTHES}.std": [value or 0.01] * 3}))
+
+
+OWN_ARCHIVE = {"FILES": {"all.npz": None}, "REQUIRED": (), "OPTIONAL": (), "IMAGES": None}
+
+
+@pytest.mark.parametrize("downloaded", [False, True])
+def test_folders_whose_files_are_inputs_have_no_braces(
+    monkeypatch: pytest.MonkeyPatch, downloaded: bool
+) -> None:
+    """Other folders may have them: jobs look into these by themselves."""
+    facts = OWN_ARCHIVE | {"DOWNLOADED": downloaded, "read": lambda files, image_size: iter(())}
+    register(monkeypatch, "data.sources", "own", **facts)
+    config = changed({f"{CLOTHES}.source": "own", f"{CLOTHES}.folder": "my {0} files"})
+    if downloaded:
+        check(config)
+    else:
+        assert f"`{CLOTHES}.folder`: 'my {{0}} files' has braces, which" in refusal(config)
+    check(changed({"datasets.clothes": {**FOLDER, "folder": "my {0} files"}}))
 
 
 def test_a_config_is_checked_without_torch() -> None:

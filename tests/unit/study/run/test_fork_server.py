@@ -2,7 +2,9 @@
 
 import json
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -40,13 +42,18 @@ def server() -> Iterator[str]:
     )  # fmt: skip
     assert parent.stdin is not None
     assert parent.stdout is not None
-    path = parent.stdout.readline().strip()
-    while not Path(path).exists():
-        time.sleep(0.05)
-    yield path
+    name = parent.stdout.readline().strip()
+    wait_until(lambda: listens(name))
+    yield name
     parent.stdin.close()
     assert parent.wait() == 0
-    wait_until(lambda: not Path(path).parent.exists())
+    wait_until(lambda: not listens(name))
+
+
+def listens(name: str) -> bool:
+    """Whether a server of this name is ready."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(f"\0{name}") == 0
 
 
 def wait_until(true: object) -> None:
@@ -54,10 +61,10 @@ def wait_until(true: object) -> None:
         time.sleep(0.02)
 
 
-def command(path: str, script: Path, *arguments: str) -> list[str]:
+def command(name: str, script: Path, *arguments: str) -> list[str]:
     """As Snakemake starts a script: by way of a shell."""
-    prefix = fork_server.shell_prefix(path).replace("{{", "{").replace("}}", "}")
-    return ["bash", "-c", " ".join([prefix, sys.executable, str(script), *arguments])]
+    words = [fork_server.command(name), shlex.quote(str(script)), *arguments]
+    return ["bash", "-c", f"set -euo pipefail; {' '.join(words)}"]
 
 
 def script(folder: Path, text: str) -> Path:
@@ -67,10 +74,10 @@ def script(folder: Path, text: str) -> Path:
 
 
 def run(
-    path: str, made: Path, *arguments: str, **kwargs: object
+    name: str, made: Path, *arguments: str, **kwargs: object
 ) -> subprocess.CompletedProcess[str]:
     options: dict = {"env": ONE_THREAD, "capture_output": True, "text": True, **kwargs}
-    return subprocess.run(command(path, made, *arguments), **options)
+    return subprocess.run(command(name, made, *arguments), **options)
 
 
 def test_a_script_finds_what_it_expects(server: str, tmp_path: Path) -> None:
@@ -90,15 +97,105 @@ def test_a_script_finds_what_it_expects(server: str, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/nowhere/socket", None])
-def test_without_server_or_with_more_threads_python_is_a_plain_one(
-    path: str | None, server: str, tmp_path: Path
-) -> None:
-    environment = ONE_THREAD if path else {**ONE_THREAD, "OMP_NUM_THREADS": "2"}
-    done = run(path or server, script(tmp_path, TELL), env=environment)
+def runs_plainly(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether a plain Python ran `TELL`, and nothing else was said."""
+    assert done.returncode == 0
+    assert done.stderr == ""
     told = json.loads(done.stdout)
-    assert not told["torch"]
-    assert told["parent"] == os.getpid()
+    return not told["torch"] and told["parent"] == os.getpid()
+
+
+@pytest.mark.parametrize("name", ["nobody", None])
+def test_without_server_or_with_more_threads_python_is_a_plain_one(
+    name: str | None, server: str, tmp_path: Path
+) -> None:
+    environment = ONE_THREAD if name else {**ONE_THREAD, "OMP_NUM_THREADS": "2"}
+    assert runs_plainly(run(name or server, script(tmp_path, TELL), env=environment))
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+AS_ANOTHER = "import os, socket, sys; os.setgid(65534); os.setuid({user})\n"
+ASK = """
+client = socket.socket(socket.AF_UNIX)
+client.connect(chr(0) + sys.argv[1])
+content = b'{"arguments": ["/dev/null"], "environment": {}, "folder": "/"}'
+try:
+    socket.send_fds(client, [len(content).to_bytes(8, "little")], [0, 1, 2])
+    client.sendall(content)
+    print(len(client.recv(4)))
+except (BrokenPipeError, ConnectionResetError):
+    print(0)
+"""
+LISTEN = """
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(chr(0) + sys.argv[1])
+listener.listen(1)
+print("ready", flush=True)
+print(listener.accept()[0].recv(8))
+"""
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize(("user", "answer"), [(0, "4\n"), (65534, "0\n")])
+def test_a_server_answers_its_own_user_only(server: str, user: int, answer: str) -> None:
+    ask = AS_ANOTHER.format(user=user) + ASK
+    done = subprocess.run([sys.executable, "-c", ask, server], capture_output=True, text=True)
+    assert done.stdout == answer, done.stderr
+
+
+@ROOT_ONLY
+def test_a_job_tells_nothing_to_the_server_of_another_user(tmp_path: Path) -> None:
+    """Whoever has read the name may take it before the server is ready."""
+    name = "prunescope-taken"
+    listen = AS_ANOTHER.format(user=65534) + LISTEN
+    thief = subprocess.Popen(
+        [sys.executable, "-c", listen, name], stdout=subprocess.PIPE, text=True
+    )
+    assert thief.stdout is not None
+    assert thief.stdout.readline() == "ready\n"
+    assert runs_plainly(run(name, script(tmp_path, TELL)))
+    assert thief.communicate()[0] == "b''\n"
+
+
+@pytest.mark.parametrize("folder", ["my {tmp}" + "t" * 120, "gone"])
+def test_the_temporary_folder_may_be_any(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have a long name, braces in it, or be gone; nothing is left in it."""
+    if folder != "gone":
+        (tmp_path / folder).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / folder))
+    done = subprocess.run(
+        [
+            sys.executable, "-c",
+            "import signal, time; from prunescope.study.run import fork_server; "
+            "from test_fork_server import listens, wait_until; name = fork_server.start(); "
+            "wait_until(lambda: listens(name)); signal.raise_signal(signal.SIGKILL)",
+        ],
+        capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": f"{fork_server.SCRIPTS}:{Path(__file__).parent}"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGKILL, "", "")
+    assert [path for path in tmp_path.rglob("*") if path != tmp_path / folder] == []
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.5])
+def test_a_run_that_ends_before_the_server_is_ready_leaves_no_word(seconds: float) -> None:
+    """Nor does Ctrl-C, which comes to the whole group of the run."""
+    run_of_jobs = (
+        "import os, signal, time; from prunescope.study.run import fork_server; "
+        f"print(fork_server.start(), flush=True); time.sleep({seconds}); "
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); os.killpg(0, signal.SIGINT)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run_of_jobs],
+        capture_output=True, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(fork_server.SCRIPTS)},
+    )  # fmt: skip
+    # `capture_output` waits until the server, too, has closed its streams, or has none of ours.
+    assert done.returncode == 0
+    assert done.stderr == ""
+    wait_until(lambda: not listens(done.stdout.strip()))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +242,22 @@ def test_a_signal_comes_once(server: str, tmp_path: Path, name: str, group: bool
     process.stdout.close()
 
 
+def test_python_and_the_workflow_may_lie_below_any_folder(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "it's {study} {0} {} $(x)"
+    folder.mkdir()
+    for name, target in (("python", sys.executable), ("client.py", fork_server.LAUNCHER)):
+        (folder / name).symlink_to(target)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setattr(fork_server, "LAUNCHER", folder / "client.py")
+    made = script(folder, TELL)
+    done = run(server, made, "a")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["torch"], told["arguments"], told["file"]) == (True, ["a"], str(made))
+
+
 def test_whoever_is_killed_takes_the_script_along(server: str, tmp_path: Path) -> None:
     made = script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
     process = subprocess.Popen(command(server, made), stdout=subprocess.PIPE, env=ONE_THREAD)
@@ -159,13 +272,13 @@ def test_whoever_is_killed_takes_the_script_along(server: str, tmp_path: Path) -
 
 def test_a_script_outlives_the_run_and_not_the_server(tmp_path: Path) -> None:
     """As an orphan of a killed Snakemake goes on; a server that dies leaves nothing behind."""
-    path = str(tmp_path / "socket")
+    name = "prunescope-alone"
     process = subprocess.Popen(
-        [sys.executable, fork_server.__file__, path], stdin=subprocess.PIPE, env=ONE_THREAD
+        [sys.executable, fork_server.__file__, name], stdin=subprocess.PIPE, env=ONE_THREAD
     )
-    wait_until(Path(path).exists)
+    wait_until(lambda: listens(name))
     made = script(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-    job = subprocess.Popen(command(path, made), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    job = subprocess.Popen(command(name, made), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            env=ONE_THREAD, text=True)  # fmt: skip
     assert job.stdout is not None
     child = int(job.stdout.readline())

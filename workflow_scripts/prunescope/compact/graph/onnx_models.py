@@ -23,6 +23,8 @@ from prunescope.networks.description import Description
 OPSET = 15
 IR_VERSION = 8
 OUTPUT = "logits"
+# The keys of the metadata: the description of the network, and where the file comes from.
+METADATA = ("network", provenance.KEY)
 
 
 def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
@@ -74,18 +76,17 @@ def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
         producer_name="prunescope",
     )
     described = asdict(replace(description, layers=()))
-    metadata = {
-        "network": json.dumps(described, sort_keys=True),
-        provenance.KEY: provenance.dumps(),
-    }
-    for key, value in sorted(metadata.items()):
+    metadata = zip(
+        METADATA, (json.dumps(described, sort_keys=True), provenance.dumps()), strict=True
+    )
+    for key, value in sorted(metadata):
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 
 
 def read_metadata(path: str) -> dict[str, dict]:
-    """The metadata of an ONNX file of ours, after a check of the file.
+    """The metadata that we write into ONNX files, after a check of the file; others are left out.
 
     Raises
     ------
@@ -95,7 +96,11 @@ def read_metadata(path: str) -> dict[str, dict]:
     with whole_files.reading(path, "ONNX model"):
         model = onnx.load(path)
         onnx.checker.check_model(model)
-        return {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+        return {
+            entry.key: json.loads(entry.value)
+            for entry in model.metadata_props
+            if entry.key in METADATA
+        }
 
 
 def _value(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:

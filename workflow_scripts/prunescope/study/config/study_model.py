@@ -28,21 +28,32 @@ from prunescope.study.config.sections.recipes import Recipe
 from prunescope.study.config.sections.retraining import Retraining
 from prunescope.study.config.sections.sensitivity import Sensitivity, Variant
 from prunescope.study.config.sections.statistics import Statistics
-from prunescope.study.config.values import Different, Name, Path, Seed, suggest, unknown
+from prunescope.study.config.values import Different, InputPath, Name, Seed, suggest, unknown
 
 # The key of a file that names the study which it changes. `reading`
 # removes it before the rest is checked.
 EXTENDS = "extends"
+# Folders beside those of studies, in `results/` or in `results/logs/`, and what they hold.
+TAKEN = {
+    "benchmarks": "what `make benchmark` measures",
+    "datasets": "the images of all studies, and their logs",
+    "downloads": "the logs of downloads",
+    "logs": "the logs of all studies",
+    "slurm": "SLURM's own logs",
+}
 
 
 class StudyModel(Section):
     """A prunescope study."""
 
-    study: Name = key("the study, and its folder in `results/`")
+    study: Name = key(
+        "the study, and its folder in `results/`",
+        note=f"but not {', '.join(f'`{name}`' for name in TAKEN)}, which are other folders there",
+    )
     seeds: Annotated[list[Seed], Field(min_length=1), *Different] = key(
         "every kind of network is made once for each seed"
     )
-    published: Path | None = key(
+    published: InputPath | None = key(
         "published numbers to compare with: a table and curves in the charts. "
         "`resources/published_results.csv` has those of the paper; "
         "[its page](../resources/README.md) describes the columns",
@@ -75,6 +86,15 @@ def problems_between(sections: Mapping[str, Any]) -> Iterator[Problem]:
         needed = inspect.signature(check).parameters
         if needed.keys() <= sections.keys():
             yield from check(**{name: sections[name] for name in needed})
+
+
+def _folder(study: str) -> Iterator[Problem]:
+    if study in TAKEN:
+        yield Problem(
+            "study",
+            f"{study!r} is the name of a folder that holds {TAKEN[study]}, and a study has folders "
+            "of its own name in `results/` and `results/logs/`. Choose another name",
+        )
 
 
 def _dataset(dataset: str, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
@@ -264,6 +284,7 @@ def _too_few_exemplars(score: mis.ScoreSettings, per_side: int) -> Iterator[Prob
 
 # The parameters of each check are named like the sections that it compares.
 _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
+    _folder,
     _dataset,
     _published_weights,
     _normalisation,

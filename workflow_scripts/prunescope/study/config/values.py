@@ -19,6 +19,10 @@ FOR_A_SHELL = (
     "is for a shell, which alone knows what `~` and `$` stand for. Write the path in full, or put "
     "a link here (ln -s) and write the path of the link"
 )
+FOR_SNAKEMAKE = (
+    "has braces, which Snakemake takes for wildcards in the path of an input file. Rename it, or "
+    "put a link here (ln -s) and write the path of the link"
+)
 
 
 def unknown(value: object, allowed: Collection[str]) -> str:
@@ -136,20 +140,35 @@ def _refuse_no_path(path: str) -> str:
     return path
 
 
+def _refuse_braces(path: str) -> str:
+    if has_braces(path):
+        raise Problem("", f"{VALUE} {FOR_SNAKEMAKE}").error()
+    return path
+
+
+def has_braces(path: str) -> bool:
+    """Whether Snakemake would look for wildcards in the path of an input file."""
+    return "{" in path or "}" in path
+
+
 def _told(**texts: str) -> Any:
     """What is allowed, in words, where the constraints do not say it clearly."""
     return Field(json_schema_extra={f"x-{name}": text for name, text in texts.items()})
 
 
+# Names are those of folders, too.
 Name = Annotated[
     str,
-    Field(pattern=r"^[a-z][a-z0-9_]*$"),
+    Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100),
     _told(
-        values="a name: lower-case letters, digits and underscores, beginning with a letter",
+        values="a name: at most 100 lower-case letters, digits and underscores, beginning with a "
+        "letter",
         plural="names",
     ),
 ]
 Path = Annotated[str, Field(min_length=1), AfterValidator(_refuse_no_path), _told(values="a path")]
+# The path of a file that is an input of a rule.
+InputPath = Annotated[Path, AfterValidator(_refuse_braces)]
 Sha256 = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$"), _told(values="64 hexadecimal digits in quotation marks")
 ]

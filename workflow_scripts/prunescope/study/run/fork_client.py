@@ -1,6 +1,6 @@
 """Run a script in a child of the fork server, or in a plain Python if there is no server.
 
-    python -I -S fork_client.py SOCKET SCRIPT [ARGUMENT ...]
+    python -I -S fork_client.py NAME SCRIPT [ARGUMENT ...]
 
 Streams, folder, environment, signals and exit status are the same as with
 `python SCRIPT [ARGUMENT ...]`; only the start is faster. This file starts in ten milliseconds
@@ -18,16 +18,19 @@ from json import dumps
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def connect(path: str) -> "_socket.socket | None":
+def connect(name: str) -> "_socket.socket | None":
     """A connection to the server; None if there is no server, or if it may not run this job."""
     if os.environ.get("OMP_NUM_THREADS") != "1":
         return None
     connection = _socket.socket(_socket.AF_UNIX)
     try:
-        connection.connect(path)
+        connection.connect(f"\0{name}")
+        # The process, the user and the group on the other end, each of them four bytes.
+        peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     except OSError:
         return None
-    return connection
+    # Another user may have taken the name, to be told the environment of this job.
+    return connection if int.from_bytes(peer[4:8], sys.byteorder) == os.geteuid() else None
 
 
 def request(arguments: list[str]) -> bytes:
@@ -65,8 +68,8 @@ def end(status: int) -> None:
     sys.exit(os.waitstatus_to_exitcode(status))
 
 
-def main(path: str, arguments: list[str]) -> None:
-    connection = connect(path)
+def main(name: str, arguments: list[str]) -> None:
+    connection = connect(name)
     if connection is None:
         os.execv(sys.executable, [sys.executable, *arguments])
     end(run(connection, arguments))

@@ -10,6 +10,10 @@ the same either way.
 The server only imports and never computes: it must have one thread and no GPU context, so that its
 children start clean. It lives until the run that started it and the last of its jobs have ended.
 
+The socket has a name in Linux's abstract namespace and no file: it needs no folder with a short
+name, and nothing is left of it, however the run ends. Such a socket has no permissions, so both
+sides ask the kernel who is on the other end, and talk to the same user only.
+
 This file is started as a script, so no file in its folder may have the name of a module of the
 standard library.
 """
@@ -23,11 +27,12 @@ import json
 import os
 import pkgutil
 import runpy
+import secrets
 import selectors
 import shlex
-import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -47,36 +52,30 @@ MOST_BYTES = 1 << 24
 
 
 def start() -> str:
-    """Start a server that lives as long as this process; return the path of its socket.
+    """Start a server that lives as long as this process; return the name of its socket.
 
-    Nothing waits for it: jobs that start before it is ready start in a plain Python.
+    Nothing waits for it: jobs that start before it is ready, or where it fails, start in a plain
+    Python. Therefore it prints nothing. What a job prints goes to the streams of its client.
     """
-    folder = tempfile.mkdtemp(prefix="prunescope-")
-    path = f"{folder}/socket"
+    name = f"prunescope-{secrets.token_hex(16)}"
     # The standard input of the server is its lifeline: it closes when this process ends, however
-    # it ends.
+    # it ends. In a group of its own, it gets neither the Ctrl-C nor the hangup of a terminal.
     server = subprocess.Popen(
-        [sys.executable, __file__, path], stdin=subprocess.PIPE, env={**os.environ, **ONE_THREAD}
+        [sys.executable, __file__, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **ONE_THREAD},
+        process_group=0,
     )
-    atexit.register(_stop, server, folder)
-    return path
-
-
-def _stop(server: subprocess.Popen, folder: str) -> None:
     assert server.stdin is not None
-    server.stdin.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    atexit.register(server.stdin.close)
+    return name
 
 
-def shell_prefix(path: str) -> str:
-    """A shell prefix that makes `sys.executable` run by way of the server at `path`.
-
-    It defines a shell function with the name of the executable, so other commands are not
-    affected. Its braces are doubled because `shell.prefix` formats its argument.
-    """
-    python = shlex.quote(sys.executable)
-    launch = f"exec {python} -I -S {shlex.quote(str(LAUNCHER))} {shlex.quote(path)}"
-    return f'set -euo pipefail; function {python} {{{{ {launch} "$@"; }}}}; '
+def command(name: str) -> str:
+    """What to write in a shell instead of Python, to run a script by way of the server `name`."""
+    return f"exec {shlex.quote(sys.executable)} -I -S {shlex.quote(str(LAUNCHER))} {name}"
 
 
 # --- the server -----------------------------------------------------------------------------------
@@ -92,7 +91,7 @@ class Server:
     its child is killed too.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, name: str) -> None:
         self.selector = selectors.DefaultSelector()
         self.jobs: dict[int, socket.socket] = {}
         self.wakeup, writer = socket.socketpair()
@@ -102,10 +101,8 @@ class Server:
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self.wakeup_writer = writer
         self.listener = socket.socket(socket.AF_UNIX)
-        # Renamed only after `listen`, so that a client that finds the socket can connect.
-        self.listener.bind(f"{path}.new")
+        self.listener.bind(f"\0{name}")
         self.listener.listen(64)
-        Path(f"{path}.new").rename(path)
         for source in (self.listener, self.wakeup, sys.stdin):
             self.selector.register(source, selectors.EVENT_READ)
 
@@ -132,6 +129,8 @@ class Server:
     def _accept(self) -> list[str] | None:
         connection, _ = self.listener.accept()
         try:
+            if user_of(connection) != os.geteuid():
+                raise PermissionError("a process of another user")
             connection.settimeout(10)
             request, streams = receive(connection)
         except (OSError, ValueError):
@@ -185,6 +184,15 @@ class Server:
             os.kill(child, number)
         if not signals:
             self.selector.unregister(self.jobs[child])
+
+
+def user_of(connection: socket.socket) -> int:
+    """The user whose process is on the other end."""
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return user
 
 
 def receive(connection: socket.socket) -> tuple[dict, list[int]]:
@@ -267,13 +275,13 @@ def preload() -> None:
     gc.freeze()
 
 
-def main(path: str) -> None:
+def main(name: str) -> None:
     # Ctrl-C must only reach the jobs: this process ends after them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The folder of this file must not be searched for modules.
     sys.path[0] = str(SCRIPTS)
     preload()
-    run_script(Server(path).serve())
+    run_script(Server(name).serve())
 
 
 if __name__ == "__main__":

@@ -1,21 +1,29 @@
 """Hooks that a run calls before its first job and after its last one.
 
-What changes or reads the insides of Snakemake is here, written for Snakemake 9.27 and
-snakemake-executor-plugin-slurm 2.8: newer versions may rename them. Besides, the Snakefile and
-`rules/common.smk` ask the workflow for its jobs and settings, and `tools/plan_study.py` uses
-Snakemake's API.
+What changes or reads the insides of Snakemake is here and in `snakemake_notes`, written for
+Snakemake 9.27 and snakemake-executor-plugin-slurm 2.8: newer versions may rename them. Besides, the
+Snakefile and `rules/common.smk` ask the workflow for its jobs and settings, and
+`tools/plan_study.py` uses Snakemake's API.
 """
 
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snakemake import exceptions
 from snakemake.exceptions import WorkflowError
+from snakemake.script import PythonScript, ScriptBase
 from snakemake.settings.types import DeploymentMethod
+from snakemake.sourcecache import LocalSourceFile
 
 from prunescope.foundation.errors import InputError
+from prunescope.study import readiness
 from prunescope.study.config import reading
+from prunescope.study.requests import Requests
 from prunescope.study.run import fork_server, slurm_leftovers
+from prunescope.study.run.refusals import Refusals
 
 # The placeholder in the cluster's profile that users replace.
 PLACEHOLDER = "FILL_IN"
@@ -23,6 +31,34 @@ SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 # The number of scripts from which on a fork server saves time: with fewer, starting it costs more.
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
+
+
+def take_braces_in_paths() -> None:
+    """Let the folder of the workflow have braces in its path.
+
+    Snakemake fills wildcards into the paths of environment files, after it has put the folder of
+    the rules before them. No such path of this workflow has a wildcard.
+    """
+    LocalSourceFile.format = lambda self, **_wildcards: self
+
+
+def name_unlocking(workflow: Any) -> None:
+    """Let the message of a folder that is locked name the command that unlocks it."""
+    config = " ".join(shlex.quote(str(path)) for path in workflow.configfiles)
+    command = f"make unlock CONFIG={config}"
+    if len(workflow.configfiles) > 1:
+        command = f".venv/bin/snakemake --unlock --configfile {config}"
+
+    class LockException(exceptions.LockException):
+        def __init__(self) -> None:
+            WorkflowError.__init__(
+                self,
+                f"{Path.cwd()} is locked: another run is under way here, or one was killed before "
+                "it removed its lock, as happens when its terminal is closed. If none is under "
+                f"way, remove the lock and start again: {command}",
+            )
+
+    exceptions.LockException = LockException
 
 
 def read_config(workflow: Any, config: dict[str, Any]) -> None:
@@ -47,6 +83,21 @@ def read_config(workflow: Any, config: dict[str, Any]) -> None:
     given += [path for path in study.files if path not in map(Path, given)]
 
 
+def refuse_other_networks(requests: Requests) -> None:
+    """Refuse files of networks that the study does not have, whoever asks for them."""
+    # Not at the top: this module of Snakemake must be imported after others.
+    from snakemake.dag import DAG
+
+    find_jobs = DAG.file2jobs
+
+    async def file2jobs(dag: DAG, file: str, *others: Any, **named: Any) -> Any:
+        if reason := requests.refusal(file):
+            raise WorkflowError(reason)
+        return await find_jobs(dag, file, *others, **named)
+
+    DAG.file2jobs = file2jobs
+
+
 def installs_packages(workflow: Any) -> bool:
     """Whether Snakemake creates the conda environments of rules."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
@@ -66,6 +117,12 @@ def stop_if_missing(jobs: Iterable[Any], missing: Mapping[str, Iterable[str]]) -
     reasons = [reason for reason, rules in missing.items() if needed & set(rules)]
     if reasons:
         raise WorkflowError("\n".join(reasons))
+
+
+def stop_if_unwritable(jobs: Iterable[Any]) -> None:
+    """Stop before the first job if a file of one of `jobs` cannot be written."""
+    if reason := readiness.unwritable(path for job in jobs for path in (*job.output, *job.log)):
+        raise WorkflowError(reason)
 
 
 def stop_at_placeholders(jobs: Iterable[Any]) -> None:
@@ -91,12 +148,43 @@ def name_jobs_of_run(workflow: Any, study: str) -> None:
     executor.run_uuid = slurm_leftovers.name_of_run(study, executor.run_uuid)
 
 
-def shell_prefix(workflow: Any, jobs: Iterable[Any]) -> str:
-    """The shell prefix by which scripts use a fork server; empty if the run should not use one."""
+def try_again_what_was_interrupted(workflow: Any) -> None:
+    """Let `retries` repeat no job that failed for a reason that the user must mend."""
+    scheduler = workflow.scheduler
+    handle_error = scheduler._handle_error
+    refusals = Refusals(log for job in workflow.dag.needrun_jobs() for log in job.log)
+
+    def handle(job: Any, **options: Any) -> None:
+        jobs = job.jobs if job.is_group() else [job]
+        if any(refusals.have(log) for single in jobs for log in single.log):
+            # No try is left. Not `attempt`, which computes the resources anew: the scheduler would
+            # get back others than it gave.
+            job._attempt = job.restart_times + 1
+        handle_error(job, **options)
+
+    scheduler._handle_error = handle
+
+
+def share_imports(workflow: Any, jobs: Iterable[Any]) -> None:
+    """Let the scripts of a run share what they import, if that saves time."""
     here = workflow.local_exec and not workflow.deployment_settings.deployment_method
     if here and sum(job.is_script for job in jobs) >= MANY_SCRIPTS:
-        return fork_server.shell_prefix(fork_server.start())
-    return ""
+        start_scripts_with(fork_server.command(fork_server.start()))
+
+
+def start_scripts_with(command: str) -> None:
+    """Start scripts with a command of the shell where Snakemake writes the path of its Python.
+
+    Snakemake does not quote that path, and the environment may lie below any folder.
+    """
+    execute = ScriptBase._execute_cmd
+
+    def execute_cmd(script: PythonScript, cmd: str, **named: Any) -> Any:
+        if named.get("py_exec") == sys.executable:
+            named["py_exec"] = command
+        return execute(script, cmd, **named)
+
+    PythonScript._execute_cmd = execute_cmd
 
 
 def show_summary(jobs: Iterable[Any]) -> None:

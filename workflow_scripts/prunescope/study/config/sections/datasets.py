@@ -7,7 +7,16 @@ from prunescope.data import source
 from prunescope.data.source import Archive, Folder
 from prunescope.study.config import choices
 from prunescope.study.config.section import HERE, Problem, Section, key
-from prunescope.study.config.values import Channels, Deviations, OneOf, Path, Sample, Seed
+from prunescope.study.config.values import (
+    FOR_SNAKEMAKE,
+    Channels,
+    Deviations,
+    OneOf,
+    Path,
+    Sample,
+    Seed,
+    has_braces,
+)
 
 _OF_IMAGE_FILES = "required by `image_folder` and `imagenet`, refused by `fashion_mnist`"
 
@@ -114,6 +123,8 @@ class Dataset(Section):
                 f"null, but source {self.source!r} needs the folder that holds "
                 f"{', '.join(archive.FILES)}",
             )
+        if self.folder is not None and not archive.DOWNLOADED and has_braces(self.folder):
+            yield Problem("folder", f"{self.folder!r} {FOR_SNAKEMAKE}")
         samples = (
             ("probe", self.probe.images, "train"),
             ("validation", self.validation.images, "test"),
