@@ -67,8 +67,10 @@ findings: $(READY)
 	$(BIN)/python docs/copy_findings.py
 
 verify: $(READY)
-	status=0; $(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all || status=$$?; \
-	$(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host && exit $$status
+	@status=0; $(SNAKEMAKE) verify_study --cores 1 --configfile $(CONFIG) --quiet all || status=$$?; \
+	plan=$$($(SNAKEMAKE) --dry-run --configfile $(CONFIG) --quiet rules host) || status=$$?; \
+	echo "$$plan"; grep -q "Nothing to be done" <<< "$$plan" || { status=1; \
+	echo "verify: results are stale, or not there yet: run the jobs above (make results)." >&2; }; exit $$status
 
 benchmark: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--whole-runs $(RUNS))

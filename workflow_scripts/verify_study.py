@@ -10,7 +10,7 @@ def main(smk) -> None:
     if findings:
         lines = "\n".join(f"  - {finding}" for finding in findings)
         raise InputError(f"{len(findings)} of {checked} files are not as they should be:\n{lines}")
-    print(f"{checked} files are as their jobs wrote them.")
+    print(f"{checked} files are as their jobs wrote them. `make verify` lists what is stale.")
 
 
 if __name__ == "__main__":
