@@ -27,7 +27,12 @@ from prunescope.study.paths import (
     Paths,
 )
 from prunescope.study.resources import JobResources, memory, minutes
-from prunescope.study.run import environment, records, snakemake_hooks
+from prunescope.study.run import (
+    environment,
+    records,
+    shared_results,
+    snakemake_hooks,
+)
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
@@ -35,6 +40,7 @@ from prunescope.summarize.explorer.page import page_digest
 
 snakemake_hooks.read_config(workflow, config)
 records.compare_with_files()
+shared_results.share_by_content()
 
 # Every job inherits this.
 environment.tune(os.environ)

@@ -23,8 +23,9 @@ PICTURES = {
 }  # fmt: skip
 
 
-def configure(workspace: Workspace, **changes: object) -> None:
+def configure(workspace: Workspace, *, study: str = "tiny", **changes: object) -> None:
     config = yaml.safe_load(workspace.path(TINY).read_text())
+    config["study"] = study
     config["dataset"] = "pictures"
     config["datasets"]["pictures"] = PICTURES | changes
     config["interpretability"]["activations"]["images"] = 40
