@@ -70,8 +70,10 @@ findings: $(READY)
 	$(BIN)/python docs/copy_findings.py
 
 verify: $(READY)
-	status=0; PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/verify_results.py --configfile $(call quoted,CONFIG) || status=$$?; \
-	$(SNAKEMAKE) --dry-run --configfile $(call quoted,CONFIG) --quiet rules host && exit $$status
+	@status=0; PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/verify_results.py --configfile $(call quoted,CONFIG) || status=$$?; \
+	plan=$$($(SNAKEMAKE) --dry-run --configfile $(call quoted,CONFIG) --quiet rules host) || status=$$?; \
+	echo "$$plan"; grep -q "Nothing to be done" <<< "$$plan" || { status=1; \
+	echo "verify: results are stale, or not there yet: run the jobs above (make results)." >&2; }; exit $$status
 
 # Only one who knows that no run is under way may do this: Snakemake cannot tell.
 unlock: $(READY)

@@ -30,7 +30,13 @@ from prunescope.study.paths import (
 )
 from prunescope.study.requests import Requests
 from prunescope.study.resources import JobResources, memory, minutes
-from prunescope.study.run import environment, snakemake_hooks, snakemake_notes
+from prunescope.study.run import (
+    environment,
+    records,
+    shared_results,
+    snakemake_hooks,
+    snakemake_notes,
+)
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
@@ -41,6 +47,8 @@ snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
 snakemake_hooks.name_unlocking(workflow)
 snakemake_notes.take_notes_anywhere(workflow)
 snakemake_hooks.read_config(workflow, config)
+records.compare_with_files()
+shared_results.share_by_content()
 
 # Every job inherits this.
 environment.tune(os.environ)

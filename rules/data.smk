@@ -124,6 +124,8 @@ rule index_images:
         source=lookup("datasets/{dataset}/source", within=config),
         folder=lookup("datasets/{dataset}/folder", within=config),
         settings=PARAMS.source_settings,
+        # Not inputs: there may be a million of them.
+        listed=PARAMS.listed_files,
     script:
         "../workflow_scripts/index_images.py"
 

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from prunescope.data import image_tables, source
+from prunescope.data.watching import stamps
 from prunescope.foundation import job
 
 
 def main(smk) -> None:
-    folder = source.load(smk.params.source)
-    train, test = folder.index(Path(smk.params.folder), smk.params.settings)
-    image_tables.INDEX.write(train, smk.output.train)
-    image_tables.INDEX.write(test, smk.output.test)
+    images = source.load(smk.params.source)
+    folder = Path(smk.params.folder)
+    train, test = images.index(folder, smk.params.settings)
+    image_tables.INDEX.write(stamps.stamped(train, folder), smk.output.train)
+    image_tables.INDEX.write(stamps.stamped(test, folder), smk.output.test)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.data import image_tables, packing, sampling
+from prunescope.data.watching import stamps
 from prunescope.foundation import arrays, job
 
 
@@ -16,6 +17,7 @@ def main(smk) -> None:
         chosen = index[sampling.sample_rows(index["label"].to_numpy(), **sample, key=key)]
     report = packing.pack(
         chosen["file"].to_list(),
+        stamps.of_index(chosen),
         packing.PackingSettings(
             smk.params.folder, smk.params.image_size, smk.params.resize, smk.params.on_error
         ),

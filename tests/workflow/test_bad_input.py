@@ -99,6 +99,12 @@ def test_a_damaged_dataset_file_is_named(
     assert not any(blank.path("results/datasets").rglob("*-ubyte"))
 
 
+def keep_date(path: Path) -> None:
+    """With another date, Snakemake would make a file again that does not tell how it was made."""
+    status = path.with_name(f"{path.name}.aside").stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def test_a_network_of_another_architecture_is_refused(finished: Workspace) -> None:
     path = finished.path(f"{NETWORK}/network.safetensors")
     predictions = finished.path(f"{NETWORK}/predictions.parquet")
@@ -106,6 +112,7 @@ def test_a_network_of_another_architecture_is_refused(finished: Workspace) -> No
     fewer = {name: value for name, value in original.tensors.items() if name != "fc.weight"}
     with hidden(path), hidden(predictions):
         network_files.save(replace(original, tensors=fewer, masks={}), path)
+        keep_date(path)
         done = finished.snakemake(str(predictions.relative_to(finished.folder)))
         assert done.returncode != 0
         assert "fc.weight" in done.stderr
@@ -119,6 +126,7 @@ def test_a_truncated_network_is_named(finished: Workspace) -> None:
     accounting = finished.path(f"{NETWORK}/accounting.parquet")
     with hidden(path), hidden(accounting):
         path.write_bytes(path.with_name(f"{path.name}.aside").read_bytes()[:1_000_000])
+        keep_date(path)
         done = finished.snakemake(str(accounting.relative_to(finished.folder)))
         assert done.returncode != 0
         assert f"{NETWORK}/network.safetensors: not a whole safetensors file" in done.stderr

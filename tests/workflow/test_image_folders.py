@@ -24,8 +24,9 @@ PICTURES = {
 }  # fmt: skip
 
 
-def configure(workspace: Workspace, **changes: object) -> None:
+def configure(workspace: Workspace, *, study: str = "tiny", **changes: object) -> None:
     config = yaml.safe_load(workspace.path(TINY).read_text())
+    config["study"] = study
     config["dataset"] = "pictures"
     config["datasets"]["pictures"] = PICTURES | changes
     config["interpretability"]["activations"]["images"] = 40
@@ -66,7 +67,7 @@ def test_a_folder_of_images_is_packed_and_damaged_files_are_treated_as_said(
     assert "Nothing to be done" in again.stdout + again.stderr
 
     odd = add_oddities(folder / "val" / "ant")
-    done = blank.snakemake(*TARGETS, "--forcerun", "index_images", config=CONFIG)
+    done = blank.snakemake(*TARGETS, config=CONFIG)
     assert done.returncode != 0
     assert "odd_corrupt.jpg: not a JPEG or PNG file (corrupt). Replace the file" in done.stderr
     assert "Traceback" not in done.stderr

@@ -164,7 +164,7 @@ def test_other_formats_are_not_tried(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_that_is_gone_is_not_damaged(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a\.jpg: No such file.*--forcerun index_images"):
+    with pytest.raises(InputError, match=r"a\.jpg: No such file.*run again: they are listed anew"):
         decoding.prepare(tmp_path / "a.jpg", 40, 32)
 
 

@@ -15,6 +15,7 @@ from prunescope.data import decoding, packing
 from prunescope.data.file_names import shown, spelled
 from prunescope.data.packing import PackingSettings
 from prunescope.data.sources import image_folder, imagenet
+from prunescope.data.watching import stamps
 from prunescope.foundation.errors import InputError
 from prunescope.train.images.image_files import ImageFiles
 
@@ -91,8 +92,9 @@ def test_other_names_are_taken(folder: Path, name: str) -> None:
     train, _ = image_folder.index(folder, {})
     assert name in set(train["class"])
     assert f"train/cat/{name}.jpg" in set(train["file"])
-    files = ImageFiles(folder, np.array([f"train/cat/{name}.jpg".encode()]), np.zeros(1, int),
-                       8, 8, "fail")  # fmt: skip
+    listed = np.array(stamps.of_files(folder, [f"train/cat/{name}.jpg"]))
+    files = ImageFiles(folder, np.array([f"train/cat/{name}.jpg".encode()]), listed,
+                       np.zeros(1, int), 8, 8, "fail")  # fmt: skip
     assert files.read(np.array([0]), (), np.random.default_rng(0)).images.shape == (1, 3, 8, 8)
 
 
@@ -327,22 +329,23 @@ CHANGES = (lose, lose_the_target, lose_the_class, tie_a_knot, put_a_folder,
 def test_files_that_changed_since_they_were_listed(
     folder: Path, tmp_path: Path, change: Callable[[Path], str]
 ) -> None:
-    """Packing and training name the file, and the rule that lists the folder anew."""
+    """Packing and training name the file, and what lists the folder anew."""
     train, _ = image_folder.index(folder, {})
     files = train["file"].to_list()
+    listed = stamps.of_files(folder, files)
     said = change(folder / "train/bee/bee_00001.jpg")
     settings = PackingSettings(str(folder), 8, 8, "skip")
     images, unfinished = tmp_path / "images.npy", tmp_path / "images.unfinished"
     with pytest.raises(InputError) as packed:
-        packing.pack(files, settings, images, unfinished, code="", threads=1)
-    opened = ImageFiles(folder, np.array([name.encode() for name in files]),
+        packing.pack(files, listed, settings, images, unfinished, code="", threads=1)
+    opened = ImageFiles(folder, np.array([name.encode() for name in files]), np.array(listed),
                         train["label"].to_numpy(), 8, 8, "skip")  # fmt: skip
     with pytest.raises(InputError) as read:
         opened.read(np.array([3]), (), np.random.default_rng(0))
     lost = "bee_0000[01].jpg" if "class" in change.__name__ else "bee_00001.jpg"
     for message in map(str, (packed.value, read.value)):
         assert re.match(f"{folder}/train/bee/{lost}: {re.escape(said)}", message)
-        assert message.endswith("list them anew: run again with `--forcerun index_images`.")
+        assert message.endswith("run again: they are listed anew.")
     assert not images.exists()
 
 
@@ -365,7 +368,8 @@ def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_messages_about_files_are_one_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = folder / "train/bee/two\nlines.jpg"
     path.write_bytes(b"no image")
-    files = ImageFiles(folder, np.array([b"train/bee/two\nlines.jpg"]), np.zeros(1, int),
+    listed = np.array(stamps.of_files(folder, ["train/bee/two\nlines.jpg"]))
+    files = ImageFiles(folder, np.array([b"train/bee/two\nlines.jpg"]), listed, np.zeros(1, int),
                        8, 8, "skip")  # fmt: skip
     with caplog.at_level(logging.INFO, "prunescope"), pytest.raises(InputError):
         files.read(np.array([0]), (), np.random.default_rng(0))

@@ -18,6 +18,7 @@ from PIL import Image
 
 from prunescope.data import decoding, packing
 from prunescope.data.packing import PackingSettings
+from prunescope.data.watching import stamps
 from prunescope.foundation.code_digest import SCRIPTS
 from prunescope.foundation.errors import InputError
 
@@ -26,12 +27,14 @@ JOB = """
 import json, sys
 from pathlib import Path
 from prunescope.data import packing
+from prunescope.data.watching import stamps
 from prunescope.foundation.errors import StoppedError
 folder, target, files, chunk, resize = sys.argv[1:]
 packing.CHUNK = int(chunk)
+names = json.loads(Path(files).read_text())
 try:
     packing.pack(
-        json.loads(Path(files).read_text()),
+        names, stamps.of_files(Path(folder), names),
         packing.PackingSettings(folder, 32, int(resize), "skip"),
         target, target + ".unfinished", code="code", threads=2,
     )
@@ -64,8 +67,10 @@ def expected(settings: PackingSettings, target: Path) -> bytes:
 
 
 def pack(settings: PackingSettings, folder: Path, code: str = "code") -> list[list[str]]:
+    files = files_of(settings)
+    listed = stamps.of_files(Path(settings.folder), files)
     return packing.pack(
-        files_of(settings), settings, folder / "images.npy", folder / "images.unfinished",
+        files, listed, settings, folder / "images.npy", folder / "images.unfinished",
         code=code, threads=2,
     )  # fmt: skip
 
@@ -132,7 +137,9 @@ def interrupted(settings: PackingSettings, tmp_path: Path, monkeypatch: pytest.M
     return tmp_path
 
 
-@pytest.mark.parametrize("change", ["code", "on_error", "image_size", "resize", "files"])
+@pytest.mark.parametrize(
+    "change", ["code", "on_error", "image_size", "resize", "files", "content", "date"]
+)
 def test_other_work_starts_anew(settings: PackingSettings, interrupted: Path, change: str) -> None:
     # Blank the images of the old part, so that the result would be wrong if they were kept.
     unfinished = interrupted / "images.unfinished"
@@ -142,6 +149,12 @@ def test_other_work_starts_anew(settings: PackingSettings, interrupted: Path, ch
     changed = replace(settings, **{change: other[change]}) if change in other else settings
     if change == "files":
         (Path(settings.folder) / "train/ant/ant_00000.jpg").unlink()
+    # One of the files that were read already is another one now.
+    first = Path(settings.folder) / files_of(settings)[3]
+    if change == "content":
+        Image.new("RGB", (64, 64), "red").save(first)
+    if change == "date":
+        os.utime(first, ns=(1, 1))
     pack(changed, interrupted, code="other" if change == "code" else "code")
     pixels = [
         decoding.prepare(Path(settings.folder) / file, changed.resize, changed.image_size)[0]
@@ -171,11 +184,35 @@ def test_whatever_is_left_the_result_is_whole(
     assert result == expected(settings, interrupted / "oracle.npy")
 
 
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+@pytest.mark.parametrize("content", [b"damaged, and of another size", None])
+def test_a_file_that_changed_since_it_was_listed_stops_the_job(
+    settings: PackingSettings, tmp_path: Path, on_error: str, content: bytes | None
+) -> None:
+    files = files_of(settings)
+    listed = stamps.of_files(Path(settings.folder), files)
+    path = Path(settings.folder) / files[7]
+    if content is None:
+        os.utime(path, ns=(10**18, 10**18))
+    else:
+        path.write_bytes(content)
+    target = tmp_path / "images.npy"
+    with pytest.raises(InputError, match=rf"{path}: changed since it was listed .*Run again"):
+        packing.pack(
+            files, listed, replace(settings, on_error=on_error), target,
+            tmp_path / "images.unfinished", code="code", threads=2,
+        )  # fmt: skip
+    assert not target.exists()
+
+
 def test_nothing_readable_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     settings = PackingSettings(str(tmp_path), 32, 40, "skip")
     with pytest.raises(InputError, match="none of the 1 images can be read"):
-        packing.pack(["a.jpg"], settings, tmp_path / "a.npy", tmp_path / "b", code="", threads=1)
+        packing.pack(
+            ["a.jpg"], stamps.of_files(tmp_path, ["a.jpg"]), settings, tmp_path / "a.npy",
+            tmp_path / "b", code="", threads=1,
+        )  # fmt: skip
     assert not (tmp_path / "a.npy").exists()
 
 

@@ -23,6 +23,7 @@ class Job:
     log: list[str]
     output: list[str]
     rule: str = "score_mis"
+    input: list[str] = field(default_factory=list)
     threads: int = 1
     wildcards: dict[str, str] = field(default_factory=lambda: {"method": "dense", "seed": "3"})
     params: dict[str, object] = field(default_factory=lambda: {"code": "abc", "mis": {"tau": 0.2}})
@@ -219,3 +220,14 @@ def test_the_files_of_a_folder_get_their_checksums(smk: Job, tmp_path: Path) -> 
         path: whole_files.checksum(path)
         for path in (smk.output[0], str(tmp_path / "explorer" / "data" / "study.js"))
     }
+
+
+def test_a_manifest_says_how_its_files_were_made(smk: Job) -> None:
+    smk.input = ["b", "a"]
+    with job.running(smk):
+        Path(smk.output[0]).write_bytes(b"scores")
+    manifest = f"{smk.log[0]}.sha256"
+    assert whole_files.load_description(manifest) == {
+        **provenance.record(smk.rule, smk.wildcards, smk.params), "input": ["a", "b"]
+    }  # fmt: skip
+    assert list(whole_files.load_checksums(manifest)) == smk.output

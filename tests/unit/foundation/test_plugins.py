@@ -60,6 +60,6 @@ def test_a_source_is_an_archive_or_a_folder(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_source_takes_the_keys_that_the_config_has(
     facts: dict, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(monkeypatch, source.SOURCES, "odd", index=print, **FACTS | facts)
+    register(monkeypatch, source.SOURCES, "odd", index=print, other_files=print, **FACTS | facts)
     with pytest.raises(InputError, match=reason):
         source.load("odd")

@@ -27,6 +27,7 @@ NETWORK = f"{FOLDER}/network.safetensors"
 TABLE = f"{FOLDER}/accounting.parquet"
 ARRAY = "results/datasets/clothes/test/images.npy"
 FOLDERS = ["results/small", "results/datasets/clothes"]
+MANIFEST = "results/logs/small/train_dense.log.sha256"
 LOGS = ["results/logs/small", "results/logs/datasets/clothes"]
 COORDINATES = {
     "study": "small", "method": "dense", "retraining": "none", "rate": "0.00", "seed": "0"
@@ -72,9 +73,15 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_as(COORDINATES, write_table, TABLE)
     arrays.save_array(np.arange(1000), ARRAY)
     write_as(COORDINATES, write_compact, COMPACT[0])
-    whole_files.save_checksums([NETWORK, TABLE, *COMPACT], f"{LOGS[0]}/train_dense.log.sha256")
-    whole_files.save_checksums([ARRAY], f"{LOGS[1]}/pack.log.sha256")
+    save_manifest([NETWORK, TABLE, *COMPACT], MANIFEST)
+    save_manifest([ARRAY], f"{LOGS[1]}/pack.log.sha256")
     return tmp_path
+
+
+def save_manifest(paths: list[str], manifest: str, **more: object) -> None:
+    checksums = {path: whole_files.checksum(path) for path in paths}
+    description = {"rule": "train_dense", "wildcards": COORDINATES, "params": {"code": "abc"}}
+    whole_files.save_checksums(checksums, manifest, {**description, **more})
 
 
 def findings() -> list[verification.Finding]:
@@ -90,10 +97,34 @@ def test_a_sound_study(study: Path) -> None:
 
 
 def test_manifests_are_those_of_sha256sum(study: Path) -> None:
-    manifest = f"{LOGS[0]}/train_dense.log.sha256"
-    done = subprocess.run(["sha256sum", "--check", manifest], capture_output=True, text=True)
+    """The line that says how the files were made is a comment to it."""
+    assert whole_files.load_description(MANIFEST)["params"] == {"code": "abc"}
+    command = ["sha256sum", "--check", "--strict", MANIFEST]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0
-    assert f"{NETWORK}: OK" in done.stdout
+    assert done.stdout.splitlines() == [f"{path}: OK" for path in (NETWORK, TABLE, *COMPACT)]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("first", ["", "# ", "# {", "# []", "# 3", "# null", "0123  a path"])
+def test_a_manifest_that_does_not_tell_how_files_were_made(tmp_path: Path, first: str) -> None:
+    """Such as one of an older version, or a damaged one."""
+    manifest = tmp_path / "job.log.sha256"
+    manifest.write_text(f"{first}\n{'0' * 64}  a file\n")
+    assert whole_files.load_description(manifest) == {}
+    assert whole_files.load_checksums(manifest)["a file"] == "0" * 64
+
+
+def test_a_network_that_another_study_made_may_be_shared(study: Path) -> None:
+    there = COORDINATES | {"study": "other"}
+    write_as(there, lambda path: network_files.save(small_network(), path), NETWORK)
+    save_manifest([NETWORK, TABLE, *COMPACT], MANIFEST)
+    assert "belongs elsewhere" in str(findings()[0])
+    save_manifest([NETWORK], f"{LOGS[0]}/shared.log.sha256", made_as=there)
+    assert findings() == []
+    write_as(there | {"seed": "3"}, lambda path: network_files.save(small_network(), path), NETWORK)
+    (found,) = findings()
+    assert "belongs elsewhere: its provenance says seed 3" in str(found)
 
 
 def truncate(path: Path) -> None:
@@ -172,9 +203,9 @@ def findings_of(path: str, digest: str) -> list[verification.Finding]:
 
 
 def test_a_damaged_manifest_stops_nothing(study: Path) -> None:
-    manifest = Path(f"{LOGS[0]}/train_dense.log.sha256")
+    manifest = Path(MANIFEST)
     content = bytearray(manifest.read_bytes())
-    content[0] = 0xFF
+    content[content.index(b"\n") + 1] = 0xFF
     manifest.write_bytes(content)
     (found,) = findings()
     assert found.path == NETWORK

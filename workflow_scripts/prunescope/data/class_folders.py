@@ -196,7 +196,7 @@ def index_files(
     Returns
     -------
     polars.DataFrame
-        `image_tables.INDEX`, with a row for each file.
+        `image_tables.INDEX`, with a row for each file, still without sizes and dates.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     index = pl.DataFrame(
@@ -207,6 +207,8 @@ def index_files(
             "source_split": split,
             "source_index": range(len(files)),
             "file": [f"{split}/{file}" for file in files],
+            "bytes": None,
+            "modified": None,
         }
     )
     return image_tables.INDEX.conform(index)

@@ -108,7 +108,7 @@ def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
         reason, advice = diagnosis(path, error)
         raise InputError(
             f"{shown(path)}: {reason}. {advice}, or, if the folder has changed since its images "
-            "were listed, list them anew: run again with `--forcerun index_images`."
+            "were listed, run again: they are listed anew."
         ) from error
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)

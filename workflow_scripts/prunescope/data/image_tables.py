@@ -16,6 +16,15 @@ INDEX = Table(
         "file": Column(
             pl.String, "file below the dataset's `folder`; none for Fashion-MNIST", nullable=True
         ),
+        "bytes": Column(
+            pl.Int64, "size of the file when it was listed; none without a file", "B", nullable=True
+        ),
+        "modified": Column(
+            pl.Int64,
+            "when the file was last modified, since 1970, as it was listed; none without a file",
+            "ns",
+            nullable=True,
+        ),
     },
 )
 REPORT = Table(

@@ -4,8 +4,9 @@ Memory does not grow with the number of images. Three files lie beside the outpu
 is complete:
 
 - the unfinished array, which grows;
-- a JSON file with the progress and a fingerprint of the files, settings and code. When a job
-  continues, all bytes after the recorded progress are cut off;
+- a JSON file with the progress, a fingerprint of the files, settings and code, and one of the
+  sizes and dates of the files that were read. When a job continues, all bytes after the recorded
+  progress are cut off;
 - the lease of the job that writes.
 """
 
@@ -15,7 +16,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass, field
 from functools import partial
@@ -26,6 +27,8 @@ import numpy as np
 import PIL
 
 from prunescope.data import decoding
+from prunescope.data.watching import stamps
+from prunescope.data.watching.stamps import Stamp
 from prunescope.foundation import whole_files
 from prunescope.foundation.errors import InputError
 from prunescope.foundation.lease import Lease
@@ -67,6 +70,8 @@ class Progress:
     ----------
     fingerprint
         SHA-256 of the files, settings and code.
+    stamps
+        SHA-256 of the sizes and dates of the files read. Other files may be replaced meanwhile.
     read
         Number of files read.
     written
@@ -76,6 +81,7 @@ class Progress:
     """
 
     fingerprint: str
+    stamps: str = ""
     read: int = 0
     written: int = 0
     report: list[list[str]] = field(default_factory=list)
@@ -88,6 +94,7 @@ class Progress:
 
 def pack(
     files: Sequence[str],
+    listed: Sequence[Stamp],
     settings: PackingSettings,
     images: str | Path,
     unfinished: str | Path,
@@ -98,13 +105,15 @@ def pack(
     """Write the images of `files`, in this order, as one uint8 array `(images, 3, side, side)`.
 
     Several threads decode, and one thread writes. If a killed job is repeated, it continues where
-    it stopped, and the result has the same bytes. If the files, settings or code have changed, it
+    it stopped, and the result has the same bytes. If files, settings or code have changed, it
     starts from the beginning.
 
     Parameters
     ----------
     files
         Paths relative to the dataset's folder.
+    listed
+        The stamps that the files had when they were listed.
     settings
         How the files are decoded.
     images
@@ -126,7 +135,8 @@ def pack(
     Raises
     ------
     InputError
-        A file is missing, a file is damaged under `on_error: fail`, or no file can be read.
+        A file is missing or has changed since it was listed, a file is damaged under
+        `on_error: fail`, or no file can be read.
     SupersededError
         Another job packs the same images.
     """
@@ -134,9 +144,11 @@ def pack(
     lease = Lease(unfinished.with_name(f"{unfinished.name}.lease"))
     lease.claim()
     record = unfinished.with_name(f"{unfinished.name}.json")
-    progress = _resume(unfinished, record, _fingerprint(files, settings, code), settings)
+    fingerprint = _fingerprint(files, settings, code)
+    progress = _resume(unfinished, record, fingerprint, listed, settings)
     with unfinished.open("r+b") as file:
-        _continue(file, record, progress, files, settings, threads, lease)
+        listed_files = [*zip(files, listed, strict=True)]
+        _continue(file, record, progress, listed_files, settings, threads, lease)
         if not progress.written:
             raise InputError(f"{settings.folder}: none of the {len(files)} images can be read.")
         file.seek(0)
@@ -155,7 +167,7 @@ def _continue(
     file: BinaryIO,
     record: Path,
     progress: Progress,
-    files: Sequence[str],
+    files: Sequence[tuple[str, Stamp]],
     settings: PackingSettings,
     threads: int,
     lease: Lease,
@@ -172,6 +184,7 @@ def _continue(
                     progress.written += 1
                 progress.report += peculiarities
             progress.read += len(chunk)
+            progress.stamps = _chain((stamp for _, stamp in chunk), progress.stamps)
             # The images must be on the disk before the record that counts them.
             file.flush()
             os.fsync(file.fileno())
@@ -183,18 +196,31 @@ def _continue(
 
 
 def _prepared(
-    pool: ThreadPoolExecutor, files: Sequence[str], settings: PackingSettings
+    pool: ThreadPoolExecutor, files: Sequence[tuple[str, Stamp]], settings: PackingSettings
 ) -> Iterator[tuple[np.ndarray | None, list[list[str]]]]:
-    prepare = partial(decoding.prepare, resize=settings.resize, size=settings.image_size)
-    paths = [Path(settings.folder) / name for name in files]
-    for name, path, (pixels, notes) in zip(files, paths, pool.map(prepare, paths), strict=True):
+    names, listed = zip(*files, strict=True)
+    paths = [Path(settings.folder) / name for name in names]
+    prepared = pool.map(partial(_prepare, settings=settings), paths, listed)
+    for name, path, (pixels, notes) in zip(names, paths, prepared, strict=True):
         if pixels is None and settings.on_error == "fail":
             raise InputError(decoding.refusal(path, notes[0].kind, notes[0].message))
         yield pixels, [[name, *astuple(note)] for note in notes]
 
 
+def _prepare(
+    path: Path, listed: Stamp, settings: PackingSettings
+) -> tuple[np.ndarray | None, tuple[decoding.Peculiarity, ...]]:
+    prepared = decoding.prepare(path, settings.resize, settings.image_size)
+    stamps.check(path, listed)
+    return prepared
+
+
 def _resume(
-    unfinished: Path, record: Path, fingerprint: str, settings: PackingSettings
+    unfinished: Path,
+    record: Path,
+    fingerprint: str,
+    listed: Sequence[Stamp],
+    settings: PackingSettings,
 ) -> Progress:
     """The progress of a killed job with the same fingerprint; otherwise start a new file."""
     try:
@@ -202,7 +228,8 @@ def _resume(
         whole = unfinished.stat().st_size >= _offset(progress.written, settings.image_size)
     except (FileNotFoundError, ValueError, TypeError):
         progress, whole = Progress(""), False
-    if whole and progress.fingerprint == fingerprint:
+    same = progress.fingerprint == fingerprint
+    if whole and same and progress.stamps == _chain(listed[: progress.read]):
         log.info("going on after %d files", progress.read)
         return progress
     unfinished.parent.mkdir(parents=True, exist_ok=True)
@@ -211,6 +238,14 @@ def _resume(
     unfinished.unlink(missing_ok=True)
     unfinished.write_bytes(_header(0, settings.image_size))
     return Progress(fingerprint)
+
+
+def _chain(listed: Iterable[Stamp], before: str = "") -> str:
+    """The digest of stamps; `before` is that of the stamps before them."""
+    for stamp in listed:
+        content = f"{before} {stamp.bytes} {stamp.modified}"
+        before = hashlib.sha256(content.encode()).hexdigest()
+    return before
 
 
 def _fingerprint(files: Sequence[str], settings: PackingSettings, code: str) -> str:

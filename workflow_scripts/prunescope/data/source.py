@@ -53,6 +53,8 @@ class Split:
                 "source_split": self.name,
                 "source_index": np.arange(len(self.labels)),
                 "file": None,
+                "bytes": None,
+                "modified": None,
             }
         )
 
@@ -104,8 +106,13 @@ class Folder(Source, Protocol):
     def index(self, folder: Path, dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """List the train and the test images, each as a table `image_tables.INDEX`.
 
-        `dataset` holds the keys of `OPTIONAL` that the config gives.
+        `dataset` holds the keys of `OPTIONAL` that the config gives. The columns `bytes` and
+        `modified` are filled in afterwards.
         """
+        ...
+
+    def other_files(self, dataset: Mapping[str, Any]) -> tuple[Path, ...]:
+        """The files that `index` reads besides the folder: their content becomes stale too."""
         ...
 
 

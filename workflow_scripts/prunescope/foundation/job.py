@@ -44,7 +44,12 @@ def running(smk: Any) -> Iterator[None]:
     try:
         yield
         made = [file for path in smk.output for file in whole_files.files_of(path)]
-        whole_files.save_checksums(made, f"{smk.log[0]}.sha256")
+        # Where Snakemake's own records are missing, this tells whether the files are stale.
+        whole_files.save_checksums(
+            {str(path): whole_files.checksum(path) for path in made},
+            f"{smk.log[0]}.sha256",
+            {**provenance.current(), "input": sorted(smk.input)},
+        )
     except NetworkError as error:
         _fail(smk, str(error), status=os.EX_TEMPFAIL)
     except InputError as error:

@@ -7,6 +7,8 @@ from importlib import metadata
 from typing import Any
 
 KEY = "prunescope"
+# In a manifest: the wildcards of the job that made files which another study shares.
+MADE_AS = "made_as"
 LIBRARIES = ("numpy", "polars", "torch", "torchvision", "timm", "pillow", "altair", "snakemake")
 _current: ContextVar[dict[str, Any] | None] = ContextVar("provenance", default=None)
 

@@ -2,20 +2,24 @@
 
 import errno
 import hashlib
+import json
 import os
 import re
 import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from prunescope.foundation.errors import InputError, SupersededError, how_to_rebuild
 
 # After this time without a write, a temporary file counts as abandoned.
 ABANDONED_SECONDS = 24 * 3600
+# The beginning of the line of a manifest that says how its files were made.
+COMMENT = "# "
 # Errors of reading that do not mean that the file is damaged.
 NO_DAMAGE = (FileNotFoundError, PermissionError, MemoryError)
 
@@ -206,9 +210,15 @@ def checksum(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_checksums(paths: Iterable[str | Path], manifest: str | Path) -> None:
-    """Write the SHA-256 of each path to `manifest`, in the format of `sha256sum --check`."""
-    lines = [f"{checksum(path)}  {path}\n" for path in paths]
+def save_checksums(
+    checksums: Mapping[str, str], manifest: str | Path, description: Mapping[str, Any]
+) -> None:
+    """Write the SHA-256 by path to `manifest`, in the format of `sha256sum --check`.
+
+    `description`, how the files were made, becomes a line that `sha256sum` takes for a comment.
+    """
+    lines = [f"{COMMENT}{json.dumps(description, sort_keys=True)}\n"]
+    lines += [f"{digest}  {path}\n" for path, digest in checksums.items()]
     with atomic(manifest) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
@@ -216,5 +226,19 @@ def save_checksums(paths: Iterable[str | Path], manifest: str | Path) -> None:
 def load_checksums(manifest: str | Path) -> dict[str, str]:
     """Read a manifest: SHA-256 by path."""
     # A damaged manifest raises no error here. Its paths or checksums match no file.
-    lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
-    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+    lines = _lines(manifest)
+    pairs = (line.partition("  ") for line in lines if not line.startswith(COMMENT[0]))
+    return {path: digest for digest, _, path in pairs}
+
+
+def load_description(manifest: str | Path) -> dict[str, Any]:
+    """Read from a manifest how its files were made; empty if it does not tell, or is damaged."""
+    first = next(iter(_lines(manifest)), "")
+    try:
+        return dict(json.loads(first.removeprefix(COMMENT)))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _lines(manifest: str | Path) -> list[str]:
+    return Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()

@@ -4,6 +4,7 @@ A changed param makes a job stale, so these functions return exactly what the jo
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from prunescope.data import source
@@ -11,7 +12,8 @@ from prunescope.interpret.metrics import catalogue
 from prunescope.prune import schedule
 from prunescope.prune.pieces import CRITERIA
 from prunescope.prune.rates import effective_rate, lower_rates
-from prunescope.study.paths import metric_name
+from prunescope.study import listed_files
+from prunescope.study.paths import DATASETS, metric_name
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import GROUPS
 from prunescope.summarize.words import human
@@ -41,6 +43,17 @@ class JobParams:
         dataset = self.study.config["datasets"][wildcards.dataset]
         own = source.load(dataset["source"]).OPTIONAL
         return {key: dataset[key] for key in own if key in dataset}
+
+    def listed_files(self, wildcards: Wildcards) -> Any:
+        """Digests of the image files of a dataset, and of the files with their labels."""
+        dataset = self.study.config["datasets"][wildcards.dataset]
+        images = source.load(dataset["source"])
+        assert isinstance(images, source.Folder)
+        return listed_files.digests(
+            Path(dataset["folder"]),
+            images.other_files(self.source_settings(wildcards)),
+            Path(f"{DATASETS}/{wildcards.dataset}/train/index.parquet"),
+        )
 
     def family(self, wildcards: Wildcards) -> str:
         """The module of the family that the metric belongs to."""

@@ -10,7 +10,7 @@ is compared.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from prunescope.study import all_tables
 
 # The ends of the paths of a compact network.
 COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
+FOREIGN = "If it was copied, copy `results/logs` as well; if not, move it elsewhere, or delete it"
 # The files that training, packing and the explorer keep while they run.
 UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
 
@@ -52,7 +53,7 @@ def report(folders: Sequence[str], logs: Sequence[str]) -> str:
     if findings:
         lines = "\n".join(f"  - {finding}" for finding in findings)
         raise InputError(f"{len(findings)} of {checked} files are not as they should be:\n{lines}")
-    return f"{checked} files are as their jobs wrote them."
+    return f"{checked} files are as their jobs wrote them. `make verify` lists what is stale."
 
 
 def verify(folders: Sequence[str], logs: Sequence[str]) -> tuple[int, list[Finding]]:
@@ -64,18 +65,26 @@ def verify(folders: Sequence[str], logs: Sequence[str]) -> tuple[int, list[Findi
         The number of files that were checked, and the findings, sorted by path.
     """
     written: dict[str, str] = {}
+    elsewhere: dict[str, Mapping[str, str]] = {}
     for folder in logs:
         for manifest in sorted(Path(folder).rglob("*.sha256")):
-            written |= whole_files.load_checksums(manifest)
+            checksums = whole_files.load_checksums(manifest)
+            written |= checksums
+            if made_as := whole_files.load_description(manifest).get(provenance.MADE_AS):
+                elsewhere |= dict.fromkeys(checksums, made_as)
     present = {path for folder in folders for path in _files(folder)}
     expected = {path for path in written if path.startswith(tuple(f"{f}/" for f in folders))}
-    findings = [finding for path in expected & present for finding in _check(path, written[path])]
+    findings = [
+        finding
+        for path in expected & present
+        for finding in _check(path, written[path], elsewhere.get(path))
+    ]
     findings += [
         Finding(path, "is not there, though a job wrote it", how_to_rebuild(path))
         for path in expected - present
     ]
     findings += [
-        Finding(path, "no job of this study wrote it", "Move it elsewhere, or delete it")
+        Finding(path, "no job of this study wrote it, as far as `results/logs` tells", FOREIGN)
         for path in present - expected
     ]
     return len(present), sorted(findings, key=lambda finding: finding.path)
@@ -88,9 +97,10 @@ def _files(folder: str) -> Iterator[str]:
             yield path.as_posix()
 
 
-def _check(path: str, digest: str) -> Iterator[Finding]:
+def _check(path: str, digest: str, made_as: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """What is wrong with a file; `made_as` are the wildcards of its job in another study."""
     try:
-        problem = _problem(path, digest)
+        problem = _problem(path, digest, made_as)
     except InputError as error:
         advice = f". {how_to_rebuild(path)}"
         problem = str(error).removeprefix(f"{path}: ").removesuffix(advice)
@@ -100,7 +110,7 @@ def _check(path: str, digest: str) -> Iterator[Finding]:
         yield Finding(path, problem, how_to_rebuild(path))
 
 
-def _problem(path: str, digest: str) -> str:
+def _problem(path: str, digest: str, made_as: Mapping[str, str] | None) -> str:
     """What is wrong with a file; an empty text if its job wrote it, and wrote it for this path."""
     if Path(path).stat().st_size == 0:
         return "is empty"
@@ -109,7 +119,7 @@ def _problem(path: str, digest: str) -> str:
     if not changed:
         _check_format(path)
     with whole_files.reading(path, "file of this workflow"):
-        other = _foreign(path, _provenance(path))
+        other = _foreign(path, _provenance(path), made_as)
     if other:
         return f"belongs elsewhere: its provenance says {other}"
     return "was changed after its job wrote it" if changed else ""
@@ -140,9 +150,14 @@ def _provenance(path: str) -> dict[str, Any]:
     return {}
 
 
-def _foreign(path: str, stored: dict[str, Any]) -> str:
-    """The wildcards in a file's provenance that do not match its path, in words."""
+def _foreign(path: str, stored: dict[str, Any], made_as: Mapping[str, str] | None) -> str:
+    """The wildcards in a file's provenance that do not match its path, in words.
+
+    A file that several studies share may have those of the job that made it for the first one.
+    """
     wildcards = stored.get("wildcards", {})
+    if made_as is not None and wildcards == made_as:
+        return ""
     parts = set(Path(path).parts)
     prefixed = {"rate": "rate", "seed": "seed"}
     wrong = [

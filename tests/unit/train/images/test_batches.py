@@ -12,6 +12,7 @@ from imagefolders import make_image_folder
 from prunescope.data import image_tables
 from prunescope.data.packed_images import PackedImages
 from prunescope.data.sources import image_folder
+from prunescope.data.watching import stamps
 from prunescope.foundation import arrays
 from prunescope.foundation.errors import InputError
 from prunescope.train.images import batches as batches_module
@@ -75,12 +76,14 @@ def test_workers_read_what_this_process_reads(workers: int) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> ImageFiles:
-    make_image_folder(tmp_path, ("ant", "bee"), train_per_class=12)
-    train, _ = image_folder.index(tmp_path, {})
-    image_tables.INDEX.write(train, tmp_path / "index.parquet")
-    return ImageFiles.open(
-        tmp_path / "index.parquet", tmp_path, image_size=32, resize=40, on_error="fail"
-    )
+    return open_listed(make_image_folder(tmp_path, ("ant", "bee"), train_per_class=12))
+
+
+def open_listed(folder: Path) -> ImageFiles:
+    train, _ = image_folder.index(folder, {})
+    index = folder / "index.parquet"
+    image_tables.INDEX.write(stamps.stamped(train, folder), index)
+    return ImageFiles.open(index, folder, image_size=32, resize=40, on_error="fail")
 
 
 def test_workers_decode_image_files(files: ImageFiles) -> None:
@@ -95,7 +98,7 @@ def test_a_damaged_file_that_a_worker_meets_is_named(files: ImageFiles) -> None:
     (files.folder / "train/bee/bee_00003.jpg").write_bytes(b"")
     parts = divide(ORDER, 1, 6, 1, slice(0, 1), first=0)
     with pytest.raises(InputError, match=r"bee_00003\.jpg: .*on_error: skip"):
-        read(parts, 2, files)
+        read(parts, 2, open_listed(files.folder))
 
 
 def test_workers_count_what_stands_in(files: ImageFiles) -> None:

@@ -15,6 +15,7 @@ from torchvision.transforms import RandomResizedCrop
 
 from prunescope.data import decoding, image_tables
 from prunescope.data.sources import image_folder
+from prunescope.data.watching import stamps
 from prunescope.foundation.code_digest import SCRIPTS
 from prunescope.foundation.errors import InputError
 from prunescope.train.images.augmentation import AUGMENTATIONS
@@ -27,9 +28,13 @@ CROP = "random_resized_crop"
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     make_image_folder(tmp_path, ("ant", "bee"), train_per_class=4, val_per_class=1)
-    train, _ = image_folder.index(tmp_path, {})
-    image_tables.INDEX.write(train, tmp_path / "index.parquet")
-    return tmp_path / "index.parquet"
+    return list_images(tmp_path)
+
+
+def list_images(folder: Path) -> Path:
+    train, _ = image_folder.index(folder, {})
+    image_tables.INDEX.write(stamps.stamped(train, folder), folder / "index.parquet")
+    return folder / "index.parquet"
 
 
 def open_files(index: Path, on_error: str = "fail") -> ImageFiles:
@@ -43,6 +48,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def damage(index: Path, number: int, name: str = "ant") -> Path:
     path = index.parent / f"train/{name}/{name}_{number:05d}.jpg"
     path.write_bytes(path.read_bytes()[:700])
+    list_images(index.parent)
     return path
 
 
@@ -159,10 +165,25 @@ def test_a_missing_file_is_never_skipped(index: Path) -> None:
         open_files(index, "skip").read(np.array([1]), (), rng())
 
 
-def test_the_index_of_a_packed_split_is_refused(index: Path) -> None:
+@pytest.mark.parametrize("augmentation", [(), (CROP,)])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_file_that_changed_is_never_read_or_skipped(
+    index: Path, augmentation: tuple[str, ...], number: int
+) -> None:
+    """Neither a whole one, nor one that is damaged by now, nor one that would stand in."""
+    damage(index, 1)
+    path = index.parent / f"train/ant/ant_{number:05d}.jpg"
+    path.write_bytes(path.read_bytes()[:300] + b"other")
+    with pytest.raises(InputError, match=rf"{path}: changed since it was listed.*Run again"):
+        open_files(index, "skip").read(np.array([1]), augmentation, rng())
+
+
+@pytest.mark.parametrize("column", ["file", "bytes", "modified"])
+def test_the_index_of_a_packed_split_is_refused(index: Path, column: str) -> None:
     import polars as pl
 
-    packed = image_tables.INDEX.read(index).with_columns(file=pl.lit(None, dtype=pl.String))
+    rows = image_tables.INDEX.read(index)
+    packed = rows.with_columns(pl.lit(None, dtype=rows.schema[column]).alias(column))
     image_tables.INDEX.write(packed, index)
     with pytest.raises(InputError, match="rows without a file"):
         open_files(index)

@@ -40,3 +40,8 @@ def index(folder: Path, _dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.D
     validation = list_classes(folder / VALIDATION)
     check_classes(folder, set(train), set(validation))
     return index_classes(TRAIN, train, classes), index_classes(VALIDATION, validation, classes)
+
+
+def other_files(_dataset: Mapping[str, Any]) -> tuple[Path, ...]:
+    """None: the folders tell the classes."""
+    return ()

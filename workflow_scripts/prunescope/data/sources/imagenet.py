@@ -77,6 +77,15 @@ def index(folder: Path, dataset: Mapping[str, Any]) -> tuple[pl.DataFrame, pl.Da
     return train, index_files(VALIDATION, files, names, synsets)
 
 
+def other_files(dataset: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The files with the labels of the validation images."""
+    labels = dataset.get("validation_labels")
+    if labels is None:
+        return ()
+    kit = _kit(Path(labels))
+    return (kit / GROUND_TRUTH, kit / META) if kit else (Path(labels),)
+
+
 def _check_synsets(folder: Path, classes: Sequence[str]) -> None:
     others = [name for name in classes if not SYNSET.fullmatch(name)]
     if others:
@@ -134,21 +143,27 @@ def read_validation_labels(path: Path) -> dict[str, str]:
     InputError
         The file is none of these, or is damaged.
     """
-    if path.name == GROUND_TRUTH:
-        return _read_devkit(path.parent)
     try:
-        kits = [data for data in (path / "data", path) if (data / GROUND_TRUTH).is_file()]
+        kit = _kit(path)
         is_file = path.is_file()
     except OSError as error:
         raise InputError(f"{shown(path)}: {'. '.join(diagnosis(path, error))}.") from error
-    if kits:
-        return _read_devkit(kits[0])
+    if kit:
+        return _read_devkit(kit)
     if is_file:
         return _read_csv(path)
     raise InputError(
         f"{path}: neither a CSV file nor the folder of the development kit, which holds "
         f"data/{GROUND_TRUTH} and data/{META}."
     )
+
+
+def _kit(path: Path) -> Path | None:
+    """The folder `data/` of the development kit that a path names; None if it names none."""
+    if path.name == GROUND_TRUTH:
+        return path.parent
+    kits = (data for data in (path / "data", path) if (data / GROUND_TRUTH).is_file())
+    return next(kits, None)
 
 
 def _read_csv(path: Path) -> dict[str, str]:

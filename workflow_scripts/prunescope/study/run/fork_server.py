@@ -42,6 +42,8 @@ from pathlib import Path
 
 # The packages of others that many jobs import.
 PACKAGES = ("numpy", "polars", "torch", "altair", "snakemake.iocontainers", "snakemake.logging")
+# What only the run itself imports, with much of Snakemake.
+OF_RUNS = "prunescope.study.run."
 # The environment of jobs with one thread. Libraries read it when they are imported, so only jobs
 # with this environment may share an import.
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "GOTO", "NUMEXPR")}
@@ -270,7 +272,8 @@ def preload() -> None:
         importlib.import_module(name)
     library = importlib.import_module("prunescope")
     for module in pkgutil.walk_packages(library.__path__, "prunescope."):
-        importlib.import_module(module.name)
+        if not module.name.startswith(OF_RUNS):
+            importlib.import_module(module.name)
     gc.collect()
     gc.freeze()
 

@@ -10,6 +10,8 @@ from PIL import Image
 
 from prunescope.data import decoding, image_tables
 from prunescope.data.file_names import shown
+from prunescope.data.watching import stamps
+from prunescope.data.watching.stamps import Stamp
 from prunescope.foundation.errors import InputError
 from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP, augment, draw_seeds
 from prunescope.train.images.train_batch import TrainBatch
@@ -29,6 +31,8 @@ class ImageFiles:
         Paths relative to the folder, as UTF-8 bytes of fixed width `(images,)`. Worker processes
         share the memory of an array; they would copy a list, because reading it changes the
         reference counts.
+    stamps
+        int64 `(images, 2)`: the size and the date of each file when it was listed.
     labels
         int64 `(images,)`.
     image_size
@@ -41,6 +45,7 @@ class ImageFiles:
 
     folder: Path
     files: np.ndarray
+    stamps: np.ndarray
     labels: np.ndarray
     image_size: int
     resize: int
@@ -61,11 +66,15 @@ class ImageFiles:
             The index is damaged, or does not list image files.
         """
         rows = image_tables.INDEX.read(index)
-        if rows["file"].null_count():
-            raise InputError(f"{index}: rows without a file: not the index of a folder of images.")
+        if sum(rows[key].null_count() for key in ("file", "bytes", "modified")):
+            raise InputError(
+                f"{index}: rows without a file, its size or its date: not the index of a folder of "
+                "images."
+            )
         files = np.array([name.encode() for name in rows["file"]])
+        listed = rows.select("bytes", "modified").to_numpy()
         labels = rows["label"].to_numpy().astype(np.int64)
-        return cls(Path(folder), files, labels, image_size, resize, on_error)
+        return cls(Path(folder), files, listed, labels, image_size, resize, on_error)
 
     def read(
         self, indices: np.ndarray, augmentation: tuple[str, ...], rng: np.random.Generator
@@ -91,8 +100,8 @@ class ImageFiles:
         Raises
         ------
         InputError
-            A file is missing, a file is damaged under `on_error: fail`, or no image of a class
-            can be read.
+            A file is missing or has changed since it was listed, a file is damaged under
+            `on_error: fail`, or no image of a class can be read.
         """
         replaced: list[int] = []
         decoded = (self._decode(index, replaced) for index in indices)
@@ -119,7 +128,7 @@ class ImageFiles:
         """Decode an image; if it is damaged, add it to `replaced` and decode another one."""
         path = self._path(index)
         try:
-            return decoding.decode(path)[0]
+            return self._decode_listed(index)
         except decoding.UnreadableError as error:
             if self.on_error == "fail":
                 raise InputError(decoding.refusal(path, error.kind, str(error))) from error
@@ -132,15 +141,27 @@ class ImageFiles:
         same = np.flatnonzero(self.labels == self.labels[index])
         for other in np.roll(same, -1 - np.searchsorted(same, index))[:-1]:
             try:
-                return decoding.decode(self._path(other))[0]
+                return self._decode_listed(other)
             except decoding.UnreadableError:
                 continue
         folder = shown(self._path(index).parent)
         raise InputError(
             f"{folder}: none of the {len(same)} images of this class can be "
-            "read. Put whole files there, or take the class out of both splits and run again "
-            "with `--forcerun index_images`."
+            "read. Put whole files there, or take the class out of both splits, and run again: "
+            "the folder is listed anew."
         )
+
+    def _decode_listed(self, index: int) -> Image.Image:
+        """The image of a file that is still the one that was listed, whole or damaged."""
+        path = self._path(index)
+        listed = Stamp(*self.stamps[index].tolist())
+        try:
+            image = decoding.decode(path)[0]
+        except decoding.UnreadableError:
+            stamps.check(path, listed)
+            raise
+        stamps.check(path, listed)
+        return image
 
     def _path(self, index: int) -> Path:
         return self.folder / self.files[index].decode()

@@ -1,0 +1,1 @@
+"""Whether the images of a folder are still those that were listed."""
