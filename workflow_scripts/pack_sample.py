@@ -29,7 +29,7 @@ def main(smk) -> None:
     columns = dict.fromkeys(("file", "kind", "action", "message"), pl.String)
     notes = pl.DataFrame(report, schema=columns, orient="row")
     rows = notes.join(chosen, on="file", how="left", maintain_order="left")
-    skipped = rows.filter(pl.col("action") == packing.SKIPPED)["file"]
+    skipped = rows.filter(pl.col("action") == image_tables.SKIPPED)["file"]
     kept = chosen.filter(~pl.col("file").is_in(skipped.implode()))
     renumbered = kept.with_columns(image=pl.arange(len(kept), dtype=pl.Int32))
     image_tables.REPORT.write(image_tables.REPORT.conform(rows), smk.output.report)

@@ -16,7 +16,7 @@ import pytest
 from imagefolders import add_oddities, make_image_folder, picture
 from PIL import Image
 
-from prunescope.data import decoding, packing
+from prunescope.data import decoding, image_tables, packing
 from prunescope.data.packing import PackingSettings
 from prunescope.data.watching import stamps
 from prunescope.foundation.code_digest import SCRIPTS
@@ -88,7 +88,7 @@ def test_damaged_files_are_left_out_and_reported(settings: PackingSettings, tmp_
     assert {kind: Path(file).name for file, kind, _, _ in report} == {
         kind: path.name for kind, path in odd.items()
     }
-    skipped = {kind for _, kind, action, _ in report if action == packing.SKIPPED}
+    skipped = {kind for _, kind, action, _ in report if action == image_tables.SKIPPED}
     assert skipped == {"corrupt", "truncated"}
     assert (tmp_path / "images.npy").read_bytes() == expected(settings, tmp_path / "oracle.npy")
     assert len(np.load(tmp_path / "images.npy")) == 60 + len(odd) - 2

@@ -4,6 +4,8 @@ import polars as pl
 
 from prunescope.foundation.tables import Column, Table
 
+# The action of a report: the image was left out.
+SKIPPED = "skipped"
 INDEX = Table(
     "results/datasets/{dataset}/{split}/index.parquet",
     "An image of a split, in the order of `images.npy` (where there is one).",

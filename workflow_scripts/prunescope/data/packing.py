@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 import PIL
 
-from prunescope.data import decoding
+from prunescope.data import decoding, image_tables
 from prunescope.data.watching import stamps
 from prunescope.data.watching.stamps import Stamp
 from prunescope.foundation import whole_files
@@ -37,7 +37,6 @@ log = logging.getLogger("prunescope")
 
 # Files between two records of the progress: about a second of work.
 CHUNK = 64
-SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Progress:
     @property
     def skipped(self) -> set[str]:
         """The files that are left out."""
-        return {file for file, _, action, _ in self.report if action == SKIPPED}
+        return {file for file, _, action, _ in self.report if action == image_tables.SKIPPED}
 
 
 def pack(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prunescope.data import packing
+from prunescope.data import image_tables
 from prunescope.data.file_names import shown
 from prunescope.foundation.errors import InputError
 from prunescope.foundation.tables import Column, Table
@@ -79,7 +79,7 @@ def count(split: str, index: pl.DataFrame, report: pl.DataFrame | None) -> pl.Da
     if report is None:
         joined = there.with_columns(damaged=damaged)
     else:
-        skipped = report.filter(action=packing.SKIPPED).group_by(kind).agg(damaged=pl.len())
+        skipped = report.filter(action=image_tables.SKIPPED).group_by(kind).agg(damaged=pl.len())
         joined = there.join(skipped, on=kind, how="full", coalesce=True).fill_null(0)
     return COUNTS.conform(joined.with_columns(split=pl.lit(split)).sort("label"))
 
