@@ -6,7 +6,7 @@ Run `make docs` after a change of a table; a test compares the page with the sch
 from pathlib import Path
 
 from prunescope.foundation.tables import Column, Table
-from prunescope.study.all_tables import ALL_TABLES
+from prunescope.study.results.all_tables import ALL_TABLES
 
 PAGE = Path(__file__).resolve().with_name("artifacts.md")
 

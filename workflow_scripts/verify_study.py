@@ -1,7 +1,7 @@
 """Check that every file of a study is complete, unchanged, and made by the study."""
 
 from prunescope.foundation import job
-from prunescope.study import verification
+from prunescope.study.results import verification
 
 
 def main(smk) -> None:

@@ -34,10 +34,10 @@ from prunescope.networks import architecture, modules, network_files
 from prunescope.networks.architectures import googlenet
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks, pieces, schedule
-from prunescope.study import all_tables
 from prunescope.study.config import reading
 from prunescope.study.config.checking import check
 from prunescope.study.paths import Paths
+from prunescope.study.results import all_tables
 from prunescope.study.study import Study
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts import all_charts, interpretability_charts, theme

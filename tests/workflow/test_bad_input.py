@@ -13,7 +13,7 @@ import pytest
 from workspaces import TINY, Workspace
 
 from prunescope.networks import network_files
-from prunescope.study import verification
+from prunescope.study.results import verification
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from torchvision.models import googlenet
 from workspaces import PROJECT, Workspace, temporary_project
 
 from prunescope.networks import description, network_files
-from prunescope.study import all_tables
 from prunescope.study.config import reading
+from prunescope.study.results import all_tables
 from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from prunescope.foundation.errors import InputError
-from prunescope.study import verification
 from prunescope.study.config import reading
 from prunescope.study.paths import Paths
+from prunescope.study.results import verification
 from prunescope.study.study import Study
 
 

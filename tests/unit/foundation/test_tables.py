@@ -11,7 +11,7 @@ import pytest
 from prunescope.foundation import provenance, tables
 from prunescope.foundation.errors import InputError
 from prunescope.foundation.tables import Column, Table
-from prunescope.study import all_tables
+from prunescope.study.results import all_tables
 
 TABLE = Table(
     "results/scores.parquet",

@@ -8,7 +8,7 @@ import pytest
 from snakemake.iocontainers import Params
 from snakemake.rules import Rule
 
-from prunescope.study.how_made import Making
+from prunescope.study.results.how_made import Making
 from prunescope.study.run import records
 
 WILDCARDS = {"seed": "0"}

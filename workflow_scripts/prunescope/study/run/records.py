@@ -20,7 +20,7 @@ from snakemake.persistence.file import FilePersistence
 from snakemake.settings.types import ExecMode
 
 if TYPE_CHECKING:
-    from prunescope.study.how_made import Making
+    from prunescope.study.results.how_made import Making
 
 # What a dry run gives as the reason why a file is made again.
 UNKNOWN = "nothing tells how it was made"
@@ -105,7 +105,7 @@ def _watched_params(job: Any) -> dict[str, Any]:
 
 def _look_up(job: Any, watched: Mapping[str, Any]) -> dict[str, MetadataRecord]:
     """The records that Snakemake would have of the outputs of a job."""
-    from prunescope.study import how_made  # slow to import, and not always needed
+    from prunescope.study.results import how_made  # slow to import, and not always needed
 
     outputs = [str(path) for path in job.output]
     if not all(map(os.path.lexists, outputs)):

@@ -12,8 +12,8 @@ from prunescope.evaluate import network_tables
 from prunescope.foundation import arrays, provenance, whole_files
 from prunescope.networks import network_files
 from prunescope.networks.description import Description, Network
-from prunescope.study import how_made
-from prunescope.study.how_made import Making
+from prunescope.study.results import how_made
+from prunescope.study.results.how_made import Making
 
 LOG = "logs/job.log"
 WILDCARDS = {"seed": "0", "study": "small"}

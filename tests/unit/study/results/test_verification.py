@@ -19,7 +19,7 @@ from prunescope.foundation import arrays, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError
 from prunescope.networks import network_files
 from prunescope.networks.description import Description, Network
-from prunescope.study import all_tables, verification
+from prunescope.study.results import all_tables, verification
 from prunescope.summarize import study_tables
 
 FOLDER = "results/small/networks/dense/none/rate0.00/seed0"

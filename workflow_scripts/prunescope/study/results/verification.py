@@ -20,7 +20,7 @@ from prunescope.foundation import arrays, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError, how_to_rebuild
 from prunescope.networks import network_files
 from prunescope.networks.coordinates import COLUMNS
-from prunescope.study import all_tables
+from prunescope.study.results import all_tables
 
 # The ends of the paths of a compact network.
 COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
