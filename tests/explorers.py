@@ -117,6 +117,7 @@ def make_small(folder: Path) -> Small:
     index = pl.DataFrame({
         "image": np.arange(IMAGES), "label": labels, "class": [CLASSES[n] for n in labels],
         "source_split": "train", "source_index": np.arange(IMAGES), "file": None,
+        "bytes": None, "modified": None,
     })  # fmt: skip
     # Activations of the dense network follow a direction of the features: units are interpretable.
     directions = rng.normal(size=(number, 8)).astype(np.float32)

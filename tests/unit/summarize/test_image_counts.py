@@ -24,6 +24,8 @@ def index(numbers: Sequence[int], *, files: bool = True) -> pl.DataFrame:
             "source_split": "train",
             "source_index": range(len(labels)),
             "file": [f"train/{number}.png" if files else None for number in range(len(labels))],
+            "bytes": None,
+            "modified": None,
         }
     )
     return image_tables.INDEX.conform(frame)
