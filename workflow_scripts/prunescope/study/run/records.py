@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
-from snakemake.persistence.db import DbPersistence
-from snakemake.persistence.file import FilePersistence
 from snakemake.settings.types import ExecMode
 
 if TYPE_CHECKING:
@@ -66,20 +64,14 @@ class _Records(PersistenceBase):
         super()._clear_cache()
 
 
-class _FileRecords(_Records, FilePersistence):
-    pass
-
-
-class _DbRecords(_Records, DbPersistence):
-    pass
-
-
 def compare_with_files() -> None:
     """Let Snakemake compare its records with the files that they describe, from now on."""
     from snakemake import workflow  # a circle of imports, unless Snakemake was started
 
-    workflow.FilePersistence = _FileRecords
-    workflow.DbPersistence = _DbRecords
+    for name in ("FilePersistence", "DbPersistence"):
+        # Whatever stands there: `snakemake_notes` changes the same classes.
+        own = type(name, (_Records, getattr(workflow, name)), {})
+        setattr(workflow, name, own)
 
 
 def _date(path: str) -> float | None:
