@@ -122,7 +122,8 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
   ImageNet's mean and deviation and normalises them to -1..1 itself), `auxiliary_heads` (whether
   it has any), and `layers`: for each convolution and fully connected layer its
   `name`, `kind`, `shape`, `output_size` (height and width in pixels), `batch_norm` (the layer that
-  follows, or null) and `auxiliary`.
+  follows, or null), `auxiliary` and `unreached` (positions of the kernel, row and column, that
+  [no image reaches](method.md#pruning)).
 - `provenance`: rule, wildcards, parameters, digest of the code, versions.
 
 `prunescope.networks.network_files.load(path)` reads both kinds of file without PyTorch;

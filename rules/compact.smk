@@ -23,6 +23,7 @@ rule compact_network:
         runtime=minutes(10),
     params:
         code=code_of("compact_network.py", STUDY.architecture),
+        unreached=lookup("pruning/unreached", within=config),
     script:
         "../workflow_scripts/compact_network.py"
 

@@ -39,5 +39,6 @@ rule account_network:
     params:
         code=code_of("account_network.py"),
         exclude=lookup("pruning/exclude", within=config),
+        unreached=lookup("pruning/unreached", within=config),
     script:
         "../workflow_scripts/account_network.py"

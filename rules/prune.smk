@@ -26,6 +26,7 @@ rule prune_network:
         biases=lookup("pruning/methods/{method}/biases", within=config),
         exclude=lookup("pruning/exclude", within=config),
         batch_norm=lookup("pruning/batch_norm", within=config),
+        unreached=lookup("pruning/unreached", within=config),
         rate=PARAMS.rate_to_prune,
         seed="{seed}",
     script:

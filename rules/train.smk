@@ -91,6 +91,7 @@ rule retrain_network:
         code=code_of("retrain_network.py", STUDY.architecture),
         decoding=STUDY.decoding,
         mask=PARAMS.mask,
+        unreached=PARAMS.unreached,
         recipe=lookup(
             "recipes/{recipe}",
             within=config,

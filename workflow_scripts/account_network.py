@@ -4,12 +4,17 @@ import polars as pl
 
 from prunescope.evaluate import counts, network_tables
 from prunescope.foundation import job
-from prunescope.networks import network_files
+from prunescope.networks import network_files, reach
 
 
 def main(smk) -> None:
     network = network_files.load(smk.input.network)
-    row = pl.DataFrame([counts.account(network, smk.params.exclude)])
+    job.log.info(
+        "weights that no image reaches: %s",
+        reach.in_words(network.description, smk.params.unreached),
+    )
+    counted = reach.counted(network.description, smk.params.unreached)
+    row = pl.DataFrame([counts.account(network, smk.params.exclude, counted)])
     network_tables.ACCOUNTING.write(network_tables.ACCOUNTING.conform(row), smk.output.accounting)
 
 

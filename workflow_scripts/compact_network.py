@@ -6,13 +6,18 @@ from prunescope.compact import compared_forms, cost_tables, removal, sizes
 from prunescope.compact.graph import batch_norms, graph_files, onnx_models, tracing
 from prunescope.data import packed_images
 from prunescope.foundation import job, whole_files
-from prunescope.networks import network_files
+from prunescope.networks import network_files, reach
 
 
 def main(smk) -> None:
     dense, network = network_files.load(smk.input.dense), network_files.load(smk.input.network)
+    job.log.info(
+        "weights that no image reaches: %s",
+        reach.in_words(network.description, smk.params.unreached),
+    )
+    counted = reach.counted(network.description, smk.params.unreached)
     graph = tracing.trace(network.description)
-    made = removal.compact(*batch_norms.fold_batch_norms(graph, network.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, network.tensors), counted)
     compact = graph_files.CompactNetwork(network.description, made.graph, made.tensors)
     model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
@@ -31,7 +36,9 @@ def main(smk) -> None:
         "masked": (graph, network.tensors),
         "compact": (made.graph, made.tensors),
     }
-    rows = [{"variant": name, **sizes.count(*of, positions)} for name, of in variants.items()]
+    rows = [
+        {"variant": name, **sizes.count(*of, positions, counted)} for name, of in variants.items()
+    ]
     job.log.info("parameters: %s", {row["variant"]: row["parameters"] for row in rows})
     cost_tables.SIZES.write(cost_tables.SIZES.conform(pl.DataFrame(rows)), smk.output.sizes)
     layers = pl.DataFrame(made.layers)

@@ -2,12 +2,17 @@
 
 from prunescope.evaluate import counts
 from prunescope.foundation import job
-from prunescope.networks import network_files
+from prunescope.networks import network_files, reach
 from prunescope.prune.masks import PruningMethod, make_masks
 
 
 def main(smk) -> None:
     network = network_files.load(smk.input.network)
+    counted = reach.counted(network.description, smk.params.unreached)
+    job.log.info(
+        "weights that no image reaches: %s",
+        reach.in_words(network.description, smk.params.unreached),
+    )
     settings = PruningMethod(
         granularity=smk.params.granularity,
         scope=smk.params.scope,
@@ -22,9 +27,10 @@ def main(smk) -> None:
         exclude=smk.params.exclude,
         batch_norm=smk.params.batch_norm,
         seed=int(smk.params.seed),
+        counted=counted,
     )
     pruned = network.masked(masks)
-    measured = counts.account(pruned, smk.params.exclude)
+    measured = counts.account(pruned, smk.params.exclude, counted)
     job.log.info("sparsity of all convolutions: %.4f", measured["sparsity_conv"])
     network_files.save(pruned, smk.output.network)
 

@@ -2,7 +2,7 @@
 
 from prunescope.data import packed_images
 from prunescope.foundation import job
-from prunescope.networks import devices, network_files
+from prunescope.networks import devices, network_files, reach
 from prunescope.train import training_job
 from prunescope.train.images import batches
 from prunescope.train.recipes import recipe
@@ -23,6 +23,7 @@ def main(smk) -> None:
         # images.
         seed=(int(smk.params.seed), round(100 * float(smk.params.rate))),
         enforce_masks=smk.params.mask == "enforced",
+        counted=smk.params.unreached and reach.counted(network.description, smk.params.unreached),
     )
     training_job.carry_out(smk, task, device)
 

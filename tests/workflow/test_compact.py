@@ -21,7 +21,7 @@ from prunescope.compact.graph import (
     tracing,
 )
 from prunescope.data import packed_images
-from prunescope.networks import modules, network_files, preprocessing
+from prunescope.networks import modules, network_files, preprocessing, reach
 from prunescope.networks.description import Network
 from prunescope.prune.masks import PruningMethod, make_masks
 from prunescope.summarize import study_tables
@@ -34,6 +34,8 @@ COMPACT = [
     f"{NETWORKS}/global_unstructured/one_shot/rate0.60/seed0",
     f"{NETWORKS}/structured/iterative/rate0.60/seed0",
 ]
+# Weights of GoogLeNet that see padding only, at 32 pixels.
+UNREACHED = 1_081_344
 SPLIT = "results/datasets/fashion_mnist_tiny/validation"
 METHODS = {
     "global_unstructured": PruningMethod("weight", "global", "l1", ("conv2d", "linear"), True),
@@ -109,8 +111,33 @@ def test_the_files_are_one_network(
     assert sizes["variant"].to_list() == ["dense", "masked", "compact"]
     layers = cost_tables.COMPACTION.read(place / "compaction.parquet")
     assert len(layers) == 58
-    weights = sum(value.size for key, value in compact.tensors.items() if key.endswith(".weight"))
-    assert layers["weights_kept"].sum() == weights
+    dense = network_files.load(finished.path(f"{DENSE}/network.safetensors"))
+    counted = reach.counted(dense.description, "left_out")
+    weights = {name: value for name, value in compact.tensors.items() if name.endswith(".weight")}
+    counting = [reach.values(name, value, counted) for name, value in weights.items()]
+    assert layers["weights_kept"].sum() == sum(values.size for values in counting)
+    assert layers["weights_left_out"].sum() == UNREACHED
+    # What no image reaches is zero.
+    nonzero = sum(np.count_nonzero(value) for value in weights.values())
+    assert nonzero == sum(np.count_nonzero(values) for values in counting)
+
+
+def test_sizes_leave_out_what_no_image_reaches(finished: Workspace) -> None:
+    for folder in COMPACT:
+        rows = cost_tables.SIZES.read(finished.path(f"{folder}/sizes.parquet"))
+        sizes = {row["variant"]: row for row in rows.iter_rows(named=True)}
+        dense = network_files.load(finished.path(f"{DENSE}/network.safetensors"))
+        stored = [
+            tensor
+            for name, tensor in dense.tensors.items()
+            if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        ]
+        assert sizes["dense"]["parameters"] == sum(tensor.size for tensor in stored) - UNREACHED
+        whole = sum(tensor.nbytes for tensor in dense.tensors.values())
+        assert sizes["dense"]["bytes"] == whole - 4 * UNREACHED
+        logs = finished.path(folder.replace("results/tiny", "results/logs/tiny"))
+        log = (logs / "compact_network.log").read_text()
+        assert f"no image reaches: {UNREACHED}, left out (inception5a.branch2.1.conv" in log
 
 
 def test_a_structured_network_is_smaller(finished: Workspace) -> None:

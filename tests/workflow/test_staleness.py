@@ -137,6 +137,15 @@ CONFIG_EDITS = {
             "account_network": 9,
         },
     ),
+    "weights that no image reaches": (
+        "batch_norm: pruned", "batch_norm: pruned\n  unreached: counted",
+        # The dense networks are only counted anew.
+        {
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
+            **measured(6, varied=3, compacted=2),
+            "account_network": 9,
+        },
+    ),
     "criterion of one method": (
         "      scope: layer\n      criterion: l1",
         "      scope: layer\n      criterion: l2",

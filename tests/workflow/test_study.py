@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from browser import Watched
@@ -64,6 +65,28 @@ def test_pruned_weights_stay_pruned(finished: Workspace) -> None:
     pruned = history.filter(pl.col("rate") > 0)
     spread = pruned.group_by("method", "retraining", "rate").agg(pl.col("sparsity").n_unique())
     assert spread["sparsity"].to_list() == [1] * len(spread)
+
+
+def test_weights_that_no_image_reaches_are_left_out(finished: Workspace) -> None:
+    networks = study_tables.NETWORKS.read(finished.path("results/tiny/tables/networks.parquet"))
+    assert networks["unreached_weights"].to_list() == [1_081_344] * 9
+    assert networks["parameters"].to_list() == [5_610_154 - 1_081_344] * 9
+    for row in networks.filter(pl.col("method") == "global_unstructured").iter_rows(named=True):
+        folder = f"networks/{row['method']}/one_shot/rate{row['rate']:.2f}/seed0"
+        network = network_files.load(finished.path(f"results/tiny/{folder}/network.safetensors"))
+        sizes = {name: mask.size for name, mask in network.masks.items()}
+        for layer in network.description.layers:
+            if layer.unreached:
+                hidden = np.broadcast_to(~layer.reached, layer.shape)
+                assert network.masks[layer.weight][hidden].all()
+                assert np.count_nonzero(network.tensors[layer.weight][hidden]) == hidden.sum()
+                sizes[layer.weight] -= hidden.sum()
+        pruned = sum(int((~mask).sum()) for mask in network.masks.values())
+        assert pruned == round(row["rate"] * sum(sizes.values()))
+        for rule in ("prune_network", "retrain_network", "account_network"):
+            log = finished.path(f"results/logs/tiny/{folder}/{rule}.log").read_text()
+            told = "no image reaches: 1081344, left out (inception5a.branch2.1.conv" in log
+            assert told == (rule != "retrain_network"), rule
 
 
 def test_an_iterative_network_prunes_what_the_one_before_pruned(finished: Workspace) -> None:

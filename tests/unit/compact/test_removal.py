@@ -18,7 +18,7 @@ from prunescope.compact.graph import batch_norms, torch_modules, tracing
 from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.nodes import INPUT, Node, Tensors
 from prunescope.compact.removal import Compact
-from prunescope.networks import modules
+from prunescope.networks import modules, reach
 from prunescope.networks.architectures.googlenet import build
 from prunescope.networks.description import Description, Network
 from prunescope.networks.layers import find_layers
@@ -132,21 +132,26 @@ def prove(network: Network, *, fold: bool = True) -> Compact:
     assert again.graph == made.graph
     assert again.tensors.keys() == made.tensors.keys()
     assert all(np.array_equal(again.tensors[name], made.tensors[name]) for name in made.tensors)
-    check_report(made, graph, tensors)
+    check_report(made, graph, tensors, {})
     return made
 
 
-def check_report(made: Compact, graph: Graph, tensors: Tensors) -> None:
+def check_report(made: Compact, graph: Graph, tensors: Tensors, counted: Tensors) -> None:
     rows = cost_tables.COMPACTION.conform(pl.DataFrame(made.layers))
     gone = pl.sum_horizontal("filters_zero", "filters_folded", "filters_unread")
     assert (rows["filters"] == rows.select(pl.col("filters_kept") + gone).to_series()).all()
     for row in rows.iter_rows(named=True):
-        weight = made.tensors.get(f"{row['layer']}.weight", np.zeros((0, 0)))
+        name = f"{row['layer']}.weight"
+        weight = made.tensors.get(name, np.zeros((0, 0, *tensors[name].shape[2:])))
         assert weight.shape[:2] == (row["filters_kept"], row["inputs_kept"])
-        zeros = sum(value for name, value in row.items() if name.startswith("zeros_"))
-        assert zeros == (weight == 0).sum()
+        counting = reach.values(name, weight, counted)
+        zeros = sum(value for column, value in row.items() if column.startswith("zeros_"))
+        assert zeros == (counting == 0).sum()
+        assert row["weights_kept"] == counting.size
+        assert np.count_nonzero(weight) == np.count_nonzero(counting)
         assert bool(row["why"]) or not zeros
-        assert row["weights"] == tensors[f"{row['layer']}.weight"].size
+        assert row["weights"] == reach.values(name, tensors[name], counted).size
+        assert row["weights"] + row["weights_left_out"] == tensors[name].size
     assert len(rows) == sum(node.op in ("conv", "linear") for node in graph.nodes)
 
 
@@ -200,13 +205,20 @@ def test_every_method(
     if batch_norm == "kept" and not method.startswith("structured"):
         pytest.skip("batch norms follow filters only")
     images = images_for(googlenet, 6).double()
+    counted = reach.counted(googlenet.description, "left_out")
     for rate in RATES:
         masks = make_masks(
-            googlenet, METHODS[method], rate, exclude=paper_exclude, batch_norm=batch_norm
+            googlenet,
+            METHODS[method],
+            rate,
+            exclude=paper_exclude,
+            batch_norm=batch_norm,
+            counted=counted,
         )
         masked = in_double(settle(googlenet.masked(masks)).masked(masks))
         graph = tracing.trace(masked.description)
-        made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
+        made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors), counted)
+        check_report(made, graph, masked.tensors, counted)
         expected = outputs(modules.to_module(masked), images)
         assert expected.std(axis=0).max() > 0.01 * np.abs(expected).max(), "the images look alike"
         found = run(made.graph, made.tensors, images)
@@ -332,6 +344,33 @@ def test_regrown_weights_stay(small: Network) -> None:
     masks = {"block1.branch1.conv.weight": np.zeros((3, 6, 1, 1), bool)}
     made = prove(replace(small, masks=masks))
     assert layer(made, "block1.branch1.conv")["filters_kept"] == 3
+
+
+def test_weights_in_the_padding_keep_no_filter(googlenet: Network) -> None:
+    """A filter without any weight that is reached goes, whatever its others are."""
+    name = "inception5b.branch2.1.conv"
+    mask = np.ones(googlenet.tensors[f"{name}.weight"].shape, bool)
+    mask[:100, :, 1, 1] = False
+    bias = np.ones(384, bool)
+    bias[:100] = False
+    masked = in_double(settle(googlenet.masked({f"{name}.weight": mask}))).masked(
+        {f"{name}.weight": mask, f"{name.removesuffix('conv')}bn.bias": bias}
+    )
+    graph = tracing.trace(masked.description)
+    counted = reach.counted(masked.description, "left_out")
+    made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors), counted)
+    images = images_for(masked, 6).double()
+    expected = outputs(modules.to_module(masked), images)
+    found = run(made.graph, made.tensors, images)
+    assert equivalence.difference(expected, found) <= 1e-12
+    row = layer(made, name)
+    assert (row["filters"], row["filters_kept"], row["filters_zero"]) == (384, 284, 100)
+    assert (row["weights"], row["weights_left_out"]) == (384 * 192, 384 * 192 * 8)
+    assert row["weights_kept"] == 284 * 192
+    assert not row["why"]
+    everything = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
+    assert layer(everything, name)["filters_kept"] == 384
+    assert layer(everything, name)["weights_left_out"] == 0
 
 
 # --- constants, by hand ----------------------------------------------------------------------

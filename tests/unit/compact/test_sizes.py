@@ -33,3 +33,23 @@ def test_sizes_are_counted() -> None:
     assert counted["macs"] == 54 * 64 + 10
     assert counted["bytes"] == 4 * (54 + 4 + 4 + 10) + 8
     assert 0 < counted["bytes_compressed"] < counted["bytes"] / 3
+
+
+def test_weights_that_no_image_reaches_have_no_size() -> None:
+    """They are noise, which does not compress, around a kernel of zeros."""
+    window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
+    graph = Graph((Node("a", "conv", (INPUT,), window), Node("m", "global_mean", ("a",))))
+    weight = np.random.default_rng(0).normal(size=(32, 3, 3, 3)).astype(np.float32)
+    weight[:, :, 1, 1] = 0
+    centre = np.zeros((1, 1, 3, 3), bool)
+    centre[..., 1, 1] = True
+    tensors = {"a.weight": weight, "a.bias": np.ones(32, np.float32)}
+    counted = sizes.count(graph, tensors, {"a": 1}, {"a.weight": centre})
+    assert counted["parameters"] == 32 * 3 + 32
+    assert counted["nonzero_parameters"] == 32
+    assert counted["macs"] == 32 * 3 * 9
+    assert counted["bytes"] == 4 * (32 * 3 + 32)
+    assert counted["bytes_compressed"] < counted["bytes"] / 5
+    everything = sizes.count(graph, tensors, {"a": 1})
+    assert everything["parameters"] == 32 * 3 * 9 + 32
+    assert everything["bytes_compressed"] > 0.8 * 4 * 32 * 3 * 8

@@ -1,5 +1,7 @@
 """Sparsity and cost: a network counted by hand, the paper's sparsities, and public counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,12 @@ from torchvision.models import GoogLeNet_Weights
 
 from prunescope.evaluate import counts
 from prunescope.evaluate.counts import account
-from prunescope.networks import modules
+from prunescope.networks import modules, reach
 from prunescope.networks.description import Description, Layer, Network
 from prunescope.prune.masks import PruningMethod, make_masks
 
 PUBLISHED = GoogLeNet_Weights.IMAGENET1K_V1.meta
+GRANULARITIES = ("weight", "filter", "input_channel", "kernel")
 RATES = (0.2, 0.4, 0.6, 0.8)
 
 
@@ -54,10 +57,61 @@ def test_account_by_hand(counted: Network) -> None:
     assert row == {
         "parameters": 54 + 8 + 4 + 20 + 5 + 20,
         "nonzero_parameters": 50 + 2 + 3 + 15 + 5 + 19,
+        "unreached_weights": 0,
         "macs": 54 * 20 + 8 * 4 + 20,
         "effective_macs": 50 * 20 + 2 * 4 + 15,
         "bytes": 4 * (54 + 8 + 4 + 4 + 4 + 20 + 5 + 20) + 8,
     }
+
+
+def test_account_without_weights_that_no_image_reaches(counted: Network) -> None:
+    """Of the first layer only the middle of the kernel, whose six weights are the 5th, 14th, ..."""
+    first, *others = counted.description.layers
+    ring = tuple(
+        (row, column) for row in range(3) for column in range(3) if (row, column) != (1, 1)
+    )
+    layers = (replace(first, unreached=ring), *others)
+    network = replace(counted, description=replace(counted.description, layers=layers))
+    network.tensors["first.weight"][0, 1:, 1, 1] = 0
+    left_out = account(network, [], reach.counted(network.description, "left_out"))
+    # Zeros: 2 of the 6, then 6 of 8, 1 of 4, 5 of 20, none of 5, 1 of 20.
+    assert left_out.pop("sparsity_prunable") == pytest.approx((2 + 6 + 5) / (6 + 8 + 20))
+    assert left_out.pop("sparsity_conv") == pytest.approx((2 + 6 + 1) / (6 + 8 + 20))
+    assert left_out.pop("sparsity_all") == pytest.approx(15 / 63)
+    assert left_out == {
+        "parameters": 63,
+        "nonzero_parameters": 48,
+        "unreached_weights": 2 * 3 * 8,
+        "macs": 54 * 20 + 8 * 4 + 20,
+        "effective_macs": 4 * 20 + 2 * 4 + 15,
+        "bytes": 4 * (54 + 8 + 4 + 4 + 4 + 20 + 5 + 20) + 8,
+    }
+    everything = account(network, [], reach.counted(network.description, "counted"))
+    assert everything["parameters"] == 111
+    assert everything["nonzero_parameters"] == 111 - 19
+    assert everything["unreached_weights"] == 48
+    assert everything["effective_macs"] == 48 * 20 + 2 * 4 + 15
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize("setting", ["left_out", "counted"])
+def test_a_small_googlenet_is_as_sparse_as_asked(granularity: str, setting: str) -> None:
+    """At 32 pixels a fifth of the weights sees padding only, whatever their values are."""
+    blank = Description("googlenet", 10, 32, (0.0,) * 3, (1.0,) * 3)
+    network = modules.to_network(*modules.create(blank, seed=0))
+    counted = reach.counted(network.description, setting)
+    for layer in network.description.layers:
+        if layer.unreached and setting == "left_out":
+            hidden = np.broadcast_to(~layer.reached, layer.shape)
+            # As if pruning should take them first.
+            network.tensors[layer.weight][hidden] = 1e-9
+    method = PruningMethod(granularity, "layer", "l1")
+    masks = make_masks(network, method, 0.5, counted=counted)
+    row = account(network.masked(masks), ["fc"], counted)
+    assert row["sparsity_prunable"] == pytest.approx(0.5, abs=0.01)
+    assert row["unreached_weights"] == 1_081_344
+    dense = account(network, ["fc"], counted)
+    assert dense["parameters"] == 5_610_154 - (1_081_344 if setting == "left_out" else 0)
 
 
 def test_only_exact_zeros_count(counted: Network) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from prunescope.foundation import provenance
@@ -49,6 +50,30 @@ def test_a_network_file_keeps_every_bit(pruned: Network, tmp_path: Path) -> None
     assert_same_bits(loaded.masks, pruned.masks)
     assert loaded.tensors["stem.bn.num_batches_tracked"].shape == ()
     assert {mask.dtype for mask in loaded.masks.values()} == {np.dtype(bool)}
+
+
+def test_what_no_image_reaches_is_kept_in_the_file(pruned: Network, tmp_path: Path) -> None:
+    stem, *others = pruned.description.layers
+    described = (replace(stem, unreached=((0, 0), (2, 1))), *others[:-1])
+    described = (*described, replace(others[-1], unreached=((),)))
+    description = replace(pruned.description, layers=described)
+    network_files.save(replace(pruned, description=description), tmp_path / "n")
+    assert network_files.load(tmp_path / "n").description == description
+
+
+def test_a_file_that_does_not_say_what_is_reached_is_refused(
+    pruned: Network, tmp_path: Path
+) -> None:
+    """Else all weights of an older file would count without a word."""
+    path = tmp_path / "network.safetensors"
+    network_files.save(pruned, path)
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()[provenance.KEY])
+    for layer in header["network"]["layers"]:
+        del layer["unreached"]
+    save_file(load_file(path), path, metadata={provenance.KEY: json.dumps(header)})
+    with pytest.raises(InputError, match=r"network\.safetensors: not a whole safetensors file"):
+        network_files.load(path)
 
 
 def test_transposed_tensors_are_written_as_they_read(pruned: Network, tmp_path: Path) -> None:

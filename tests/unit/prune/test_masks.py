@@ -1,13 +1,14 @@
 """Masks against `torch.nn.utils.prune`, against loops written from the definition, and by hand."""
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
@@ -188,16 +189,33 @@ def number_to_prune(rate: float, pieces: int, granularity: str) -> int:
     return int(rate * pieces) if granularity == "input_channel" else round(rate * pieces)
 
 
+def counting(counted: dict[str, np.ndarray], layer: Layer) -> np.ndarray:
+    return np.broadcast_to(counted.get(layer.weight, True), layer.shape)
+
+
 def brute_force(
-    network: Network, granularity: str, scope: str, criterion: str, rate: float
+    network: Network,
+    granularity: str,
+    scope: str,
+    criterion: str,
+    rate: float,
+    counted: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     masks = {layer.weight: np.ones(layer.shape, dtype=bool) for layer in network.description.layers}
     ranking = [
-        (exact_score(network.tensors[layer.weight][index], criterion), place, layer.weight, index)
+        (
+            exact_score(
+                network.tensors[layer.weight][index][counting(counted, layer)[index]], criterion
+            ),
+            place,
+            layer.weight,
+            index,
+        )
         for place, (layer, index) in enumerate(
             (layer, index)
             for layer in network.description.layers
             for index in pieces_of(layer.shape, granularity)
+            if counting(counted, layer)[index].any()
         )
     ]
     groups = [ranking]
@@ -221,25 +239,39 @@ def weights_by_layer(draw: st.DrawFn, values: st.SearchStrategy) -> dict[str, np
     }
 
 
+@st.composite
+def weights_and_reach(draw: st.DrawFn, values: st.SearchStrategy) -> tuple[dict, dict]:
+    """Weights by layer, and which of them count: any positions of a kernel, at least one."""
+    weights = draw(weights_by_layer(values))
+    counted = {}
+    for name, weight in weights.items():
+        positions = weight[0, 0].size
+        reached = draw(st.lists(st.booleans(), min_size=positions, max_size=positions))
+        if any(reached) and not all(reached):
+            counted[f"{name}.weight"] = np.reshape(reached, (1, 1, *weight.shape[2:]))
+    return weights, counted
+
+
 few_values = st.integers(-3, 3).map(float)  # small integers: many ties, exact means
 any_values = st.floats(-10, 10, width=32)
 rates = st.floats(0.05, 0.8)
 
 
 @given(
-    weights=weights_by_layer(few_values),
+    drawn=weights_and_reach(few_values),
     granularity=st.sampled_from(GRANULARITIES),
     scope=st.sampled_from(SCOPES),
     criterion=st.sampled_from(["l1", "l2"]),
     rate=rates,
 )
 def test_masks_equal_loops_over_ranked_pieces(
-    network_of: Callable, weights: dict, granularity: str, scope: str, criterion: str, rate: float
+    network_of: Callable, drawn: tuple, granularity: str, scope: str, criterion: str, rate: float
 ) -> None:
+    weights, counted = drawn
     network = network_of(weights)
     settings = PruningMethod(granularity, scope, criterion, layers=CONV_AND_LINEAR)
-    masks = make_masks(network, settings, rate)
-    expected = brute_force(network, granularity, scope, criterion, rate)
+    masks = make_masks(network, settings, rate, counted=counted)
+    expected = brute_force(network, granularity, scope, criterion, rate, counted)
     assert masks.keys() == expected.keys()
     for name in expected:
         np.testing.assert_array_equal(masks[name], expected[name])
@@ -248,19 +280,27 @@ def test_masks_equal_loops_over_ranked_pieces(
 # --- invariants ----------------------------------------------------------------------------------
 
 
-def pruned_pieces(masks: dict, network: Network, granularity: str) -> list[int]:
-    """How many pieces of each layer are gone; a piece goes as a whole."""
+def pruned_pieces(
+    masks: dict, network: Network, granularity: str, counted: dict[str, np.ndarray]
+) -> list[int]:
+    """How many pieces of each layer are gone; a piece goes as a whole, and only if it counts."""
     numbers = []
     for layer in network.description.layers:
-        pieces = [masks[layer.weight][index] for index in pieces_of(layer.shape, granularity)]
-        assert all(np.all(piece) or not np.any(piece) for piece in pieces)
-        numbers.append(sum(not np.any(piece) for piece in pieces))
+        gone = 0
+        for index in pieces_of(layer.shape, granularity):
+            piece = masks[layer.weight][index]
+            assert np.all(piece) or not np.any(piece)
+            assert np.all(piece) or counting(counted, layer)[index].any()
+            gone += not np.any(piece)
+        numbers.append(gone)
     return numbers
 
 
-def all_pieces(network: Network, granularity: str) -> list[int]:
-    layers = network.description.layers
-    return [len(list(pieces_of(layer.shape, granularity))) for layer in layers]
+def all_pieces(network: Network, granularity: str, counted: dict[str, np.ndarray]) -> list[int]:
+    return [
+        sum(counting(counted, layer)[index].any() for index in pieces_of(layer.shape, granularity))
+        for layer in network.description.layers
+    ]
 
 
 methods = st.builds(
@@ -272,51 +312,66 @@ methods = st.builds(
 )
 
 
-@given(weights=weights_by_layer(any_values), settings=methods, rate=rates)
+def makes_nothing_empty(settings: PruningMethod, total: list[int], rate: float) -> bool:
+    """Whether a part of what is ranked together is left at a rate."""
+    groups = [sum(total)] if settings.scope == "global" else total
+    return all(number_to_prune(rate, group, settings.granularity) < group for group in groups)
+
+
+@given(drawn=weights_and_reach(any_values), settings=methods, rate=rates)
 def test_number_of_pruned_pieces_is_exact(
-    network_of: Callable, weights: dict, settings: PruningMethod, rate: float
+    network_of: Callable, drawn: tuple, settings: PruningMethod, rate: float
 ) -> None:
+    weights, counted = drawn
     network = network_of(weights)
-    pruned = pruned_pieces(make_masks(network, settings, rate), network, settings.granularity)
-    total = all_pieces(network, settings.granularity)
+    total = all_pieces(network, settings.granularity, counted)
+    assume(makes_nothing_empty(settings, total, rate))
+    masks = make_masks(network, settings, rate, counted=counted)
+    pruned = pruned_pieces(masks, network, settings.granularity, counted)
     if settings.scope == "global":
         pruned, total = [sum(pruned)], [sum(total)]
     assert pruned == [number_to_prune(rate, pieces, settings.granularity) for pieces in total]
 
 
 @given(
-    weights=weights_by_layer(any_values),
+    drawn=weights_and_reach(any_values),
     settings=methods,
     pair=st.tuples(rates, rates).map(sorted),
     seed=st.integers(0, 9),
 )
 def test_masks_of_rising_rates_are_nested(
-    network_of: Callable, weights: dict, settings: PruningMethod, pair: list, seed: int
+    network_of: Callable, drawn: tuple, settings: PruningMethod, pair: list, seed: int
 ) -> None:
+    weights, counted = drawn
     network = network_of(weights)
-    low, high = (make_masks(network, settings, rate, seed=seed) for rate in pair)
+    total = all_pieces(network, settings.granularity, counted)
+    assume(makes_nothing_empty(settings, total, pair[1]))
+    low, high = (make_masks(network, settings, rate, seed=seed, counted=counted) for rate in pair)
     for name in low:
         assert not (high[name] & ~low[name]).any()
 
 
 @given(
-    weights=weights_by_layer(any_values),
+    drawn=weights_and_reach(any_values),
     settings=methods,
     pair=st.tuples(rates, rates).map(sorted),
 )
 def test_iterative_pruning_of_unchanged_weights_equals_one_shot(
-    network_of: Callable, weights: dict, settings: PruningMethod, pair: list
+    network_of: Callable, drawn: tuple, settings: PruningMethod, pair: list
 ) -> None:
+    weights, counted = drawn
     network = network_of(weights)
-    first = make_masks(network, settings, pair[0])
-    second = make_masks(network.masked(first), settings, pair[1])
-    at_once = make_masks(network, settings, pair[1])
+    total = all_pieces(network, settings.granularity, counted)
+    assume(makes_nothing_empty(settings, total, pair[1]))
+    first = make_masks(network, settings, pair[0], counted=counted)
+    second = make_masks(network.masked(first), settings, pair[1], counted=counted)
+    at_once = make_masks(network, settings, pair[1], counted=counted)
     for name in at_once:
         np.testing.assert_array_equal(second[name], at_once[name])
 
 
 @given(
-    weights=weights_by_layer(any_values),
+    drawn=weights_and_reach(any_values),
     retrained=st.randoms(use_true_random=False),
     settings=methods,
     first=rates,
@@ -324,26 +379,28 @@ def test_iterative_pruning_of_unchanged_weights_equals_one_shot(
 )
 def test_pruned_pieces_stay_pruned_and_count_towards_the_rate(
     network_of: Callable,
-    weights: dict,
+    drawn: tuple,
     retrained,
     settings: PruningMethod,
     first: float,
     second: float,
 ) -> None:
+    weights, counted = drawn
     network = network_of(weights)
-    masks = make_masks(network, settings, first)
+    total = all_pieces(network, settings.granularity, counted)
+    assume(makes_nothing_empty(settings, total, max(first, second)))
+    masks = make_masks(network, settings, first, counted=counted)
     # Weights that have nothing to do with the old ones, also where the mask says zero.
     tensors = {
         name: np.float32([retrained.random() for _ in range(tensor.size)]).reshape(tensor.shape)
         for name, tensor in network.tensors.items()
     }
     later = Network(network.description, tensors, masks)
-    again = make_masks(later, settings, second)
+    again = make_masks(later, settings, second, counted=counted)
     for name, mask in masks.items():
         assert not (again[name] & ~mask).any()
-    before = pruned_pieces(masks, network, settings.granularity)
-    after = pruned_pieces(again, network, settings.granularity)
-    total = all_pieces(network, settings.granularity)
+    before = pruned_pieces(masks, network, settings.granularity, counted)
+    after = pruned_pieces(again, network, settings.granularity, counted)
     if settings.scope == "global":
         before, after, total = [sum(before)], [sum(after)], [sum(total)]
     asked = [number_to_prune(second, pieces, settings.granularity) for pieces in total]
@@ -383,6 +440,70 @@ def test_global_scope_compares_means_not_sums(network_of: Callable) -> None:
     masks = make_masks(network, PruningMethod("filter", "global", "l1"), 0.5)
     assert not masks["large.weight"].any()
     assert masks["small.weight"].all()
+
+
+def test_a_piece_is_ranked_by_what_is_reached(network_of: Callable) -> None:
+    """Filters whose weights in the padding would turn the order round."""
+    weight = np.full((4, 2, 3, 3), 9.0)
+    weight[:, :, 1, 1] = [[4, 4], [1, 1], [2, 2], [3, 3]]
+    weight[3, :, 0, 0] = 0
+    network = network_of({"a": weight})
+    centre = np.zeros((1, 1, 3, 3), bool)
+    centre[0, 0, 1, 1] = True
+    for granularity in ("filter", "kernel"):
+        settings = PruningMethod(granularity, "layer", "l1")
+        masks = make_masks(network, settings, 0.5, counted={"a.weight": centre})
+        # A pruned piece goes with its weights in the padding, so that it is zero as a whole.
+        assert masks["a.weight"].reshape(4, -1).all(axis=1).tolist() == [True, False, False, True]
+        assert masks["a.weight"].reshape(4, -1).any(axis=1).tolist() == [True, False, False, True]
+    single = make_masks(
+        network, PruningMethod("weight", "layer", "l2"), 0.5, counted={"a.weight": centre}
+    )["a.weight"]
+    assert single[:, :, 1, 1].tolist() == [[True] * 2, [False] * 2, [False] * 2, [True] * 2]
+    assert single.sum() == single.size - 4
+
+
+def test_random_ranks_of_single_weights_are_those_of_the_whole_layer(network_of: Callable) -> None:
+    """Leaving weights out draws no other numbers for those that stay."""
+    network = network_of({"a": np.ones((8, 8, 3, 3))})
+    corner = np.zeros((1, 1, 3, 3), bool)
+    corner[0, 0, :2, :2] = True
+    settings = PruningMethod("weight", "layer", "random")
+    ranks = pieces_module.load_criterion("random").rank(
+        network.tensors["a.weight"], (), np.random.default_rng([7, zlib.crc32(b"a.weight")])
+    )
+    mask = make_masks(network, settings, 0.25, seed=7, counted={"a.weight": corner})["a.weight"]
+    reached = ranks[:, :, :2, :2]
+    lowest = np.sort(reached.ravel())[: reached.size // 4]
+    np.testing.assert_array_equal(~mask[:, :, :2, :2], np.isin(reached, lowest))
+    assert mask[:, :, 2].all()
+    assert mask[:, :, :, 2].all()
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_layer_that_no_image_reaches_is_left_whole(
+    network_of: Callable, granularity: str, scope: str
+) -> None:
+    rng = np.random.default_rng(0)
+    weights = {"a": rng.normal(size=(4, 4, 2, 2)), "b": rng.normal(size=(4, 4, 2, 2)) / 100}
+    nowhere = {"b.weight": np.zeros((1, 1, 2, 2), bool)}
+    settings = PruningMethod(granularity, scope, "l1")
+    masks = make_masks(network_of(weights), settings, 0.5, counted=nowhere)
+    assert masks["b.weight"].all()
+    assert masks["a.weight"].mean() == 0.5
+    with pytest.raises(InputError, match=r"no image reaches a weight of b, .*pruning\.unreached"):
+        make_masks(network_of(weights), settings, 0.5, exclude=["a"], counted=nowhere)
+
+
+def test_biases_of_layers_with_padding_are_ranked(network_of: Callable) -> None:
+    bias = {"a.bias": np.float32([0, 5, 0, 5])}
+    network = network_of({"a": np.ones((4, 1, 1, 3))}, **bias)
+    settings = PruningMethod("weight", "global", "l1", biases=True)
+    middle = np.array([[[[False, True, False]]]])
+    masks = make_masks(network, settings, 0.5, counted={"a.weight": middle})
+    assert masks["a.bias"].tolist() == [False, True, False, True]
+    assert masks["a.weight"][:, 0, 0].tolist() == [[True, False, True]] * 2 + [[True] * 3] * 2
 
 
 def test_only_the_chosen_layers_get_masks(network_of: Callable) -> None:

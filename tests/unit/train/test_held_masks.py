@@ -25,3 +25,16 @@ def test_apply_zeroes_what_is_masked_and_nothing_else() -> None:
     np.testing.assert_array_equal(module.weight.detach().numpy(), expected)
     assert masked.regrown() == 0
     assert masked.sparsity() == (~mask).mean()
+
+
+def test_sparsity_is_of_what_counts() -> None:
+    module = nn.Conv2d(4, 3, (1, 3), bias=True)
+    rng = np.random.default_rng(0)
+    masks = {"weight": rng.random((3, 4, 1, 3)) < 0.5, "bias": np.array([True, False, True])}
+    counted = {"weight": np.array([[[[False, True, True]]]]), "elsewhere": np.ones(5, bool)}
+    masked = MaskedParameters(module.to(memory_format=torch.channels_last), masks, counted)
+    masked.apply()
+    zeros = (~masks["weight"][..., 1:]).sum() + 1
+    assert masked.sparsity() == zeros / (3 * 4 * 2 + 3)
+    nowhere = {"weight": np.zeros((1, 1, 1, 3), bool)}
+    assert MaskedParameters(module, {"weight": masks["weight"]}, nowhere).sparsity() == 0

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -126,7 +127,7 @@ def run(start: tuple) -> Callable[..., Run]:
         validation: PackedImages = VALIDATION,
         source: type[PackedSource] = PackedSource,
         prepare: Callable[[nn.Module], object] = lambda module: None,
-        **options: bool,
+        **options: Any,
     ) -> Run:
         original, description, masks = start
         module = copy.deepcopy(original)
@@ -205,6 +206,27 @@ def test_released_masks_regrow(run: Callable[..., Run], optimizer: str) -> None:
     sparsity = [row["sparsity"] for row in done.rows]
     assert sparsity[0] == pruned / size
     assert sparsity[-1] == (pruned - done.regrown()) / size
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+def test_history_leaves_out_what_no_image_reaches(run: Callable[..., Run], enforced: bool) -> None:
+    name = "mixed.branch2.1.conv.weight"
+    counted = {name: np.zeros((1, 1, 3, 3), bool)}
+    counted[name][..., 1, 1] = True
+    done = run(SGD, enforce_masks=enforced, counted=counted)
+    kept = {
+        parameter: done.state[parameter].numpy()[np.broadcast_to(where, mask.shape)]
+        for parameter, mask in done.masks.items()
+        for where in [counted.get(parameter, True)]
+    }
+    size = sum(values.size for values in kept.values())
+    assert size == sum(mask.size for mask in done.masks.values()) - 5 * 3 * 8
+    zeros = sum(int((values == 0).sum()) for values in kept.values())
+    assert done.rows[-1]["sparsity"] == zeros / size
+    plain = run(SGD, enforce_masks=enforced)
+    assert plain.rows[-1]["sparsity"] != zeros / size
+    for parameter, values in plain.state.items():
+        assert torch.equal(values, done.state[parameter]), "what counts changes no training"
 
 
 def test_a_mask_that_is_not_held_fails_the_run(

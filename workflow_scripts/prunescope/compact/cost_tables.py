@@ -13,11 +13,15 @@ _VARIANT = Column(
 )
 SIZE_COLUMNS = {
     "variant": _VARIANT,
-    "parameters": Column(pl.Int64, "parameters, auxiliary heads left out"),
-    "nonzero_parameters": Column(pl.Int64, "parameters that are not zero"),
-    "macs": Column(pl.Int64, "multiply-accumulates", "per image"),
-    "bytes": Column(pl.Int64, "size of all tensors as stored", "B"),
-    "bytes_compressed": Column(pl.Int64, "size of all tensors after deflate (zip, gzip)", "B"),
+    "parameters": Column(
+        pl.Int64,
+        "parameters; auxiliary heads are left out, and weights that no image reaches, unless "
+        "`pruning.unreached` says otherwise",
+    ),
+    "nonzero_parameters": Column(pl.Int64, "those of them that are not zero"),
+    "macs": Column(pl.Int64, "multiply-accumulates, those with padding included", "per image"),
+    "bytes": Column(pl.Int64, "size of these parameters and of all buffers", "B"),
+    "bytes_compressed": Column(pl.Int64, "the same after deflate (zip, gzip)", "B"),
 }
 COST_COLUMNS = {
     "variant": Column(
@@ -61,8 +65,13 @@ COMPACTION = Table(
         "constants_folded": Column(
             pl.Int32, "input channels that were numbers and are in the bias now"
         ),
-        "weights": Column(pl.Int64, "weights in the masked network"),
-        "weights_kept": Column(pl.Int64, "weights in the compact network"),
+        "weights": Column(pl.Int64, "weights in the masked network that count"),
+        "weights_kept": Column(pl.Int64, "those in the compact network"),
+        "weights_left_out": Column(
+            pl.Int64,
+            "weights in the masked network that no image reaches, if `pruning.unreached` leaves "
+            "them out: they are zero in the compact network, and no other column counts them",
+        ),
         "zeros_filters": Column(pl.Int64, "zeros that stay: in whole filters"),
         "zeros_inputs": Column(pl.Int64, "zeros that stay: in whole input channels"),
         "zeros_kernels": Column(pl.Int64, "zeros that stay: in whole kernels"),

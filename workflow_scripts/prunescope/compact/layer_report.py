@@ -9,7 +9,9 @@ from prunescope.compact.graph.operations.table import operation_of
 from prunescope.compact.surgery import Surgery
 
 
-def describe_layers(tensors: Tensors, surgery: Surgery) -> list[dict[str, object]]:
+def describe_layers(
+    tensors: Tensors, surgery: Surgery, counted: Mapping[str, np.ndarray]
+) -> list[dict[str, object]]:
     """Count what was removed from each convolution and fully connected layer, and what stays.
 
     Parameters
@@ -18,25 +20,32 @@ def describe_layers(tensors: Tensors, surgery: Surgery) -> list[dict[str, object
         Those of the original network, by name.
     surgery
         The surgery, after its run.
+    counted
+        Which weights count, as `reach.counted` returns it.
 
     Returns
     -------
     list of dict
         Rows of `cost_tables.COMPACTION`, in the order of the graph.
     """
-    return [_describe(node, tensors, surgery) for node in surgery.graph.layers()]
+    return [_describe(node, tensors, surgery, counted) for node in surgery.graph.layers()]
 
 
-def _describe(node: Node, tensors: Tensors, surgery: Surgery) -> dict[str, object]:
+def _describe(
+    node: Node, tensors: Tensors, surgery: Surgery, counted: Mapping[str, np.ndarray]
+) -> dict[str, object]:
     weight = tensors[node.tensor("weight")]
-    filters, inputs = weight.shape[:2]
+    filters, inputs, *kernel = weight.shape
+    # The positions of the kernel that count.
+    counting = counted.get(node.tensor("weight"), np.ones(kernel, bool)).ravel()
     kept = surgery.needs.values[node.name]
     # Readers see a filter after its batch norm and its ReLU.
     emitted = surgery.constants[_last_of(node, surgery)]
     silent, constant = emitted == 0, np.isfinite(emitted) & (emitted != 0)
     made = surgery.tensors.get(node.tensor("weight"))
     # A removed layer has no weights to count.
-    zero = np.zeros((0, 0, 1), bool) if made is None else made.reshape(*made.shape[:2], -1) == 0
+    made = np.zeros((0, 0, *kernel)) if made is None else made
+    zero = (made.reshape(*made.shape[:2], counting.size) == 0)[:, :, counting]
     in_filters, in_inputs = (np.asarray(zero.all(axis=axes)) for axes in ((1, 2), (0, 2)))
     in_kernels = zero.all(axis=2) & ~in_filters[:, None] & ~in_inputs
     inputs_kept, positions = zero.shape[1:]
@@ -58,8 +67,9 @@ def _describe(node: Node, tensors: Tensors, surgery: Surgery) -> dict[str, objec
         "inputs_kept": inputs_kept,
         "inputs_gathered": surgery.gathered.get(node.name, 0),
         "constants_folded": surgery.folded.get(node.name, 0),
-        "weights": weight.size,
+        "weights": filters * inputs * positions,
         "weights_kept": zero.size,
+        "weights_left_out": weight.size - filters * inputs * positions,
         **counts,
         "why": "; ".join(
             _reasons(node, counts, bool((kept & np.isfinite(emitted)).any()), surgery)

@@ -22,9 +22,10 @@ the pass backwards comes to a filter before it comes to the filters that this on
 a compact network again changes nothing.
 
 Which parameters go is decided by what is exactly zero in the file, never by its masks. Weights
-that have regrown stay.
+that have regrown stay. Weights that no image reaches are taken for zero, if the caller says so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,9 @@ class Compact:
     layers: list[dict[str, object]]
 
 
-def compact(graph: Graph, tensors: Tensors) -> Compact:
+def compact(
+    graph: Graph, tensors: Tensors, counted: Mapping[str, np.ndarray] | None = None
+) -> Compact:
     """Remove every channel of a network that its outputs do not depend on.
 
     Parameters
@@ -63,6 +66,9 @@ def compact(graph: Graph, tensors: Tensors) -> Compact:
     tensors
         Its parameters and buffers, by name. Those that the graph does not use, such as those of
         auxiliary heads, are left out.
+    counted
+        Which weights count, as `reach.counted` returns it; None counts all. The others become
+        zero, because no image reaches them.
 
     Returns
     -------
@@ -74,11 +80,20 @@ def compact(graph: Graph, tensors: Tensors) -> Compact:
     ValueError
         An operation of the graph is not known.
     """
-    original = {name: np.asarray(tensors[name]) for name in graph.tensor_names(tensors)}
+    counted = counted or {}
+    original = {
+        name: _zeroed(np.asarray(tensors[name]), counted.get(name))
+        for name in graph.tensor_names(tensors)
+    }
     constants = channels.find_constants(graph, original)
     merged = channels.merge_constants(graph, original, constants)
     needs = channels.find_needs(graph, merged, constants)
     surgery = Surgery(graph, merged, constants, needs)
     surgery.run()
     made = Graph(tuple(surgery.nodes), graph.channels)
-    return Compact(made, surgery.tensors, layer_report.describe_layers(original, surgery))
+    layers = layer_report.describe_layers(original, surgery, counted)
+    return Compact(made, surgery.tensors, layers)
+
+
+def _zeroed(tensor: np.ndarray, counted: np.ndarray | None) -> np.ndarray:
+    return tensor if counted is None else np.where(counted, tensor, 0).astype(tensor.dtype)

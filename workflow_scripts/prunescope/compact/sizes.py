@@ -6,13 +6,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from prunescope.compact.graph.graph import Graph
+from prunescope.networks import reach
 
 # The compression level of zlib: the default of `zip` and `gzip`.
 LEVEL = 6
 
 
 def count(
-    graph: Graph, tensors: Mapping[str, np.ndarray], positions: Mapping[str, int]
+    graph: Graph,
+    tensors: Mapping[str, np.ndarray],
+    positions: Mapping[str, int],
+    counted: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, int]:
     """Count the parameters, multiply-accumulates and bytes of a network.
 
@@ -22,6 +26,9 @@ def count(
         The network. Tensors that the graph does not use do not count.
     positions
         Pixels of the output of each convolution, 1 for a fully connected layer; by name.
+    counted
+        Which weights count, as `reach.counted` returns it; None counts all. The others are part
+        of `macs` only.
 
     Returns
     -------
@@ -34,13 +41,16 @@ def count(
     ValueError
         An operation of the graph is not known.
     """
-    names = graph.tensor_names(tensors)
-    parameters = graph.parameter_names(tensors)
+    counting = {
+        name: reach.values(name, tensors[name], counted or {})
+        for name in graph.tensor_names(tensors)
+    }
+    parameters = [counting[name] for name in graph.parameter_names(tensors)]
     weights = {node.name: tensors[node.tensor("weight")].size for node in graph.layers()}
-    packed = b"".join(np.asarray(tensors[name], order="C").tobytes() for name in names)
+    packed = b"".join(np.asarray(values, order="C").tobytes() for values in counting.values())
     return {
-        "parameters": sum(tensors[name].size for name in parameters),
-        "nonzero_parameters": sum(int(np.count_nonzero(tensors[name])) for name in parameters),
+        "parameters": sum(values.size for values in parameters),
+        "nonzero_parameters": sum(int(np.count_nonzero(values)) for values in parameters),
         "macs": sum(size * positions[name] for name, size in weights.items()),
         "bytes": len(packed),
         "bytes_compressed": len(zlib.compress(packed, LEVEL)),

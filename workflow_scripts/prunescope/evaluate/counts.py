@@ -1,13 +1,18 @@
 """Count a network's zeros, parameters, multiply-accumulates and bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from prunescope.networks import reach
 from prunescope.networks.description import Layer, Network
 
 
-def account(network: Network, exclude: Iterable[str] = ()) -> dict[str, float | int]:
+def account(
+    network: Network,
+    exclude: Iterable[str] = (),
+    counted: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, float | int]:
     """Count the zeros, parameters, multiply-accumulates and bytes of a network.
 
     Sparsity is the measured fraction of weights that are exactly zero, not the requested pruning
@@ -20,9 +25,12 @@ def account(network: Network, exclude: Iterable[str] = ()) -> dict[str, float | 
     - `sparsity_all`: all parameters.
 
     `macs` are the multiply-accumulates of the convolutions and fully connected layers for one
-    image, without auxiliary heads. `effective_macs` counts only those with a nonzero weight: the
-    number that would remain if every zero could be skipped, which no device achieves. `bytes` is
-    the size of all tensors.
+    image, without auxiliary heads, those with padding included, as usual. `effective_macs` counts
+    only those with a nonzero weight: the number that would remain if every zero could be skipped,
+    which no device achieves. `bytes` is the size of all tensors as stored.
+
+    Weights that are left out by `counted` are part of `unreached_weights`, `macs` and `bytes`
+    only.
 
     Parameters
     ----------
@@ -30,36 +38,44 @@ def account(network: Network, exclude: Iterable[str] = ()) -> dict[str, float | 
         The network.
     exclude
         Names of layers that are not pruned.
+    counted
+        Which weights count, as `reach.counted` returns it; None counts all.
 
     Returns
     -------
     dict
         The columns `network_tables.ACCOUNTING_COLUMNS`.
     """
-    excluded = frozenset(exclude)
+    excluded, counted = frozenset(exclude), counted or {}
     measured = network.description.measured_layers
     prunable = [layer.weight for layer in measured if layer.name not in excluded]
     conv = [layer.weight for layer in network.description.layers if layer.kind == "conv2d"]
     parameters = [name for name in network.tensors if not _is_buffer(name)]
     return {
-        "sparsity_prunable": sparsity(network, prunable),
-        "sparsity_conv": sparsity(network, conv),
-        "sparsity_all": sparsity(network, parameters),
-        "parameters": sum(network.tensors[name].size for name in parameters),
-        "nonzero_parameters": sum(_nonzero(network, name) for name in parameters),
+        "sparsity_prunable": sparsity(network, prunable, counted),
+        "sparsity_conv": sparsity(network, conv, counted),
+        "sparsity_all": sparsity(network, parameters, counted),
+        "parameters": sum(_size(network, name, counted) for name in parameters),
+        "nonzero_parameters": sum(_nonzero(network, name, counted) for name in parameters),
+        "unreached_weights": sum(layer.unreached_weights for layer in network.description.layers),
         "macs": sum(macs(layer) for layer in measured),
         "effective_macs": sum(
-            _nonzero(network, layer.weight) * _positions(layer) for layer in measured
+            _nonzero(network, layer.weight, counted) * _positions(layer) for layer in measured
         ),
         "bytes": sum(tensor.nbytes for tensor in network.tensors.values()),
     }
 
 
-def sparsity(network: Network, names: Iterable[str]) -> float:
-    """Fraction of exact zeros in the tensors `names`; 0.0 if they have no entries."""
-    selected = list(names)
-    size = sum(network.tensors[name].size for name in selected)
-    nonzero = sum(_nonzero(network, name) for name in selected)
+def sparsity(
+    network: Network, names: Iterable[str], counted: Mapping[str, np.ndarray] | None = None
+) -> float:
+    """Fraction of exact zeros in what counts of the tensors `names`; 0.0 if nothing does.
+
+    `counted` is as for `account`.
+    """
+    selected, counted = list(names), counted or {}
+    size = sum(_size(network, name, counted) for name in selected)
+    nonzero = sum(_nonzero(network, name, counted) for name in selected)
     return 1 - nonzero / size if size else 0.0
 
 
@@ -73,8 +89,12 @@ def _positions(layer: Layer) -> int:
     return height * width
 
 
-def _nonzero(network: Network, name: str) -> int:
-    return int(np.count_nonzero(network.tensors[name]))
+def _size(network: Network, name: str, counted: Mapping[str, np.ndarray]) -> int:
+    return reach.values(name, network.tensors[name], counted).size
+
+
+def _nonzero(network: Network, name: str, counted: Mapping[str, np.ndarray]) -> int:
+    return int(np.count_nonzero(reach.values(name, network.tensors[name], counted)))
 
 
 def _is_buffer(name: str) -> bool:

@@ -13,11 +13,16 @@ ACCOUNTING_COLUMNS = {
         pl.Float64, "zeros among all convolution weights, auxiliary heads included", "fraction"
     ),
     "sparsity_all": Column(pl.Float64, "zeros among all parameters", "fraction"),
-    "parameters": Column(pl.Int64, "parameters"),
-    "nonzero_parameters": Column(pl.Int64, "parameters that are not zero"),
-    "macs": Column(pl.Int64, "multiply-accumulates", "per image"),
+    "parameters": Column(pl.Int64, "parameters that count"),
+    "nonzero_parameters": Column(pl.Int64, "those of them that are not zero"),
+    "unreached_weights": Column(
+        pl.Int64,
+        "weights that no image reaches; they do not count in the columns before, nor in "
+        "`effective_macs`, unless `pruning.unreached` says so",
+    ),
+    "macs": Column(pl.Int64, "multiply-accumulates, those with padding included", "per image"),
     "effective_macs": Column(
-        pl.Int64, "multiply-accumulates with a weight that is not zero", "per image"
+        pl.Int64, "multiply-accumulates with a weight that counts and is not zero", "per image"
     ),
     "bytes": Column(pl.Int64, "size of all tensors as stored", "B"),
 }

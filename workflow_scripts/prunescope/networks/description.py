@@ -26,6 +26,10 @@ class Layer:
         Module name of the batch norm that follows, if there is one.
     auxiliary
         Whether the layer belongs to an auxiliary head. Such layers are not measured.
+    unreached
+        Positions of the kernel, `(row, column)`, that no image of the network's image size
+        reaches: they meet padding only, or the layer never runs. The one position of a linear
+        layer is `()`.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Layer:
     output_size: tuple[int, int]
     batch_norm: str | None = None
     auxiliary: bool = False
+    unreached: tuple[tuple[int, ...], ...] = ()
 
     @property
     def weight(self) -> str:
@@ -49,6 +54,19 @@ class Layer:
     def units(self) -> int:
         """Number of output channels or output features."""
         return self.shape[0]
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Which weights an image reaches: booleans of shape `(1, 1, height, width)` or `(1, 1)`."""
+        reached = np.ones((1, 1, *self.shape[2:]), dtype=bool)
+        for position in self.unreached:
+            reached[(0, 0, *position)] = False
+        return reached
+
+    @property
+    def unreached_weights(self) -> int:
+        """Number of weights that no image reaches."""
+        return self.shape[0] * self.shape[1] * len(self.unreached)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def _description(fields: dict) -> Description:
                 **layer,
                 "shape": tuple(layer["shape"]),
                 "output_size": tuple(layer["output_size"]),
+                "unreached": tuple(map(tuple, layer["unreached"])),
             }
         )
         for layer in fields["layers"]

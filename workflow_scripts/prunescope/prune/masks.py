@@ -12,10 +12,13 @@ The number of pruned pieces is exact. Of n pieces, `round(rate * n)` are pruned 
 to even, as in `torch.nn.utils.prune`). Of n input channels, `int(rate * n)` are pruned (as in
 von Rad & Seuffert, arXiv 2409.19727). **Ties**: of pieces with equal rank, the first is pruned
 first, in the order of the layers and, within a layer, of the flattened pieces.
+
+Weights that no image reaches (`networks.reach`) do not count, if the caller says so: a piece is
+ranked by its other weights, and a piece without others is neither counted nor pruned.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +63,7 @@ def make_masks(
     exclude: Iterable[str] = (),
     batch_norm: str = "pruned",
     seed: int = 0,
+    counted: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Compute the masks of a network at a pruning rate.
 
@@ -81,6 +85,8 @@ def make_masks(
     seed
         Seeds the criterion `random`. The random ranks depend on the seed and the parameter, not
         on the rate, so that the masks of rising rates are nested.
+    counted
+        Which weights are ranked and counted, as `reach.counted` returns it; None takes all.
 
     Returns
     -------
@@ -91,13 +97,24 @@ def make_masks(
     Raises
     ------
     InputError
-        The rate is outside (0, 1), no layer is left to prune, or all pieces that are ranked
-        together (those of a layer, or of all layers) would be pruned.
+        The rate is outside (0, 1), no layer is left to prune, no weight of those that are left
+        counts, or all pieces that are ranked together (those of a layer, or of all layers) would
+        be pruned.
     """
     if not 0 < rate < 1:
         raise InputError(f"pruning rate {rate}: must lie between 0 and 1, both excluded.")
     layers = _layers(network, settings, frozenset(exclude))
-    ranked = [piece for layer in layers for piece in _pieces(network, layer, settings, seed)]
+    ranked = [
+        piece
+        for layer in layers
+        for piece in _pieces(network, layer, settings, seed, counted or {})
+    ]
+    if not any(piece.candidates.any() for piece in ranked):
+        raise InputError(
+            f"pruning: no image reaches a weight of {' or '.join(layer.name for layer in layers)}, "
+            "and no other layer is left to prune. Take names out of `pruning.exclude`, or set "
+            "`pruning.unreached: counted`."
+        )
     groups = [ranked] if settings.scope == "global" else [[piece] for piece in ranked]
     masks: dict[str, np.ndarray] = {}
     for group in groups:
@@ -128,37 +145,65 @@ def _layers(network: Network, settings: PruningMethod, exclude: frozenset[str]) 
     return layers
 
 
-def _pieces(network: Network, layer: Layer, settings: PruningMethod, seed: int) -> list[Pieces]:
+def _pieces(
+    network: Network,
+    layer: Layer,
+    settings: PruningMethod,
+    seed: int,
+    counted: Mapping[str, np.ndarray],
+) -> list[Pieces]:
     axes = GRANULARITIES[settings.granularity]
     if layer.kind == "linear":
         axes = tuple(axis for axis in axes if axis < 2)
     names = [layer.weight]
     if settings.biases and layer.bias in network.tensors:
         names.append(layer.bias)
-    return [_score(network, name, axes, settings.criterion, seed) for name in names]
+    return [
+        _score(network, name, axes, settings.criterion, seed, counted.get(name)) for name in names
+    ]
 
 
-def _score(network: Network, name: str, axes: tuple[int, ...], criterion: str, seed: int) -> Pieces:
+def _score(
+    network: Network,
+    name: str,
+    axes: tuple[int, ...],
+    criterion: str,
+    seed: int,
+    reached: np.ndarray | None,
+) -> Pieces:
     tensor = network.tensors[name]
+    seen = tensor if reached is None else _reached_part(tensor, reached, axes)
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    scores = pieces.load_criterion(criterion).rank(tensor, axes, rng)
+    scores = pieces.load_criterion(criterion).rank(seen, axes, rng)
     mask = network.masks.get(name)
     if mask is not None:
         scores = np.where(mask.any(axis=axes), scores, -np.inf)
-    return Pieces(name, scores, tensor.shape, axes)
+    everywhere = np.broadcast_to(True if reached is None else reached, tensor.shape)
+    candidates = np.asarray(everywhere.any(axis=axes))
+    return Pieces(name, scores, candidates, tensor.shape, axes)
+
+
+def _reached_part(weight: np.ndarray, reached: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """The weights by which pieces are ranked, of shape `(out, in, n, 1)` if pieces span the kernel.
+
+    Of a layer that no image reaches at all, these are all weights: it has no candidates.
+    """
+    if 2 not in axes or not reached.any():
+        return weight
+    return weight[:, :, reached[0, 0], None]
 
 
 def _prune_lowest(group: list[Pieces], rate: float, granularity: str) -> dict[str, np.ndarray]:
-    scores = np.concatenate([piece.scores.ravel() for piece in group])
+    scores = np.concatenate([piece.scores[piece.candidates] for piece in group])
     pruned = count(rate, scores.size, granularity)
-    if pruned == scores.size:
+    if 0 < pruned == scores.size:
         raise InputError(
             f"pruning rate {rate}: would remove all {scores.size} pieces ({granularity}) of "
             f"{group[0].name}. Lower the rate, or name the layer in `pruning.exclude`."
         )
     kept = np.ones(scores.size, dtype=bool)
     kept[lowest(scores, pruned)] = False
-    starts = np.cumsum([piece.scores.size for piece in group])[:-1]
+    starts = np.cumsum([np.count_nonzero(piece.candidates) for piece in group])[:-1]
     parts = np.split(kept, starts)
     return {piece.name: piece.mask(part) for piece, part in zip(group, parts, strict=True)}
 

@@ -35,7 +35,9 @@ class Criterion(Protocol):
         Parameters
         ----------
         weight
-            float32, a weight `(out, in, height, width)` or `(out, in)`, or a bias `(out,)`.
+            float32, a weight `(out, in, height, width)` or `(out, in)`, or a bias `(out,)`. Where
+            pieces span the kernel, its weights that no image reaches are not among them: the
+            shape is then `(out, in, n, 1)`, for the `n` positions that are left.
         axes
             The axes that one piece spans.
         rng
@@ -71,6 +73,8 @@ class Pieces:
         Name of the parameter.
     scores
         float64, the rank of each piece, as a criterion returns them.
+    candidates
+        Booleans, the shape of `scores`: which pieces may be pruned.
     shape
         Shape of the parameter.
     axes
@@ -79,10 +83,15 @@ class Pieces:
 
     name: str
     scores: np.ndarray
+    candidates: np.ndarray
     shape: tuple[int, ...]
     axes: tuple[int, ...]
 
     def mask(self, kept: np.ndarray) -> np.ndarray:
-        """The mask of the parameter, from a flat boolean array that says which pieces are kept."""
-        spread = np.expand_dims(kept.reshape(self.scores.shape), self.axes)
-        return np.broadcast_to(spread, self.shape).copy()
+        """The mask of the parameter, from booleans that say which candidates are kept.
+
+        `kept` is flat. Pieces that are no candidates are kept.
+        """
+        pieces = np.ones(self.scores.shape, dtype=bool)
+        pieces[self.candidates] = kept
+        return np.broadcast_to(np.expand_dims(pieces, self.axes), self.shape).copy()

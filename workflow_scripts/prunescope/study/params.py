@@ -9,6 +9,7 @@ from typing import Any
 
 from prunescope.data import source
 from prunescope.interpret.metrics import catalogue
+from prunescope.networks.coordinates import DENSE
 from prunescope.prune import schedule
 from prunescope.prune.pieces import CRITERIA
 from prunescope.prune.rates import effective_rate, lower_rates
@@ -78,6 +79,15 @@ class JobParams:
     def mask(self, wildcards: Wildcards) -> str:
         """Whether retraining holds a network's masks."""
         return self.study.mask_of(wildcards.method, wildcards.retraining)
+
+    def unreached(self, wildcards: Wildcards) -> str | None:
+        """Whether the history of retraining counts weights that no image reaches.
+
+        None for the dense network: it has no masks, and so no sparsity.
+        """
+        if wildcards.method == DENSE:
+            return None
+        return str(self.study.config["pruning"]["unreached"])
 
     def metric(self, wildcards: Wildcards) -> Mapping[str, Any]:
         """The settings of the metric in the path."""

@@ -22,9 +22,16 @@ class MaskedParameters:
         The module.
     masks
         Boolean arrays by parameter name, True where the parameter is kept.
+    counted
+        Which weights count in the sparsity, as `reach.counted` returns it; None counts all.
     """
 
-    def __init__(self, module: nn.Module, masks: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        masks: Mapping[str, np.ndarray],
+        counted: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         parameters = dict(module.named_parameters())
         self._parameters = [parameters[name] for name in masks]
         # In the memory layout of the parameters: products of different layouts are slow.
@@ -33,6 +40,11 @@ class MaskedParameters:
                 torch.from_numpy(mask).reshape(parameters[name].shape)
             )
             for name, mask in masks.items()
+        ]
+        everywhere, counted = np.ones(1, dtype=bool), counted or {}
+        self._counted = [
+            torch.from_numpy(counted.get(name, everywhere)).to(value.device).expand_as(value)
+            for name, value in zip(masks, self._parameters, strict=True)
         ]
 
     @torch.no_grad()
@@ -49,7 +61,8 @@ class MaskedParameters:
 
     @torch.no_grad()
     def sparsity(self) -> float:
-        """Fraction of zeros in the parameters that have masks; 0.0 if there are none."""
-        size = sum(value.numel() for value in self._parameters)
-        zeros = sum(int((value == 0).sum()) for value in self._parameters)
+        """Fraction of zeros in what counts of the parameters that have masks; 0.0 if none does."""
+        pairs = zip(self._parameters, self._counted, strict=True)
+        size = sum(int(counted.sum()) for counted in self._counted)
+        zeros = sum(int(((value == 0) & counted).sum()) for value, counted in pairs)
         return zeros / size if size else 0.0

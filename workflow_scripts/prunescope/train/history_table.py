@@ -24,7 +24,7 @@ EPOCH_COLUMNS = {
         pl.Float64, "accuracy on this part of the validation split", "fraction"
     ),
     "validation_loss": Column(pl.Float64, "mean cross-entropy on the same images", "nats"),
-    "sparsity": Column(pl.Float64, "zeros among the masked parameters", "fraction"),
+    "sparsity": Column(pl.Float64, "zeros among the masked parameters that count", "fraction"),
 }
 HISTORY = Table(
     f"{NETWORK_FOLDER}/history.parquet", "An epoch of training or retraining.", EPOCH_COLUMNS

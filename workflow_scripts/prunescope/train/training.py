@@ -97,6 +97,8 @@ class Task:
         Seeds the order of the images, the augmentation and the dropout.
     enforce_masks
         Whether pruned parameters are held at zero. Otherwise they may regrow.
+    counted
+        Which weights count in the sparsity, as `reach.counted` returns it; None counts all.
     """
 
     network: Network
@@ -105,6 +107,7 @@ class Task:
     recipe: Recipe
     seed: int | Sequence[int]
     enforce_masks: bool = True
+    counted: Mapping[str, np.ndarray] | None = None
 
 
 def train(module: nn.Module, task: Task, surroundings: Surroundings | None = None) -> Iterator[Row]:
@@ -176,7 +179,7 @@ class _Session:
         )
         self.shared = processes.share(module, self.world, surroundings.device)
         self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
-        self.masked = MaskedParameters(module, task.network.masks)
+        self.masked = MaskedParameters(module, task.network.masks, task.counted)
         self.optimizer = OPTIMIZERS[self.recipe.optimizer](module.parameters(), self.recipe)
         self.dtype = getattr(torch, PRECISIONS[self.recipe.precision] or "float32")
         kind = surroundings.device.type

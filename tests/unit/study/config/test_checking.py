@@ -182,6 +182,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"pruning.batch_norm": "gone"},
         ["`pruning.batch_norm`", "'gone'", "Allowed: pruned, kept"],
     ),
+    "unknown handling of unreached weights": (
+        {"pruning.unreached": "pruned"},
+        ["`pruning.unreached`", "'pruned'", "Allowed: left_out, counted"],
+    ),
     "unknown retraining of a method": (
         {f"{METHOD}.retraining": ["one_shoot"]},
         [f"`{METHOD}.retraining`", "'one_shoot'", "Did you mean `one_shot`?", "none, one_shot"],

@@ -153,7 +153,7 @@ PLACES: dict[str, Callable[[], object]] = {
     "find_needs": lambda: channels.find_needs(GRAPH, {}, CONSTANTS),
     "surgery": lambda: Surgery(GRAPH, {}, CONSTANTS, NEEDED).run(),
     "describe_layers": lambda: layer_report.describe_layers(
-        WEIGHT, Surgery(LAYER, WEIGHT, CONSTANTS, NEEDED)
+        WEIGHT, Surgery(LAYER, WEIGHT, CONSTANTS, NEEDED), {}
     ),
     "compact": lambda: removal.compact(GRAPH, {}),
     "fold_batch_norms": lambda: batch_norms.fold_batch_norms(GRAPH, {}),

@@ -65,6 +65,11 @@ class Pruning(Section):
     batch_norm: Literal["pruned", "kept"] = key(
         "whether the batch-norm channel of a pruned filter goes with it"
     )
+    unreached: Literal["left_out", "counted"] = key(
+        "whether weights that no image reaches, because they meet padding only, are left out of "
+        "ranking, sparsity and compression, or ranked and counted like all others",
+        default="left_out",
+    )
     methods: dict[Name, Method] = key("the methods, by a name of your choice")
 
     def problems(self) -> Iterator[Problem]:
