@@ -142,7 +142,7 @@ rule score_trivial_units:
         "../envs/prunescope.yaml"
     threads: 1
     resources:
-        mem_mb=RESOURCES.memory_to_score(2000, per_input=3),
+        mem_mb=RESOURCES.memory_to_score(3000, per_input=1),
         runtime=minutes(30, per_gigabyte=15),
     params:
         code=code_of("score_trivial_units.py"),
