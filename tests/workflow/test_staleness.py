@@ -174,7 +174,7 @@ CODE_EDITS = {
     ),
     "line of trivial_units.py": (
         f"{MODULES}/interpret/trivial_units.py", "FOREGROUND_ABOVE = 0.1", "FOREGROUND_ABOVE = 0.2",
-        TRIVIAL,
+        {**TRIVIAL, **COST_DRAWN},  # the charts share the module that draws its levels
     ),
     "line of words.py": (
         f"{MODULES}/summarize/words.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',
