@@ -148,8 +148,9 @@ run to run, while `accounting.parquet` and all that follows from it has the same
 
 ### `results/{study}/summary.md`
 
-What the study found, in ten lines of plain language with numbers from the tables; also printed at
-the end of a run. [method.md](method.md#what-is-said-of-a-study) tells what must be shown before it
+What the study found, in ten lines of plain language with numbers from the tables, and a warning
+where [trivial units](method.md#trivial-units) tell against the score; also printed at the end of a
+run. [method.md](method.md#what-is-said-of-a-study) tells what must be shown before it
 is said.
 
 ### `results/{study}/pages/statistics.html`, `networks.html`, `published.html`, `configuration.html`

@@ -127,6 +127,33 @@ rule score_mis:
         "../workflow_scripts/score_mis.py"
 
 
+# Controls of the score, which need no network.
+rule score_trivial_units:
+    input:
+        images=PATHS.split_file("probe", "images.npy"),
+        labels=PATHS.split_file("probe", "labels.npy"),
+        index=PATHS.split_file("probe", "index.parquet"),
+        similarity=PATHS.similarity_file(),
+    output:
+        units=f"{TABLES}/trivial_units.parquet",
+    log:
+        "results/logs/{study}/score_trivial_units.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=RESOURCES.memory_to_score(3000, per_input=1),
+        runtime=minutes(30, per_gigabyte=15),
+    params:
+        code=code_of("score_trivial_units.py"),
+        study=STUDY.name,
+        kind=STUDY.kinds_of_input[0],
+        exemplars=lookup("interpretability/exemplars", within=config),
+        mis=lookup("interpretability/mis", within=config),
+    script:
+        "../workflow_scripts/score_trivial_units.py"
+
+
 rule record_activations:
     input:
         network=f"{NETWORK}/network.safetensors",

@@ -153,6 +153,7 @@ rule draw_chart:
         history=f"{TABLES}/history.parquet",
         units=f"{TABLES}/units.parquet",
         statistics=f"{TABLES}/statistics.parquet",
+        trivial=f"{TABLES}/trivial_units.parquet",
         published=STUDY.published,
     output:
         html=report(
@@ -233,6 +234,7 @@ rule summarize_findings:
         networks=f"{TABLES}/networks.parquet",
         history=f"{TABLES}/history.parquet",
         statistics=f"{TABLES}/statistics.parquet",
+        trivial=f"{TABLES}/trivial_units.parquet",
     output:
         summary=SUMMARY,
         statistics=report(
@@ -271,6 +273,7 @@ rule build_explorer:
         mis=PATHS.every_network("mis.parquet"),
         measures=PATHS.every_network("measures.parquet"),
         networks=f"{TABLES}/networks.parquet",
+        trivial=f"{TABLES}/trivial_units.parquet",
     output:
         explorer=report(
             directory(EXPLORER),

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from prunescope.data import image_tables
+from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import arrays, tables
-from prunescope.interpret import mis, unit_tables
+from prunescope.interpret import exemplars, mis, trivial_units, unit_tables
 from prunescope.networks.coordinates import NETWORK_FOLDER, Coordinates
 from prunescope.summarize import study_tables
 
@@ -43,12 +44,13 @@ def name_of(network: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Small:
-    """What was put into the small study: frames by network, and the similarities."""
+    """What was put into the small study: frames by network, similarities, trivial units."""
 
     folder: Path
     exemplars: list[pl.DataFrame]
     scores: list[pl.DataFrame]
     similarity: np.ndarray
+    trivial: pl.DataFrame
     job: SimpleNamespace
 
     @property
@@ -103,6 +105,18 @@ def overview_of(exemplars: list[pl.DataFrame], scores: list[pl.DataFrame]) -> pl
     return study_tables.NETWORKS.conform(pl.DataFrame(rows, infer_schema_length=None))
 
 
+def trivial_of(images: np.ndarray, labels: np.ndarray, similarity: np.ndarray) -> pl.DataFrame:
+    """Of plain images of one brightness, all statistics are constant."""
+    found = trivial_units.score(
+        PackedImages(images, labels),
+        dict(enumerate(CLASSES)),
+        similarity,
+        exemplars.ExemplarSettings(PER_SIDE, "random", 0),
+        mis.ScoreSettings(**MIS),
+    )
+    return trivial_units.TRIVIAL_UNITS.conform(found.with_columns(study=pl.lit(STUDY)))
+
+
 def make_small(folder: Path) -> Small:
     """Write the files of the small study below `folder`, and describe the job that reads them."""
     rng = np.random.default_rng(0)
@@ -122,19 +136,19 @@ def make_small(folder: Path) -> Small:
     # Activations of the dense network follow a direction of the features: units are interpretable.
     directions = rng.normal(size=(number, 8)).astype(np.float32)
     dense = directions @ features.T
-    exemplars, scores, paths = [], [], {"exemplars": [], "mis": [], "measures": []}
+    found, scores, paths = [], [], {"exemplars": [], "mis": [], "measures": []}
     for place, network in enumerate(NETWORKS):
         noise = rng.normal(size=dense.shape).astype(np.float32)
         activations = dense + place * noise
         if network == PRUNED:
             activations[list(CONSTANT)] = 0.25
-        exemplars.append(exemplars_of(activations))
-        scores.append(scores_of(exemplars[-1], similarity))
+        found.append(exemplars_of(activations))
+        scores.append(scores_of(found[-1], similarity))
         own = folder / NETWORK_FOLDER.format(study=STUDY, **network)
         written = {
-            "exemplars": (unit_tables.EXEMPLARS, exemplars[-1]),
+            "exemplars": (unit_tables.EXEMPLARS, found[-1]),
             "mis": (unit_tables.MIS, scores[-1]),
-            "measures": (unit_tables.MEASURES, measures_of(exemplars[-1], rng)),
+            "measures": (unit_tables.MEASURES, measures_of(found[-1], rng)),
         }
         for name, (table, frame) in written.items():
             path = own / f"{name}.parquet"
@@ -144,13 +158,16 @@ def make_small(folder: Path) -> Small:
     arrays.save_array(images, probe / "images.npy")
     arrays.save_array(similarity, probe / "similarity.npy")
     image_tables.INDEX.write(image_tables.INDEX.conform(index), probe / "index.parquet")
-    study_tables.NETWORKS.write(overview_of(exemplars, scores), folder / "networks.parquet")
+    trivial = trivial_of(images, labels, similarity)
+    trivial_units.TRIVIAL_UNITS.write(trivial, folder / "trivial_units.parquet")
+    study_tables.NETWORKS.write(overview_of(found, scores), folder / "networks.parquet")
     job = SimpleNamespace(
         input=SimpleNamespace(
             images=probe / "images.npy",
             similarity=probe / "similarity.npy",
             index=probe / "index.parquet",
             networks=folder / "networks.parquet",
+            trivial=folder / "trivial_units.parquet",
             **paths,
         ),
         output=SimpleNamespace(explorer=str(folder / "results" / STUDY / "explorer")),
@@ -159,7 +176,7 @@ def make_small(folder: Path) -> Small:
             kind="matrix", networks=NETWORKS,
         ),
     )  # fmt: skip
-    return Small(folder, exemplars, scores, similarity, job)
+    return Small(folder, found, scores, similarity, trivial, job)
 
 
 def build(small: Small) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 
 from prunescope.data import image_tables
 from prunescope.foundation import arrays, job, provenance, whole_files
-from prunescope.interpret import mis, similarities, unit_tables
+from prunescope.interpret import mis, similarities, trivial_units, unit_tables
 from prunescope.networks import coordinates
 from prunescope.networks.coordinates import Coordinates
 from prunescope.summarize import study_tables
@@ -53,6 +53,16 @@ def write_networks(smk, networks: list[Coordinates], folder: Path) -> pl.DataFra
     return units
 
 
+def write_trivial(smk, folder: Path) -> pl.DataFrame:
+    """Write the data of the trivial units, as of a network, and return their table."""
+    units = trivial_units.TRIVIAL_UNITS.read(smk.input.trivial)
+    similarity = similarities.load(smk.input.similarity, smk.params.kind)
+    settings = mis.ScoreSettings(**smk.params.mis)
+    for name, content in data_files("trivial", units, units, None, similarity, settings):
+        write(folder, name, content)
+    return units
+
+
 def main(smk) -> None:
     index = image_tables.INDEX.read(smk.input.index)
     images = arrays.load_array(smk.input.images, memory_map=True)
@@ -64,6 +74,7 @@ def main(smk) -> None:
         for name, content in zip(sheets.names, draw_sheets(images, sheets), strict=True):
             write(folder, f"images/{name}", content)
         units = write_networks(smk, networks, folder)
+        trivial = write_trivial(smk, folder)
         study = script(
             "study",
             {"label": smallest(index["label"].to_numpy())},
@@ -74,6 +85,7 @@ def main(smk) -> None:
             classes=page.classes(index),
             layers=page.layers(units),
             networks=page.overview(networks, study_tables.NETWORKS.read(smk.input.networks)),
+            trivial=page.trivial_overview(trivial),
             sheets={"names": sheets.names, "side": sheets.side, "columns": sheets.columns},
             provenance=provenance.current(),
         )

@@ -1,6 +1,7 @@
 """Draw one chart of the study as a page, two pictures and a specification, with a caption."""
 
 from prunescope.foundation import job, whole_files
+from prunescope.interpret import trivial_units
 from prunescope.summarize import image_counts, published, study_tables
 from prunescope.summarize.charts import all_charts, chart_files
 from prunescope.summarize.charts.chart_rows import ChartData
@@ -13,8 +14,9 @@ def main(smk) -> None:
     networks = study_tables.NETWORKS.read(smk.input.networks)
     statistics = study_tables.STATISTICS.read(smk.input.statistics)
     history = study_tables.HISTORIES.read(smk.input.history)
+    trivial = trivial_units.TRIVIAL_UNITS.read(smk.input.trivial)
     images = image_counts.COUNTS.read(smk.input.images)
-    facts = Facts.of_study(networks, statistics, images, history, smk.params.facts)
+    facts = Facts.of_study(networks, statistics, images, history, trivial, smk.params.facts)
     study = ChartData(
         networks=networks,
         history=history,
@@ -23,6 +25,7 @@ def main(smk) -> None:
         classes=facts.classes,
         statistics=statistics,
         units=study_tables.UNITS.read(smk.input.units),
+        trivial=trivial,
         margin=facts.margin,
         published=published.read(smk.input.published) if smk.input.published else None,
     )

@@ -1,6 +1,7 @@
 """Summarize the findings of the study in text, and write its tables as pages for the report."""
 
 from prunescope.foundation import job, whole_files
+from prunescope.interpret import trivial_units
 from prunescope.summarize import image_counts, pages, study_tables
 from prunescope.summarize.findings import summary_page
 from prunescope.summarize.findings.facts import Facts
@@ -10,8 +11,9 @@ def main(smk) -> None:
     networks = study_tables.NETWORKS.read(smk.input.networks)
     statistics = study_tables.STATISTICS.read(smk.input.statistics)
     history = study_tables.HISTORIES.read(smk.input.history)
+    trivial = trivial_units.TRIVIAL_UNITS.read(smk.input.trivial)
     images = image_counts.COUNTS.read(smk.input.images)
-    facts = Facts.of_study(networks, statistics, images, history, smk.params.facts)
+    facts = Facts.of_study(networks, statistics, images, history, trivial, smk.params.facts)
     written = {
         smk.output.summary: summary_page.to_markdown(facts),
         smk.output.statistics: pages.table_page("Statistics", statistics, study_tables.STATISTICS),

@@ -18,18 +18,21 @@ DRAWN = {"draw_chart": len(CHARTS)}
 COST_DRAWN = {"draw_cost_chart": len(COST_CHARTS)}
 COUNTED = {"count_images": 1}
 ESTIMATED = {"estimate_statistics": 1, "summarize_findings": 1, **DRAWN}
+TRIVIAL = {"score_trivial_units": 1, "build_explorer": 1, "summarize_findings": 1, **DRAWN}
 SUMMARY = {"tabulate_study": 1, "build_explorer": 1, **ESTIMATED, **COST_DRAWN}
 TIMED = {"measure_costs": 2, "tabulate_costs": 1, **COST_DRAWN}
 COMPACTED = {"compact_network": 2, **TIMED}
 # Of the 9 networks, 2 are dense, 1 is untrained, 4 are pruned and retrained, 2 pruned and kept. The
 # score's variants are computed of 6: the first three, and those at the rate 0.60. The 2 of these
 # that were retrained are made compact.
-RESCORED = {"score_mis": 9, "vary_scores": 6, **SUMMARY}
+NETWORKS_RESCORED = {"score_mis": 9, "vary_scores": 6, **SUMMARY}
+RESCORED = {**NETWORKS_RESCORED, **TRIVIAL}
 COMPARED = {"measure_units": 9, **RESCORED}
 PROBING = {"find_exemplars": 9, **COMPARED}
+# Trivial units depend on no network.
 MEASURING = {
     "evaluate_network": 9, "account_network": 9, "record_activations": 6, "ablate_units": 1,
-    **PROBING, **COMPACTED,
+    "find_exemplars": 9, "measure_units": 9, **NETWORKS_RESCORED, **COMPACTED,
 }  # fmt: skip
 
 
@@ -177,6 +180,10 @@ CODE_EDITS = {
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 4,
             **measured(6, varied=3, compacted=2),
         },
+    ),
+    "line of trivial_units.py": (
+        f"{MODULES}/interpret/trivial_units.py", "FOREGROUND_ABOVE = 0.1", "FOREGROUND_ABOVE = 0.2",
+        {**TRIVIAL, **COST_DRAWN},  # the charts share the module that draws its levels
     ),
     "line of words.py": (
         f"{MODULES}/summarize/words.py", 'ONE_SHOT: "one-shot"', 'ONE_SHOT: "retrained once"',

@@ -45,14 +45,12 @@ def test_scores_equal_those_of_the_matrix(distances: bool, block: int) -> None:
 
 @pytest.mark.parametrize("distances", METRICS)
 def test_monosemanticity_equals_that_of_the_matrix(distances: bool, block: int) -> None:
-    found, (strongest, _) = vectors(distances), sides()
-    activations = -np.sort(-np.random.default_rng(3).random((UNITS, PER_SIDE)), axis=1)
-    lowest = activations[:, -1] - 0.1
+    found = vectors(distances)
+    images = np.arange(0, IMAGES, 3)
+    activations = np.random.default_rng(3).random((len(images), UNITS), dtype=np.float32)
     matrix = comparison.compare(found, distance=distances)
-    expected = unit_measures.monosemanticity(strongest, activations, lowest, matrix)
-    scores = unit_measures.monosemanticity(
-        strongest, activations, lowest, Embeddings(found, distances)
-    )
+    expected = unit_measures.monosemanticity(activations, matrix, images)
+    scores = unit_measures.monosemanticity(activations, Embeddings(found, distances), images)
     np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
@@ -72,6 +70,12 @@ def test_blocks_hold_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> N
     # Strong and weak images of a block are gathered one after the other.
     assert max(seen) <= 40_000 / 2
     assert sum(seen) == UNITS * SETTINGS.tasks * 2 * 4 * FEATURES * 4
+
+    seen.clear()
+    activations = np.random.default_rng(3).random((IMAGES, 2 * UNITS), dtype=np.float32)
+    monkeypatch.setattr(similarities, "BLOCK_BYTES", 4_000)
+    unit_measures.monosemanticity(activations, Embeddings(found, False), np.arange(IMAGES))
+    assert max(seen) <= 4_000 / 2
 
 
 def test_what_is_loaded_depends_on_the_kind(tmp_path: Path) -> None:

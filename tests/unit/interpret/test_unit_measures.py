@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.interpret import unit_measures
+from prunescope.interpret import similarities, unit_measures
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -16,45 +16,100 @@ def rng(seed: int = 0) -> np.random.Generator:
 # --- monosemanticity -----------------------------------------------------------------------------
 
 
-def by_pairs(images: list, activations: list, lowest: float, similarity: np.ndarray) -> float:
-    """Weighted mean similarity of one unit's pairs, pair by pair."""
-    weights = [(a - lowest) / (activations[0] - lowest) for a in activations]
+def by_pairs(activations: np.ndarray, similarity: np.ndarray) -> float:
+    """Weighted mean similarity of one unit's pairs of different images, pair by pair."""
+    low, high = activations.min(), activations.max()
+    weights = [(a - low) / (high - low) for a in activations.astype(float)]
     total = mass = 0.0
-    for i in range(len(images)):
-        for j in range(i):
-            total += weights[i] * weights[j] * similarity[images[i], images[j]]
-            mass += weights[i] * weights[j]
+    for n, one in enumerate(weights):
+        for m, other in enumerate(weights):
+            if n != m:
+                total += one * other * similarity[n, m]
+                mass += one * other
     return total / mass
 
 
-@pytest.mark.parametrize("block", [1, 3, 1024])
+def unit_vectors(images: int, features: int) -> np.ndarray:
+    drawn = rng(4).normal(size=(images, features)) + 0.5
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+# One unit a block, some, and all.
+BLOCKS = pytest.mark.parametrize("block", [1, 3, 1024])
+
+
+@BLOCKS
 def test_monosemanticity_equals_the_loop(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit_measures, "UNITS_A_BLOCK", block)
     draws = rng(1)
     similarity = draws.uniform(-1, 1, size=(20, 20)).astype(np.float32)
     similarity = (similarity + similarity.T) / 2
-    strongest = np.array([draws.permutation(20)[:6] for _ in range(7)])
-    activations = -np.sort(-draws.normal(size=(7, 6)), axis=1).astype(np.float32)
-    lowest = activations[:, -1] - draws.uniform(0.1, 1, size=7).astype(np.float32)
-    found = unit_measures.monosemanticity(strongest, activations, lowest, similarity)
-    expected = [
-        by_pairs(list(images), [float(a) for a in values], float(low), similarity)
-        for images, values, low in zip(strongest, activations, lowest, strict=True)
-    ]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    images = np.sort(draws.permutation(20)[:12])
+    activations = draws.normal(size=(12, 7)).astype(np.float32)
+    found = unit_measures.monosemanticity(activations, similarity, images)
+    between = similarity[images][:, images]
+    expected = [by_pairs(unit, between) for unit in activations.T]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_unit_of_equal_images_is_monosemantic() -> None:
-    similarity = np.ones((5, 5), dtype=np.float32)
-    images, activations = np.array([[0, 3, 4]]), np.array([[3.0, 2.0, 1.0]], dtype=np.float32)
-    found = unit_measures.monosemanticity(images, activations, np.zeros(1), similarity)
-    assert found.tolist() == pytest.approx([1.0])
+@BLOCKS
+@pytest.mark.parametrize("distances", [False, True])
+def test_monosemanticity_from_embeddings_equals_the_loop(
+    distances: bool, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_measures, "UNITS_A_BLOCK", block)
+    monkeypatch.setattr(similarities, "BLOCK_BYTES", block * 8 * 5)
+    vectors = unit_vectors(15, 5)
+    gaps = ((vectors[:, None].astype(float) - vectors[None]) ** 2).sum(axis=2)
+    similarity = 1 - gaps if distances else vectors.astype(float) @ vectors.T
+    images = np.array([0, 2, 3, 7, 8, 9, 14])
+    activations = rng(5).exponential(size=(7, 6)).astype(np.float32)
+    embeddings = similarities.Embeddings(vectors, distances)
+    found = unit_measures.monosemanticity(activations, embeddings, images)
+    between = similarity[images][:, images]
+    expected = [by_pairs(unit, between) for unit in activations.T]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
-def test_a_constant_unit_has_no_monosemanticity() -> None:
-    same = np.full((1, 3), 0.5, dtype=np.float32)
-    found = unit_measures.monosemanticity(np.array([[0, 1, 2]]), same, same[:, 0], np.eye(3))
+def test_monosemanticity_by_hand() -> None:
+    """Scaled to 1, 1/2, 1/4, 0: pairs of 1/2, 1/4 and 1/8 with similarities of 0.8, 0.4 and 0."""
+    similarity = np.array(
+        [[1, 0.8, 0.4, 9], [0.8, 1, 0, 9], [0.4, 0, 1, 9], [9, 9, 9, 1]], dtype=np.float32
+    )
+    activations = np.array([[3, 1, 0, -1]], dtype=np.float32).T
+    found = unit_measures.monosemanticity(activations, similarity, np.arange(4))
+    assert found.tolist() == pytest.approx([0.5 / 0.875])
+
+
+def test_all_images_count_that_a_unit_responds_to() -> None:
+    """Two kinds of images in equal parts: half of the pairs are alike, all but for the image."""
+    vectors = np.repeat(np.eye(2, dtype=np.float32), 50, axis=0)
+    activations = np.ones((101, 1), dtype=np.float32)
+    activations[100] = 0
+    vectors = np.vstack([vectors, [[1.0, 0.0]]]).astype(np.float32)
+    found = unit_measures.monosemanticity(activations, vectors @ vectors.T, np.arange(101))
+    assert found.tolist() == pytest.approx([49 / 99])
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_units_without_a_weighted_pair_have_no_monosemanticity(embedded: bool) -> None:
+    """A unit that is constant, and one that a single image excites."""
+    vectors = unit_vectors(4, 3)
+    similarity = similarities.Embeddings(vectors, False) if embedded else vectors @ vectors.T
+    activations = np.array([[0.5, 1], [0.5, 0], [0.5, 0], [0.5, 0]], dtype=np.float32)
+    found = unit_measures.monosemanticity(activations, similarity, np.arange(4))
     assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_unit_that_one_image_excites_by_far_is_exact(embedded: bool) -> None:
+    """The weights of all pairs but those of one image are tiny."""
+    vectors = unit_vectors(4, 3)
+    similarity = similarities.Embeddings(vectors, False) if embedded else vectors @ vectors.T
+    activations = np.array([[1, 1e-7, 0, 2e-7]], dtype=np.float32).T
+    found = unit_measures.monosemanticity(activations, similarity, np.arange(4))
+    of_pairs = vectors[0] @ vectors[[1, 3]].T
+    assert found.tolist() == pytest.approx([(of_pairs[0] + 2 * of_pairs[1]) / 3], abs=1e-4)
 
 
 # --- labels --------------------------------------------------------------------------------------
@@ -158,17 +213,15 @@ def test_constant_units_have_no_measures() -> None:
         {
             "constant": [False, True],
             "strongest": [[0, 1], [2, 3]],
-            "strongest_activation": [[3.0, 2.0], [1.0, 1.0]],
-            "weakest_activation": [[0.0, 1.0], [1.0, 1.0]],
         }
     )
-    activations = np.array([[3, 1], [0, 1]], dtype=np.float32)
+    activations = np.array([[3, 1], [3, 1], [0, 1]], dtype=np.float32)
     found = unit_measures.measure_units(
         exemplars,
         activations,
         np.ones((4, 4), np.float32),
         np.array([0, 0, 1, 1]),
-        np.array([0, 3]),
+        np.array([0, 1, 3]),
     )
     measures = found.select("monosemanticity", "label_purity", "class_selectivity").rows()
     assert measures[0] == pytest.approx((1, 1, 1))

@@ -63,6 +63,13 @@ def test_what_variants_need() -> None:
     assert Study(good()).varied_poolings == ["mean"]
 
 
+def test_the_images_a_side_are_those_that_the_tasks_take() -> None:
+    mis = {"explanations": 4, "tasks": 3, "tau": 0.16, "draw": "imi", "seed": 0}
+    assert Study(changed({"interpretability.mis": mis})).facts["images_per_side"] == 15
+    drawn = {**mis, "draw": "quantile", "pool": 40}
+    assert Study(changed({"interpretability.mis": drawn})).facts["images_per_side"] == 40
+
+
 def test_retrained_networks_at_some_rates_are_made_compact() -> None:
     made = Study(good()).compacted_networks
     assert {network.rate for network in made} == {"0.40"}

@@ -56,16 +56,7 @@ def find_exemplars(
             recorder.update(activations)
         running.update(activations.numpy())
     strongest, weakest = running.extremes()
-    found = pl.DataFrame(
-        {
-            "constant": exemplars.is_constant(strongest, weakest),
-            "tied_fraction": exemplars.tied_fraction(strongest, weakest),
-            "strongest": strongest.indices,
-            "strongest_activation": strongest.activations,
-            "weakest": weakest.indices,
-            "weakest_activation": weakest.activations,
-        }
-    )
+    found = pl.DataFrame(exemplars.columns(strongest, weakest))
     return unit_tables.EXEMPLARS.conform(pl.concat([_units(layers), found], how="horizontal"))
 
 

@@ -17,6 +17,11 @@ import numpy as np
 from prunescope.foundation.errors import InputError
 
 CONSTANT_BELOW = 1e-8
+# What a table tells of the exemplars of a unit.
+COLUMNS = (
+    "constant", "tied_fraction", "strongest", "strongest_activation", "weakest",
+    "weakest_activation",
+)  # fmt: skip
 # Merging selects among the extremes of all units. Several batches share this cost.
 BATCHES_A_MERGE = 4
 # The keys of this many units fit into the CPU's cache.
@@ -225,6 +230,19 @@ def is_constant(strongest: RankedImages, weakest: RankedImages) -> np.ndarray:
     """Which units are constant: max - min < 1e-8 (arXiv 2409.19727). Boolean `(units,)`."""
     spread = strongest.activations[:, 0].astype(np.float64) - weakest.activations[:, 0]
     return spread < CONSTANT_BELOW
+
+
+def columns(strongest: RankedImages, weakest: RankedImages) -> dict[str, np.ndarray]:
+    """The columns `COLUMNS` of `unit_tables.EXEMPLARS`, with a row for each unit."""
+    values = (
+        is_constant(strongest, weakest),
+        tied_fraction(strongest, weakest),
+        strongest.indices,
+        strongest.activations,
+        weakest.indices,
+        weakest.activations,
+    )
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def tied_fraction(strongest: RankedImages, weakest: RankedImages) -> np.ndarray:

@@ -61,34 +61,44 @@ class Embeddings:
         return query, more[:, 1:].mean(axis=1) - less[:, 1:].mean(axis=1)
 
     def weighted_pairs(self, images: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Sum of w_i w_j s_ij over all ordered pairs i != j of a unit's images.
+        """Sum of w_i w_j s_ij over all ordered pairs i != j of images, for each unit.
+
+        The sum over all pairs of products is the squared length of the weighted sum of the
+        vectors. The pairs of an image with itself are subtracted.
 
         Parameters
         ----------
         images
-            Integer indices `(units, k)`.
+            Integer indices `(k,)`.
         weights
-            float64 `(units, k)`.
+            float64 `(k, units)`.
 
         Returns
         -------
         numpy.ndarray
             float64 `(units,)`.
         """
-        sums = np.empty(len(images))
-        for block in self._blocks(len(images), images.shape[1]):
-            vectors, own = self.vectors[images[block]], weights[block]
-            total = (own.astype(np.float32)[:, None] @ vectors)[:, 0]
-            lengths = np.einsum("ukf,ukf->uk", vectors, vectors)
-            pairs = np.einsum("uf,uf->u", total, total, dtype=np.float64)
-            if self.distances:
-                # Subtract the pairs of an image with itself, whose similarity is 1.
-                mass = own.sum(axis=1)
-                pairs = mass**2 - 2 * mass * (own * lengths).sum(axis=1) + 2 * pairs
-                sums[block] = pairs - (own**2).sum(axis=1)
-            else:
-                sums[block] = pairs - (own**2 * lengths).sum(axis=1)
+        sums = np.empty(weights.shape[1])
+        size = max(1, BLOCK_BYTES // (self.vectors.shape[1] * sums.itemsize))
+        for start in range(0, len(sums), size):
+            units = slice(start, start + size)
+            sums[units] = self._weighted_pairs(images, weights[:, units])
         return sums
+
+    def _weighted_pairs(self, images: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        total = np.zeros((weights.shape[1], self.vectors.shape[1]))
+        lengths = np.empty(len(images))
+        # Twice the room, because the vectors are converted to float64.
+        for block in self._blocks(len(images), 2):
+            vectors = self.vectors[images[block]].astype(np.float64)
+            total += weights[block].T @ vectors
+            lengths[block] = np.einsum("kf,kf->k", vectors, vectors)
+        products = np.einsum("uf,uf->u", total, total)
+        if not self.distances:
+            return products - lengths @ weights**2
+        # s_ij = 1 - |v_i|^2 - |v_j|^2 + 2 v_i v_j, and the similarity of an image with itself is 1.
+        mass = weights.sum(axis=0)
+        return mass**2 - 2 * mass * (lengths @ weights) + 2 * products - (weights**2).sum(axis=0)
 
     def _blocks(self, number: int, images: int) -> Iterator[slice]:
         """Slices of `number` items. The vectors of `images` images for each item fit in a block."""

@@ -24,7 +24,7 @@ def measure_units(
     labels: np.ndarray,
     recorded: np.ndarray,
 ) -> pl.DataFrame:
-    """The measures of every unit; missing for constant units.
+    """The measures of every unit; missing for constant units, and where they are not defined.
 
     Parameters
     ----------
@@ -44,15 +44,9 @@ def measure_units(
     polars.DataFrame
         `exemplars` with the columns `unit_tables.MEASURE_COLUMNS`.
     """
-    strongest = tables.matrix(exemplars["strongest"])
     found = {
-        "monosemanticity": monosemanticity(
-            strongest,
-            tables.matrix(exemplars["strongest_activation"]),
-            tables.matrix(exemplars["weakest_activation"])[:, 0],
-            similarity,
-        ),
-        "label_purity": label_purity(strongest, labels),
+        "monosemanticity": monosemanticity(activations, similarity, recorded),
+        "label_purity": label_purity(tables.matrix(exemplars["strongest"]), labels),
         "class_selectivity": class_selectivity(activations, labels[recorded]),
     }
     live = ~exemplars["constant"]
@@ -84,58 +78,46 @@ def compare_layers(layers: pl.Series, activations: np.ndarray, dense: np.ndarray
 
 
 def monosemanticity(
-    strongest: np.ndarray,
-    activations: np.ndarray,
-    lowest: np.ndarray,
-    similarity: np.ndarray | Embeddings,
+    activations: np.ndarray, similarity: np.ndarray | Embeddings, images: np.ndarray
 ) -> np.ndarray:
-    """The weighted mean similarity of all pairs of a unit's strongest images.
+    """The weighted mean similarity of all pairs of images, for each unit.
 
     The weight of a pair is the product of the two activations. Before, the activations of each
-    unit are scaled to 0..1 between its lowest and its highest activation.
+    unit are scaled to 0..1 between its lowest and its highest activation on these images.
 
     Parameters
     ----------
-    strongest
-        Integer indices `(units, k)` of each unit's strongest images, strongest first.
     activations
-        Their activations `(units, k)`.
-    lowest
-        The lowest activation `(units,)` of each unit over all images.
+        float32 `(rows, units)`.
     similarity
         float32 `(images, images)`, symmetric; or the embeddings of the images.
+    images
+        Indices `(rows,)` of the images that the activations are for.
 
     Returns
     -------
     numpy.ndarray
-        float64 `(units,)`, in units of similarity; NaN for constant units.
+        float64 `(units,)`, in units of similarity; NaN where no pair has a weight: a unit is
+        constant on these images, or a single image exceeds its lowest activation.
     """
-    base = lowest[:, None].astype(np.float64)
-    span = activations[:, :1] - base
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weights = (activations - base) / span
-    if isinstance(similarity, Embeddings):
-        pairs = similarity.weighted_pairs(strongest, weights)
-    else:
-        pairs = _weighted_pairs(strongest, weights, similarity)
-    mass = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return pairs / mass
-
-
-def _weighted_pairs(images: np.ndarray, weights: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """As `Embeddings.weighted_pairs`, from a similarity matrix."""
-    diagonal = np.diagonal(similarity).astype(np.float64)
-    sums = np.empty(len(images))
-    for start in range(0, len(images), UNITS_A_BLOCK):
+    if not isinstance(similarity, Embeddings):
+        between = similarity[np.ix_(images, images)]
+        np.fill_diagonal(between, 0)
+    found = np.full(activations.shape[1], np.nan)
+    for start in range(0, len(found), UNITS_A_BLOCK):
         block = slice(start, start + UNITS_A_BLOCK)
-        chosen, own = images[block], weights[block]
-        # A matrix product over all images is much faster than gathering k x k pairs.
-        spread = np.zeros((len(chosen), len(similarity)), dtype=np.float32)
-        np.put_along_axis(spread, chosen, own.astype(np.float32), axis=1)
-        pairs = np.einsum("un,un->u", spread @ similarity, spread, dtype=np.float64)
-        sums[block] = pairs - (own**2 * diagonal[chosen]).sum(axis=1)
-    return sums
+        own = activations[:, block].astype(np.float64)
+        own -= own.min(axis=0)
+        span = own.max(axis=0)
+        own /= np.where(span > 0, span, 1)
+        if isinstance(similarity, Embeddings):
+            pairs = similarity.weighted_pairs(images, own)
+        else:
+            small = own.astype(np.float32)
+            pairs = np.einsum("nu,nu->u", between @ small, small, dtype=np.float64)
+        mass = (own * (own.sum(axis=0) - own)).sum(axis=0)
+        np.divide(pairs, mass, out=found[block], where=mass > 0)
+    return found
 
 
 def label_purity(strongest: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ MIS = Table(
 MEASURE_COLUMNS = {
     "monosemanticity": Column(
         pl.Float64,
-        "activation-weighted similarity of pairs of the strongest images",
+        "activation-weighted similarity of all pairs of the images with recorded activations",
         "similarity",
         nullable=True,
     ),

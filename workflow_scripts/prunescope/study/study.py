@@ -9,6 +9,7 @@ from prunescope.data import source
 from prunescope.interpret import score_variants, similarities
 from prunescope.interpret.metrics import catalogue
 from prunescope.interpret.metrics.metric import Metric
+from prunescope.interpret.mis import ScoreSettings
 from prunescope.networks.architecture import ARCHITECTURES
 from prunescope.networks.coordinates import (
     DENSE,
@@ -272,7 +273,7 @@ class Study:
         """The names of the study's tables, in `results/<study>/tables/`."""
         return [
             *("images", "networks", "units", "layers", "classes", "disagreements"),
-            *("history", "statistics"),
+            *("history", "statistics", "trivial_units"),
             *(["published"] if self.published else []),
             *(["sizes", "costs"] if self.compacted_networks else []),
         ]
@@ -284,6 +285,9 @@ class Study:
             "dataset": self.config["dataset"],
             "metric": self.config["interpretability"]["similarity"]["metric"],
             "margin": self.config["statistics"]["margin"],
+            "images_per_side": ScoreSettings(
+                **self.config["interpretability"]["mis"]
+            ).images_per_side,
             "random_methods": [
                 name
                 for name, method in self.config["pruning"]["methods"].items()

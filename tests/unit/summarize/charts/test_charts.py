@@ -16,6 +16,7 @@ import pytest
 
 from prunescope.foundation import provenance, tables
 from prunescope.foundation.code_digest import SCRIPTS
+from prunescope.interpret.trivial_units import TRIVIAL_UNITS
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts import all_charts, chart_files, chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
@@ -266,6 +267,29 @@ def test_the_controls_of_scores_are_levels_of_reference():
     assert (band["y"], band["high"]) == pytest.approx((0.83, 0.87))
     assert "dense ± 0.02, the margin" in text(spec)
     assert {row["series"] for row in lines(spec)} == {"structured", "global unstructured"}
+
+
+def test_trivial_units_are_levels_of_reference():
+    """The best of those that know no classes, by its name, and the mean of those that do."""
+    blank = dict.fromkeys(TRIVIAL_UNITS.columns) | {"study": "toy", "constant": False}
+    rows = [
+        ("mean brightness", "statistic", 0.7),
+        ("width of the foreground", "statistic", 0.93),
+        ("random projection 1", "projection", 0.6),
+        ("ideal detector of boot", "class_detector", 0.99),
+        ("ideal detector of coat", "class_detector", 0.77),
+    ]
+    units = pl.DataFrame(
+        [blank | {"unit": unit, "kind": kind, "mis_soft": value} for unit, kind, value in rows],
+        schema={name: column.dtype for name, column in TRIVIAL_UNITS.columns.items()},
+    )
+    spec = draw("mis_by_rate", replace(study(), trivial=units))
+    drawn = rules(panel(spec, "one-shot"))
+    assert drawn["width of the foreground"] == 0.93
+    assert "width of the foreground: the best trivial unit" in text(spec)
+    assert drawn["ideal class detectors"] == pytest.approx(0.88)
+    assert not {"mean brightness", "random projection 1"} & set(drawn)
+    assert "width of the foreground" not in rules(panel(toy("mis_by_rate"), "one-shot"))
 
 
 def test_mis_vs_accuracy_has_a_point_per_network():

@@ -170,6 +170,21 @@ def test_the_study_lists_layers_classes_and_networks(small: explorers.Small) -> 
     assert columns["label"].tolist() == [n % 4 for n in range(explorers.IMAGES)]
 
 
+def test_trivial_units_have_scores_and_images_but_no_measures(small: explorers.Small) -> None:
+    scores = (Path(small.job.output.explorer) / "data" / "trivial" / "scores.js").read_bytes()
+    name, _, columns = read_script(scores)
+    assert name == "trivial/scores"
+    assert columns["mis_soft"] == pytest.approx(small.trivial["mis_soft"].to_numpy(), abs=1e-4)
+    assert columns["constant"].tolist() == small.trivial["constant"].to_list()
+    assert np.isnan(columns["monosemanticity"]).all()
+    study = (Path(small.job.output.explorer) / "data" / "study.js").read_bytes()
+    shown = read_script(study)[1]["trivial"]
+    live = small.trivial.with_row_index("place").filter(~pl.col("constant"))
+    assert [unit["place"] for unit in shown] == live["place"].to_list()
+    assert [unit["name"] for unit in shown] == live["unit"].to_list()
+    assert 0 < len(shown) < len(small.trivial)
+
+
 def test_scores_of_other_tasks_are_refused(small: explorers.Small) -> None:
     settings = mis.ScoreSettings(**explorers.MIS | {"seed": 5})
     with pytest.raises(InputError, match=r"mis\.parquet: its scores come of other tasks"):
@@ -198,6 +213,6 @@ def test_the_same_study_gives_the_same_bytes(small: explorers.Small) -> None:
         }
 
     before = digests()
-    assert len(before) == 3 + 1 + 1 + 2 * len(explorers.NETWORKS)
+    assert len(before) == 3 + 1 + 1 + 2 * (len(explorers.NETWORKS) + 1)
     explorers.build(small)
     assert digests() == before

@@ -240,6 +240,42 @@ def test_another_network_loads_its_files_and_keeps_the_unit(watched: Watched, sm
     assert len(watched.data(small.page.parent)) == before + 2  # what was loaded is kept
 
 
+@pytest.mark.parametrize("name", ["random projection 2", "ideal detector of coat"])
+def test_a_trivial_unit_stands_beside_every_unit(watched: Watched, small: Small, name: str) -> None:
+    """With its own score and its own images, whichever unit of the dense network is chosen."""
+    page = show(watched, small, unit=UNIT)
+    row = small.trivial.row(by_predicate=pl.col("unit") == name, named=True)
+    page.get_by_label("Compare dense with").select_option(f"trivial/{name.replace(' ', '_')}")
+    for unit in (UNIT, "fc/0"):
+        page.goto(
+            f"{page.url.partition('#')[0]}#unit={unit}&network=trivial/{name.replace(' ', '_')}"
+        )
+        page.wait_for_selector(f"#right-title:has-text('{name}')")
+        drawn(page, unit)
+        assert page.locator("#right-title").inner_text().lower() == name
+        cells = page.locator("#scores tr").first.locator("td").all_inner_texts()
+        assert cells[1] == f"{row['mis_soft']:.3f}"
+        shown = (
+            page.locator("#right .thumbs")
+            .first.locator("[role=img]")
+            .evaluate_all("images => images.map(image => image.title)")
+        )
+        assert [int(re.search(r"probe image (\d+)", text)[1]) for text in shown] == (
+            row["strongest"][:9]
+        )
+    assert "trivial/images" in watched.data(small.page.parent)
+
+
+def test_constant_trivial_units_are_not_offered(watched: Watched, small: Small) -> None:
+    page = show(watched, small, unit=UNIT)
+    offered = page.locator("#network option").evaluate_all("all => all.map(one => one.value)")
+    names = small.trivial.filter(~pl.col("constant"))["unit"].to_list()
+    assert [one for one in offered if one.startswith("trivial/")] == [
+        f"trivial/{name.replace(' ', '_')}" for name in names
+    ]
+    assert "trivial/width_of_the_foreground" not in offered
+
+
 def test_an_address_leads_to_its_unit_and_survives(watched: Watched, small: Small) -> None:
     chosen = {"unit": UNIT, "network": OTHER, "layer": "inception3a.branch1.conv",
               "measure": "mis_hard", "sort": "other_high", "task": "2"}  # fmt: skip
@@ -490,7 +526,7 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
         networks=[
             {**network, "name": explorers.name_of(network), **shown} for network in networks
         ],
-        sheets={"names": ["sheet0000.png"], "side": 32, "columns": 32},
+        sheets={"names": ["sheet0000.png"], "side": 32, "columns": 32}, trivial=[],
     )  # fmt: skip
     (folder / "data" / "study.js").write_bytes(study)
     page = watched.page

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from prunescope.foundation import tables
+from prunescope.interpret.trivial_units import TRIVIAL_UNITS
 from prunescope.summarize import image_counts, study_tables
 from prunescope.summarize.charts import all_charts
 from prunescope.summarize.findings import (
@@ -14,6 +15,7 @@ from prunescope.summarize.findings import (
     on_accuracy,
     on_robustness,
     on_scores,
+    on_trivial_units,
     summary_page,
     verdicts,
 )
@@ -62,8 +64,28 @@ def of(row: Network) -> dict[str, Any]:
 def facts(rows: list[Network], statistics: list[dict[str, Any]] | None = None) -> Facts:
     found = frame(study_tables.STATISTICS, statistics or [])
     return Facts(
-        networks(rows), found, images(), history(), "pictures", "timm:net", 0.02, ("chance",)
+        networks(rows),
+        found,
+        images(),
+        history(),
+        trivial(),
+        "pictures",
+        "timm:net",
+        0.02,
+        50,
+        ("chance",),
     )
+
+
+def trivial(**units: tuple[str, float]) -> pl.DataFrame:
+    """Trivial units by name, with their kind and their score; one more is constant."""
+    blank = dict.fromkeys(TRIVIAL_UNITS.columns) | {"study": "toy", "constant": False}
+    rows = [
+        blank | {"unit": name.replace("_", " "), "kind": kind, "mis_soft": value}
+        for name, (kind, value) in units.items()
+    ]
+    dead = blank | {"unit": "dead", "kind": "statistic", "mis_soft": 0.99, "constant": True}
+    return frame(TRIVIAL_UNITS, [*rows, dead] if rows else [])
 
 
 def images(damaged: int = 0) -> pl.DataFrame:
@@ -114,6 +136,55 @@ def test_the_summary_has_ten_lines_whatever_the_study() -> None:
         assert [line.split(":")[0].strip("-* ") for line in lines] == list(summary_page.TITLES)
         assert "None" not in page
         assert "nan" not in page
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        (
+            {"width_of_the_foreground": ("statistic", 0.85), "contrast": ("statistic", 0.7)},
+            "The width of the foreground, which needs no network, scores 0.850, above the mean of "
+            "the dense network's units, 0.800: a high score does not show that a network has "
+            "learned anything.",
+        ),
+        (
+            {"random_projection_3": ("projection", 0.801), "contrast": ("statistic", 0.8)},
+            "The random projection 3, which needs no network, scores 0.801, above the mean of "
+            "the dense network's units, 0.800: a high score does not show that a network has "
+            "learned anything.",
+        ),
+        ({"contrast": ("statistic", 0.8)}, ""),
+        ({"contrast": ("statistic", 0.7), "ideal": ("class_detector", 0.9)}, ""),
+    ],
+)
+def test_a_trivial_unit_above_the_dense_network_is_a_warning(
+    units: dict[str, tuple[str, float]], said: str
+) -> None:
+    made = replace(facts(DENSE, scores(DENSE)), trivial=trivial(**units))
+    assert on_trivial_units.warning(made) == said
+    assert (f"\n- **Warning:** {said}\n" in summary_page.to_markdown(made)) == bool(said)
+    assert ("Warning" in summary_page.to_markdown(made)) == bool(said)
+
+
+def test_more_images_a_side_than_a_class_has_are_a_warning() -> None:
+    """Of 50 probe images of each class, 3 are lost of one."""
+    detectors = trivial(boot=("class_detector", 0.6), coat=("class_detector", 0.7))
+    made = replace(facts(DENSE, scores(DENSE)), trivial=detectors)
+    assert on_trivial_units.warning(made) == ""
+    assert on_trivial_units.warning(replace(made, images=images(3))) == (
+        "The score takes 50 strongest images of each unit, but a class has as few as 47 among the "
+        "probe images, so that those of a unit which detects one class are partly of others: "
+        "ideal detectors of classes score 0.650 on average."
+    )
+    both = replace(
+        made, images=images(3), trivial=trivial(a=("statistic", 0.9), b=("class_detector", 0.6))
+    )
+    assert "; the score takes 50 strongest images" in on_trivial_units.warning(both)
+
+
+def test_no_dense_score_no_comparison_with_trivial_units() -> None:
+    made = replace(facts(PRUNED), trivial=trivial(contrast=("statistic", 0.9)))
+    assert on_trivial_units.warning(made) == ""
 
 
 def test_what_was_run() -> None:
@@ -471,6 +542,8 @@ def test_captions_state_numbers() -> None:
 
 
 def test_facts_come_from_the_config() -> None:
-    settings = {"dataset": "d", "metric": "m", "margin": 0.1, "random_methods": ["r"]}
-    made = Facts.of_study(None, None, None, None, settings)
-    assert made == Facts(None, None, None, None, "d", "m", 0.1, ("r",))
+    settings = {
+        "dataset": "d", "metric": "m", "margin": 0.1, "images_per_side": 7, "random_methods": ["r"],
+    }  # fmt: skip
+    made = Facts.of_study(None, None, None, None, None, settings)
+    assert made == Facts(None, None, None, None, None, "d", "m", 0.1, 7, ("r",))

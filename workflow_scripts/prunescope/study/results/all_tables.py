@@ -11,6 +11,7 @@ from prunescope.compact.cost_tables import COMPACTION, COSTS, SIZES
 from prunescope.data.image_tables import INDEX, REPORT
 from prunescope.evaluate.network_tables import ACCOUNTING, PREDICTIONS
 from prunescope.foundation.tables import Table
+from prunescope.interpret.trivial_units import TRIVIAL_UNITS
 from prunescope.interpret.unit_tables import ABLATION, ALIGNMENT, EXEMPLARS, MEASURES, MIS, VARIANTS
 from prunescope.summarize.image_counts import COUNTS
 from prunescope.summarize.study_tables import (
@@ -45,6 +46,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "images": COUNTS,
     "networks": NETWORKS,
     "units": UNITS,
+    "trivial_units": TRIVIAL_UNITS,
     "layers": LAYERS,
     "study_sizes": STUDY_SIZES,
     "study_costs": STUDY_COSTS,

@@ -11,7 +11,7 @@ from itertools import cycle
 import altair as alt
 import polars as pl
 
-from prunescope.interpret import score_variants
+from prunescope.interpret import score_variants, trivial_units
 from prunescope.networks.coordinates import COLUMNS, DENSE, KIND, NOT_RETRAINED, UNTRAINED
 from prunescope.summarize import study_tables, words
 from prunescope.summarize.charts import theme
@@ -58,6 +58,8 @@ class ChartData:
         `study_tables.STATISTICS`: gives the intervals.
     units
         `study_tables.UNITS`.
+    trivial
+        `trivial_units.TRIVIAL_UNITS`: levels to compare scores with.
     margin
         The largest change of the score that is too small to matter, drawn as a band. Not drawn if
         None.
@@ -71,6 +73,7 @@ class ChartData:
     published: pl.DataFrame | None = None
     statistics: pl.DataFrame = field(default_factory=study_tables.STATISTICS.empty)
     units: pl.DataFrame = field(default_factory=study_tables.UNITS.empty)
+    trivial: pl.DataFrame = field(default_factory=trivial_units.TRIVIAL_UNITS.empty)
     margin: float | None = None
 
 
@@ -180,15 +183,25 @@ def references(
 
 
 def score_references(study: ChartData, networks: pl.DataFrame, classes: int | None) -> pl.DataFrame:
-    """Levels to compare scores with: the dense networks, the untrained one, the floor, chance."""
+    """Levels to compare scores with.
+
+    The dense networks, the untrained one, the floor, chance; of the trivial units the best one that
+    knows nothing of classes, and the mean of the ideal detectors of classes.
+    """
     untrained = networks.filter(method=UNTRAINED)["mis_soft_live"]
     permuted = study.statistics.filter(quantity="mis_soft_live", variant=score_variants.PERMUTED)[
         "estimate"
     ]
-    levels = {UNTRAINED: untrained.mean(), theme.FLOOR: permuted.mean()}
+    best = trivial_units.best(study.trivial)
+    levels = [
+        (untrained.mean(), UNTRAINED, UNTRAINED),
+        (permuted.mean(), theme.FLOOR, theme.FLOOR),
+        (trivial_units.mean_detector(study.trivial), theme.DETECTORS, theme.DETECTORS),
+        *([] if best is None else [(best["mis_soft"], best["unit"], theme.TRIVIAL)]),
+    ]
     rows = [
-        (level, name, name, theme.FIXED_STYLES[theme.CHANCE], None)
-        for name, level in levels.items()
+        (level, name, ink, theme.FIXED_STYLES[theme.CHANCE], None)
+        for level, name, ink in levels
         if level is not None
     ]
     more = pl.DataFrame(rows, schema=_REFERENCES, orient="row")

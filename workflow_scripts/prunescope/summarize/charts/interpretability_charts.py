@@ -5,6 +5,7 @@ from math import ceil, floor
 import altair as alt
 import polars as pl
 
+from prunescope.interpret import trivial_units
 from prunescope.networks.coordinates import COORDINATES, DENSE, NOT_RETRAINED, UNTRAINED
 from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, panels, theme
@@ -28,6 +29,7 @@ def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         study, networks, "rate", "mis_soft_live", by_retraining=False, quantity="mis_soft_live"
     )
     band = _margin(study, networks)
+    best = trivial_units.best(study.trivial)
     title = chart_rows.heading(
         "Interpretability (mean soft MIS) by pruning rate",
         study,
@@ -35,11 +37,13 @@ def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         *chart_rows.mis_facts(study),
         *chart_rows.interval_facts(points, "units"),
         *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
+        *([] if best is None else [f"{best['unit']}: the best trivial unit"]),
         *chart_rows.source(published),
     )
     if points.is_empty():
         return theme.nothing_to_show(title, settings, "no pruned network has a score")
-    axis = theme.mis_axis([*networks["mis_soft_live"], *published["value"]])
+    trivial = [] if best is None else [best["mis_soft"]]
+    axis = theme.mis_axis([*networks["mis_soft_live"], *published["value"], *trivial])
     # The score is the probability of telling two images apart, so chance is 1 in 2. It needs a line
     # unless the axis starts there.
     references = chart_rows.score_references(study, networks, None if axis.low else 2)

@@ -14,6 +14,8 @@ from prunescope.summarize.words import RETRAINING_NAMES
 
 CHANCE = "chance"
 FLOOR = "permuted (floor)"
+DETECTORS = "ideal class detectors"
+TRIVIAL = "trivial unit"
 EMPHASISED = "global_unstructured"
 
 # The colours of Okabe & Ito (2008), safe for colour-blind readers. Yellow is left out because it is
@@ -25,6 +27,8 @@ INKS = {
     RETRAINING_NAMES[NOT_RETRAINED]: "#777777",
     UNTRAINED: "#8C6D46",
     FLOOR: "#999999",
+    DETECTORS: "#7A5195",
+    TRIVIAL: "#A63D40",
     CHANCE: "#AAAAAA",
 }
 # The colour of the band of values within the margin of the equivalence tests.

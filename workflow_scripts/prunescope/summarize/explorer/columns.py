@@ -22,6 +22,7 @@ from prunescope.foundation import tables
 from prunescope.foundation.errors import InputError
 from prunescope.interpret import mis
 from prunescope.interpret.similarities import Embeddings
+from prunescope.interpret.unit_tables import MEASURE_COLUMNS
 
 # The number of strongest and of weakest images that the page shows of a unit, in a square.
 SHOWN = 9
@@ -88,15 +89,19 @@ def smallest(indices: np.ndarray) -> np.ndarray:
     return indices.astype(np.min_scalar_type(int(indices.max(initial=0))))
 
 
-def score_columns(scores: pl.DataFrame, measures: pl.DataFrame) -> dict[str, np.ndarray]:
+def score_columns(scores: pl.DataFrame, measures: pl.DataFrame | None) -> dict[str, np.ndarray]:
     """The scores and measures of all units of a network; NaN where a unit has none.
 
     Parameters
     ----------
     scores, measures
-        `mis.parquet` and `measures.parquet`, of the same units in the same order.
+        `mis.parquet` and `measures.parquet`, of the same units in the same order. Without measures
+        the units have none.
     """
-    both = pl.concat([scores, measures.drop("layer", "unit")], how="horizontal")
+    if measures is None:
+        both = scores.with_columns(pl.lit(None, pl.Float64).alias(name) for name in MEASURE_COLUMNS)
+    else:
+        both = pl.concat([scores, measures.drop("layer", "unit")], how="horizontal")
     columns = {
         name: rounded(both[name].fill_null(float("nan")).to_numpy(), SCORE_BITS) for name in NUMBERS
     }

@@ -22,7 +22,7 @@ def data_files(
     name: str,
     exemplars: pl.DataFrame,
     scores: pl.DataFrame,
-    measures: pl.DataFrame,
+    measures: pl.DataFrame | None,
     similarity: np.ndarray | Embeddings,
     settings: mis.ScoreSettings,
 ) -> Iterator[tuple[str, bytes]]:
@@ -31,10 +31,11 @@ def data_files(
     Parameters
     ----------
     name
-        `Coordinates.name` of the network.
+        `Coordinates.name` of the network; or `trivial`.
     exemplars, scores, measures
         `exemplars.parquet`, `mis.parquet` and `measures.parquet`, of the same units in the same
-        order.
+        order. Of trivial units, `exemplars` and `scores` are their one table, and there are no
+        measures.
     similarity, settings
         As for `columns.image_columns`.
 

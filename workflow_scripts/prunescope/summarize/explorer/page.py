@@ -57,6 +57,18 @@ def overview(networks: Sequence[Coordinates], table: pl.DataFrame) -> list[dict[
     ]
 
 
+def trivial_overview(units: pl.DataFrame) -> list[dict[str, Any]]:
+    """What the page shows of each trivial unit: its place in the table, name, kind and score.
+
+    Parameters
+    ----------
+    units
+        `trivial_units.TRIVIAL_UNITS`; constant units are left out.
+    """
+    live = units.with_row_index("place").filter(~pl.col("constant"))
+    return live.select("place", "kind", "mis_soft", name="unit").to_dicts()
+
+
 def page_files() -> dict[str, bytes]:
     """The parts of the page that are the same for all studies, by name."""
     return {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}

@@ -27,12 +27,16 @@ class Facts:
         As `image_counts.COUNTS`.
     history
         As `study_tables.HISTORIES`.
+    trivial
+        As `trivial_units.TRIVIAL_UNITS`.
     dataset
         Name of the dataset.
     metric
         The similarity metric.
     margin
         The largest change of the score that is too small to matter.
+    images_per_side
+        How many of a unit's strongest images, and of its weakest images, its score takes.
     random_methods
         The pruning methods that choose at random.
     """
@@ -41,9 +45,11 @@ class Facts:
     statistics: pl.DataFrame
     images: pl.DataFrame
     history: pl.DataFrame
+    trivial: pl.DataFrame
     dataset: str
     metric: str
     margin: float
+    images_per_side: int
     random_methods: tuple[str, ...] = ()
 
     @classmethod
@@ -53,20 +59,21 @@ class Facts:
         statistics: pl.DataFrame,
         images: pl.DataFrame,
         history: pl.DataFrame,
+        trivial: pl.DataFrame,
         settings: Mapping[str, Any],
     ) -> "Facts":
         """The facts of a study, from its tables and from what the workflow knows of its config.
 
         Parameters
         ----------
-        networks, statistics, images, history
+        networks, statistics, images, history, trivial
             The tables of the study.
         settings
             All other attributes, by name.
         """
         random = tuple(settings["random_methods"])
         rest = {**settings, "random_methods": random}
-        return cls(networks, statistics, images, history, **rest)
+        return cls(networks, statistics, images, history, trivial, **rest)
 
     @property
     def classes(self) -> int:
@@ -77,6 +84,12 @@ class Facts:
     def probe_images(self) -> int:
         """The number of images among which exemplars were looked for."""
         return int(self.images.filter(split="probe")["images"].sum())
+
+    @property
+    def smallest_probe_class(self) -> int:
+        """The number of probe images of the class that has the fewest, but has some."""
+        images = self.images.filter(pl.col("images") > 0, split="probe")["images"]
+        return min(images.to_list(), default=0)
 
     @property
     def replaced(self) -> float:

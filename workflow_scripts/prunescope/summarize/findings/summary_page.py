@@ -1,10 +1,12 @@
 """Write the summary of a study: ten lines in plain language, with all numbers from its tables.
 
-The wording follows from the numbers. Something is only called shown where a test shows it. An
-interval that lies neither within nor outside the margin is called undecided.
+One more line warns where trivial units tell against the score. The wording follows from the
+numbers. Something is only called shown where a test shows it. An interval that lies neither within
+nor outside the margin is called undecided.
 """
 
 from prunescope.summarize import image_counts, selection
+from prunescope.summarize.findings import on_trivial_units
 from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.findings.on_accuracy import dense_accuracy, guessing, pruned_accuracy
 from prunescope.summarize.findings.on_robustness import measures, variants
@@ -45,7 +47,9 @@ def summarize(facts: Facts) -> list[str]:
 def to_markdown(facts: Facts) -> str:
     """The summary as a page; without its heading also valid reStructuredText."""
     name = facts.networks["study"][0]
-    lines = zip(TITLES, summarize(facts), strict=True)
+    lines = [*zip(TITLES, summarize(facts), strict=True)]
+    if warning := on_trivial_units.warning(facts):
+        lines.append(("Warning", warning))
     return f"# What the study {name} found\n\n" + "".join(
         f"- **{title}:** {line}\n" for title, line in lines
     )

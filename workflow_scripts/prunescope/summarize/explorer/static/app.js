@@ -103,7 +103,8 @@ let drawing = 0;    // counts renderings, so that a slow one does not overwrite 
 
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const network = study.others.find((other) => other.name === asked.get("network"));
+  const network = [...study.others, ...study.trivial]
+    .find((other) => other.name === asked.get("network"));
   const chosen = { ...DEFAULTS };
   chosen.network = (network || study.others[0]).name;
   chosen.unit = unitAt(asked.get("unit"));
@@ -170,6 +171,7 @@ function plain(name) {
 }
 
 function networkTitle(network) {
+  if (isTrivial(network)) return network.title;
   const parts = [plain(network.method)];
   if (network.retraining !== "none") parts.push(plain(network.retraining));
   else if (Number(network.rate)) parts.push("not retrained");
@@ -182,8 +184,32 @@ function denseOf(network) {
   return study.networks.find((other) => isDense(other) && other.seed === network.seed);
 }
 
+/** The network or trivial unit that stands at the right. */
+function chosenNetwork(chosen) {
+  return [...study.networks, ...study.trivial].find(({ name }) => name === chosen.network);
+}
+
+function isTrivial(network) {
+  return network.method === "trivial";
+}
+
 function isDense(network) {
   return network.method === "dense" && network.retraining === "none";
+}
+
+/** A trivial unit as a network of which every unit is this one. */
+async function loadTrivial({ place }) {
+  const { columns } = await load("trivial/scores");
+  const units = study.layers.reduce((sum, layer) => sum + layer.units, 0);
+  const before = columns.constant.values.subarray(0, place);
+  const live = before.filter((constant) => !constant).length;
+  return {
+    columns: Object.fromEntries(Object.entries(columns).map(
+      ([name, { values }]) => [name, { values: new Float32Array(units).fill(values[place]) }],
+    )),
+    row: new Int32Array(units).fill(live),
+    live: 1,
+  };
 }
 
 /** The scores of a network, with `row`: the place of every live unit among the live ones. */
@@ -258,6 +284,16 @@ function fillControls() {
     }
     const text = `${networkTitle(network)} (top-1 ${percent(network.top1)})`;
     groups.get(network.method).append(make("option", { value: network.name }, text));
+  }
+  const kinds = {
+    statistic: "control: statistics of the image",
+    projection: "control: random projections of the pixels",
+    class_detector: "control: ideal detectors of a class",
+  };
+  for (const unit of study.trivial) {
+    if (!groups.has(unit.kind)) groups.set(unit.kind, make("optgroup", { label: kinds[unit.kind] }));
+    const text = `${unit.title} (MIS ${fixed(unit.mis_soft)})`;
+    groups.get(unit.kind).append(make("option", { value: unit.name }, text));
   }
   $("network").append(...groups.values());
   const units = study.layers.reduce((sum, layer) => sum + layer.units, 0);
@@ -429,17 +465,18 @@ function spoken(text) {
 // --- the chosen unit ------------------------------------------------------------------------
 
 async function scoresOf(chosen) {
-  const network = study.networks.find(({ name }) => name === chosen.network);
-  const [dense, other] = await Promise.all(
-    [denseOf(network), network].map(({ name }) => loadScores(name)),
-  );
+  const network = chosenNetwork(chosen);
+  const [dense, other] = await Promise.all([
+    loadScores(denseOf(network).name),
+    isTrivial(network) ? loadTrivial(network) : loadScores(network.name),
+  ]);
   return { dense, other };
 }
 
 async function render() {
   drawing += 1;
   const own = drawing;
-  const network = study.networks.find(({ name }) => name === state.network);
+  const network = chosenNetwork(state);
   const pair = [denseOf(network), network];
   $("main").setAttribute("aria-busy", "true");
   try {
@@ -449,7 +486,9 @@ async function render() {
     renderList(dense, other);
     renderHeading(dense, other, network);
     renderNumbers(dense, other, network);
-    const images = await Promise.all(pair.map(({ name }) => load(`${name}/images`)));
+    const images = await Promise.all(
+      pair.map((own) => load(`${isTrivial(own) ? "trivial" : own.name}/images`)),
+    );
     if (own !== drawing) return;
     renderNetworks(pair, [dense, other], images);
     $("problem").hidden = true;
@@ -491,14 +530,16 @@ function renderNumbers(dense, other, network) {
   });
   $("scores").replaceChildren(...rows);
   $("distribution-title").textContent = `${MEASURES[state.measure]} of the live units: `
-    + `${counted(dense.live, "unit")} in dense (solid), ${counted(other.live, "unit")} in ${networkTitle(network)} (dashed)`;
-  $("distribution").replaceChildren(drawDistribution([dense, other]));
+    + `${counted(dense.live, "unit")} in dense (solid)`
+    + (isTrivial(network) ? "" : `, ${counted(other.live, "unit")} in ${networkTitle(network)} (dashed)`);
+  $("distribution").replaceChildren(drawDistribution([dense, other], isTrivial(network)));
 }
 
 const BINS = 40;
 
-/** How the score is distributed in both networks, and where this unit stands. */
-function drawDistribution(pair) {
+/** How the score is distributed in both networks, and where this unit stands. A `single` other unit
+    has no distribution. */
+function drawDistribution(pair, single) {
   const width = 480;
   const [top, bottom] = [40, 130];
   const live = pair.map((scores) => Array.from(scores.columns[state.measure].values)
@@ -517,7 +558,7 @@ function drawDistribution(pair) {
     }
     return bins;
   });
-  const tallest = Math.max(...shares.flat());
+  const tallest = Math.max(...(single ? shares[0] : shares.flat()));
   const parts = [draw("line", { class: "axis", x1: 12, x2: width - 12, y1: bottom, y2: bottom })];
   for (const tick of ticks) {
     parts.push(
@@ -527,7 +568,7 @@ function drawDistribution(pair) {
   }
   const words = ["dense", "other"];
   shares.forEach((bins, side) => {
-    if (!live[side].length) return;
+    if (!live[side].length || (single && side)) return;
     const steps = bins.map((share, bin) => {
       const height = bottom - ((bottom - top) * share) / tallest;
       return `H${across(low + ((high - low) * bin) / BINS)}V${height}`;
@@ -583,7 +624,8 @@ function renderNetworks(pair, scores, images) {
     const place = rows[side];
     $(id).replaceChildren(
       heading(id, title),
-      make("p", {}, `Top-1 ${percent(pair[side].top1)}; ${pair[side].live_units.toLocaleString("en")} of `
+      make("p", {}, isTrivial(pair[side]) ? `The same unit beside all units of the dense network. It needs no network: `
+        + "it shows what such a unit scores." : `Top-1 ${percent(pair[side].top1)}; ${pair[side].live_units.toLocaleString("en")} of `
         + `${scores[side].row.length.toLocaleString("en")} units live, mean MIS (soft) ${fixed(pair[side].mis_soft_live ?? NaN)}`),
       live[side] ? extremes(columns, place, title, side ? before : null)
         : make("p", { class: "empty" }, "Constant: this unit responds alike to every probe image in this "
@@ -738,6 +780,11 @@ async function start() {
   const pruned = others.filter(({ method }) => !["dense", "untrained"].includes(method));
   // A study may have no other network: then the dense one stands beside itself.
   study.others = others.length ? [...pruned, ...others.filter((other) => !pruned.includes(other))] : study.networks;
+  // Beside a trivial unit stands the first dense network. The address has its name without spaces.
+  const { seed } = study.networks.find(isDense);
+  study.trivial = study.trivial.map((unit) => ({
+    ...unit, seed, title: unit.name, name: `trivial/${unit.name.replaceAll(" ", "_")}`, method: "trivial",
+  }));
   describeStudy();
   fillControls();
   connectControls();
