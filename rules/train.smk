@@ -97,7 +97,7 @@ rule retrain_network:
             within=config,
             recipe=lookup("retraining/{retraining}/recipe", within=config),
         ),
-        rate="{rate}",
+        level=PARAMS.level,
         seed="{seed}",
     script:
         "../workflow_scripts/retrain_network.py"

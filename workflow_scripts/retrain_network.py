@@ -19,9 +19,9 @@ def main(smk) -> None:
             smk.input.validation_images, smk.input.validation_labels
         ),
         recipe=recipe.from_config(smk.params.recipe),
-        # The rate is part of the seed, so that the networks of an iterative chain draw different
-        # images.
-        seed=(int(smk.params.seed), round(100 * float(smk.params.rate))),
+        # The networks of a chain draw different images. Otherwise all networks of a seed see the
+        # same images in the same order, so that rate and order are not confounded.
+        seed=(int(smk.params.seed), smk.params.level),
         enforce_masks=smk.params.mask == "enforced",
         counted=smk.params.unreached and reach.counted(network.description, smk.params.unreached),
     )

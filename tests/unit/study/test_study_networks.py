@@ -7,13 +7,20 @@ from good_config import SHIPPED, SIMILARITY, changed, good, shipped
 
 from prunescope.networks.coordinates import Coordinates
 from prunescope.study.config.checking import check
+from prunescope.study.params import JobParams
+from prunescope.study.paths import Paths
 from prunescope.study.study import Study
 
 
 def test_networks_of_a_config() -> None:
     config = {
         "seeds": [0, 7],
-        "model": {"retraining": ["one_shot", "long"], "untrained": True},
+        "model": {"retraining": ["one_shot", "chain"], "untrained": True},
+        "retraining": {
+            "none": {"start": "dense"},
+            "one_shot": {"start": "dense"},
+            "chain": {"start": "previous_rate"},
+        },
         "pruning": {
             "rates": [0.07, 0.5],
             "methods": {
@@ -27,8 +34,11 @@ def test_networks_of_a_config() -> None:
         Coordinates("dense", "none", "0.00", 7),
         Coordinates("dense", "one_shot", "0.00", 0),
         Coordinates("dense", "one_shot", "0.00", 7),
-        Coordinates("dense", "long", "0.00", 0),
-        Coordinates("dense", "long", "0.00", 7),
+        # As often retrained as a pruned network at the rate.
+        Coordinates("dense", "chain", "0.07", 0),
+        Coordinates("dense", "chain", "0.07", 7),
+        Coordinates("dense", "chain", "0.50", 0),
+        Coordinates("dense", "chain", "0.50", 7),
         Coordinates("untrained", "none", "0.00", 0),
         Coordinates("untrained", "none", "0.00", 7),
         Coordinates("structured", "iterative", "0.07", 0),
@@ -44,6 +54,54 @@ def test_networks_of_a_config() -> None:
         Coordinates("unstructured", "one_shot", "0.50", 0),
         Coordinates("unstructured", "one_shot", "0.50", 7),
     ]
+
+
+def made_from(config: dict, network: Coordinates) -> tuple[int, str]:
+    """The level of a network that is retrained, and the folder of what it starts from."""
+    study = Study(config)
+    wildcards = Wildcards(study="s", **vars(network))
+    return JobParams(study).level(wildcards), Paths(study).network_to_retrain(wildcards)
+
+
+class Wildcards(dict):
+    """Wildcards, as Snakemake gives them: by attribute and by key."""
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(values)
+        self.__dict__.update(values)
+
+
+def test_the_order_of_images_depends_on_the_place_in_a_chain_not_on_the_rate() -> None:
+    config = changed({"model.retraining": ["one_shot", "iterative"], "pruning.rates": [0.2, 0.4]})
+    check(config)
+    levels = {}
+    for method in ("dense", "structured"):
+        for retraining in ("one_shot", "iterative"):
+            for rate in ("0.20", "0.40"):
+                network = Coordinates(method, retraining, rate, 0)
+                levels[method, retraining, rate] = made_from(config, network)[0]
+    assert {level for (_, kind, _), level in levels.items() if kind == "one_shot"} == {0}
+    for method in ("dense", "structured"):
+        assert levels[method, "iterative", "0.20"] == 0
+        assert levels[method, "iterative", "0.40"] == 1
+
+
+def test_a_chain_of_dense_networks_goes_on_from_its_last_one() -> None:
+    config = changed({"model.retraining": ["one_shot", "iterative"], "pruning.rates": [0.2, 0.4]})
+    start = "results/s/networks/dense/none/rate0.00/seed3/network.safetensors"
+    for retraining, rate in (("one_shot", "0.00"), ("iterative", "0.20")):
+        assert made_from(config, Coordinates("dense", retraining, rate, 3))[1] == start
+    assert made_from(config, Coordinates("dense", "iterative", "0.40", 3))[1] == (
+        "results/s/networks/dense/iterative/rate0.20/seed3/network.safetensors"
+    )
+    pruned = made_from(config, Coordinates("structured", "iterative", "0.40", 3))[1]
+    assert pruned == "results/s/networks/structured/iterative/rate0.40/seed3/pruned.safetensors"
+
+
+def test_chains_of_dense_networks_are_not_made_compact() -> None:
+    config = changed({"model.retraining": ["one_shot", "iterative"]})
+    assert any(n.method == "dense" and n.rate == "0.40" for n in Study(config).networks)
+    assert not any(network.method == "dense" for network in Study(config).compacted_networks)
 
 
 def test_what_variants_need() -> None:

@@ -72,8 +72,16 @@ class Coordinates:
 
     @property
     def control(self) -> "Coordinates":
-        """The dense network of the same seed, retrained as this network was."""
+        """The dense network of the same seed, retrained once as this network was."""
         return Coordinates(DENSE, self.retraining, format_rate(0), self.seed)
+
+    @property
+    def chain_control(self) -> "Coordinates":
+        """The dense network of the same seed, retrained as often as a chain up to this rate.
+
+        Nothing is pruned from it. It stands at the rate of the networks that it is the control of.
+        """
+        return Coordinates(DENSE, self.retraining, self.rate, self.seed)
 
 
 def coordinates_of(networks: Iterable[Coordinates]) -> list[dict[str, Any]]:

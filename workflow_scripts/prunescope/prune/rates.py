@@ -9,9 +9,12 @@ from prunescope.networks.coordinates import format_rate
 
 
 def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
-    """The rates of a method as written in paths: its own rates, or else those of the study."""
+    """The rates of a method as written in paths: its own rates, or else those of the study.
+
+    Those of the study also for the dense network, whose chains of retraining have its rates.
+    """
     pruning_settings = config["pruning"]
-    own = pruning_settings["methods"][method].get("rates") or pruning_settings["rates"]
+    own = pruning_settings["methods"].get(method, {}).get("rates") or pruning_settings["rates"]
     return [format_rate(rate) for rate in own]
 
 

@@ -18,8 +18,8 @@ class Schedule(Protocol):
     Attributes
     ----------
     FROM_DENSE
-        Whether the dense network is pruned at every rate. Only then can the schedule belong to a
-        control, which is retrained but not pruned.
+        Whether the dense network is pruned at every rate. Otherwise the networks form a chain, and
+        so do their controls, which are retrained as often but not pruned.
     """
 
     FROM_DENSE: bool

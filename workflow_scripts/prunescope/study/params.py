@@ -76,6 +76,13 @@ class JobParams:
         )
         return schedule.load(start).fraction(rate, lower)
 
+    def level(self, wildcards: Wildcards) -> int:
+        """How many networks of its chain were retrained before a network; 0 without a chain."""
+        config = self.study.config
+        lower = lower_rates(config, wildcards.method, wildcards.rate)
+        start = schedule.load(config["retraining"][wildcards.retraining]["start"]).start(lower)
+        return 0 if start is None else len(lower)
+
     def mask(self, wildcards: Wildcards) -> str:
         """Whether retraining holds a network's masks."""
         return self.study.mask_of(wildcards.method, wildcards.retraining)

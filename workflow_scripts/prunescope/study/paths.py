@@ -129,7 +129,7 @@ class Paths:
         return f"{DOWNLOADS}/{self.study.checkpoint.file}"
 
     def network_to_prune(self, wildcards: Wildcards) -> str:
-        """The network that a schedule prunes: the dense one, or that of a lower rate."""
+        """The network that a schedule starts from: the dense one, or that of a lower rate."""
         kind = self.study.config["retraining"][wildcards.retraining]
         lower = lower_rates(self.study.config, wildcards.method, wildcards.rate)
         before = schedule.load(kind["start"]).start(lower)
@@ -138,10 +138,10 @@ class Paths:
         return f"{NETWORK}/network.safetensors".format(**{**wildcards, "rate": before})
 
     def network_to_retrain(self, wildcards: Wildcards) -> str:
-        """The pruned network; for a control, the dense one."""
-        dense = wildcards.method == coordinates.DENSE
-        path = f"{DENSE_NETWORK}/network.safetensors" if dense else f"{NETWORK}/pruned.safetensors"
-        return path.format(**wildcards)
+        """The pruned network; for a control, the network before it: the dense one, or a chain's."""
+        if wildcards.method == coordinates.DENSE:
+            return self.network_to_prune(wildcards)
+        return f"{NETWORK}/pruned.safetensors".format(**wildcards)
 
     def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:
         """The file `name` of networks of the study, in order; of all networks by default."""

@@ -20,6 +20,7 @@ from prunescope.networks.coordinates import (
 )
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
+from prunescope.prune import schedule
 from prunescope.prune.rates import rates_of
 from prunescope.study import image_needs
 
@@ -50,8 +51,9 @@ class Study:
         """The dense network, its retrained controls, the untrained one, and all pruned ones."""
         seeds = self.config["seeds"]
         dense = [
-            Coordinates(DENSE, retraining, format_rate(0), seed)
+            Coordinates(DENSE, retraining, rate, seed)
             for retraining in [NOT_RETRAINED, *self.config["model"]["retraining"]]
+            for rate in self._rates_of_control(retraining)
             for seed in seeds
         ]
         pruned = [
@@ -68,6 +70,11 @@ class Study:
         ]
         return dense + untrained + pruned
 
+    def _rates_of_control(self, retraining: str) -> list[str]:
+        """Where the dense networks of a kind of retraining stand: for a chain, at every rate."""
+        start = self.config["retraining"][retraining]["start"]
+        return [format_rate(0)] if schedule.load(start).FROM_DENSE else rates_of(self.config, DENSE)
+
     @property
     def varied_networks(self) -> list[Coordinates]:
         """The networks that are scored in every variant: those at some rates, and the unpruned."""
@@ -81,7 +88,9 @@ class Study:
         return [
             network
             for network in self.networks
-            if network.rate in rates and network.retraining != NOT_RETRAINED
+            if network.method in self.methods
+            and network.rate in rates
+            and network.retraining != NOT_RETRAINED
         ]
 
     @property

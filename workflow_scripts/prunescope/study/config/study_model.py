@@ -155,11 +155,11 @@ def _controls(model: Model, retraining: Mapping[str, Retraining]) -> Iterator[Pr
             yield Problem("model.retraining", unknown(name, retraining))
             continue
         kind = retraining[name]
-        if not _starts_from_dense(kind) or (kind.recipe is None and kind.recalibration is None):
+        if kind.recipe is None and kind.recalibration is None:
             yield Problem(
                 "model.retraining",
-                f"{name!r} is no control for the dense network: it must start from `dense` and "
-                "have a recipe or a recalibration",
+                f"{name!r} is no control for the dense network: it must have a recipe or a "
+                "recalibration",
             )
 
 

@@ -96,7 +96,8 @@ class Model(Section):
         "whether a network that was never trained is measured too, as a control (`untrained/none`)"
     )
     retraining: Annotated[list[Name], *Different] = key(
-        "kinds of retraining that the dense network gets as well: the controls",
-        values="a list of different keys of `retraining` that have a recipe or a recalibration and "
-        "start from `dense`; may be empty",
+        "kinds of retraining that the dense network gets as well: the controls. Of a kind that "
+        "starts from `previous_rate`, a chain with a network at every rate",
+        values="a list of different keys of `retraining` that have a recipe or a recalibration; "
+        "may be empty",
     )
