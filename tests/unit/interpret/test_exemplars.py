@@ -130,22 +130,49 @@ def test_a_permutation_of_the_images_changes_nothing_but_ties(
             np.testing.assert_array_equal(now[untied], was[untied])
 
 
+ONE_LAYER = np.array(["conv", "conv"])
+TWO_LAYERS = np.array(["conv", "other"])
+
+
+def constant(activations: np.ndarray, layers: np.ndarray) -> list[bool]:
+    settings = ExemplarSettings(2, "random", 0)
+    return exemplars.is_constant(*stream(activations, settings), layers).tolist()
+
+
 @pytest.mark.parametrize(
-    ("spread", "constant"), [(0.0, True), (0.99e-8, True), (1.01e-8, False), (1.0, False)]
+    ("spread", "expected"), [(0.0, True), (0.99e-8, True), (1.01e-8, False), (1.0, False)]
 )
-def test_constant_units(spread: float, constant: bool) -> None:
-    activations = np.zeros((6, 2), np.float32)
-    activations[3, 0] = spread
-    activations[:, 1] = np.arange(6)
-    flags = exemplars.is_constant(*stream(activations, ExemplarSettings(2, "random", 0)))
-    assert flags.tolist() == [constant, False]
+def test_constant_units(spread: float, expected: bool) -> None:
+    """Alone in its layer, with values around zero, a unit may have a tiny spread."""
+    activations = np.outer(np.arange(6), [spread / 5, 1]).astype(np.float32)
+    assert constant(activations, TWO_LAYERS) == [expected, False]
+
+
+@pytest.mark.parametrize(("spread", "expected"), [(0.9e-5, True), (1.1e-5, False)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_scale_is_that_of_the_layer(spread: float, expected: bool, sign: int) -> None:
+    activations = np.outer(np.arange(6), [spread / 5, sign / 5]).astype(np.float32)
+    assert constant(100 * activations, ONE_LAYER) == [expected, False]
+    assert constant(100 * activations, TWO_LAYERS) == [False, False]
 
 
 def test_a_large_constant_response_is_constant() -> None:
-    activations = np.full((6, 1), 1e6, np.float32)
-    assert exemplars.is_constant(
-        *stream(activations, ExemplarSettings(2, "random", 0))
-    ).tolist() == [True]
+    """Rounding alone tells its images apart."""
+    noise = np.random.default_rng(0).normal(size=(6, 2))
+    activations = (1e6 + 0.1 * noise).astype(np.float32)
+    assert len(np.unique(activations)) > 1
+    assert constant(activations, TWO_LAYERS) == [True, True]
+
+
+def test_units_whose_exemplars_are_ties_of_half_precision_are_constant() -> None:
+    """64 images between 1 and 1.01, of which float16 can tell eleven values apart."""
+    fine = np.linspace(1, 1.01, 64, dtype=np.float32)[:, None]
+    settings = ExemplarSettings(20, "random", 0)
+    layers = np.array(["conv"])
+    assert exemplars.is_constant(*stream(fine, settings), layers).tolist() == [False]
+    coarse = fine.astype(np.float16).astype(np.float32)
+    assert len(np.unique(coarse)) == 11
+    assert exemplars.is_constant(*stream(coarse, settings), layers).tolist() == [True]
 
 
 def test_tied_fraction_by_hand() -> None:

@@ -56,8 +56,10 @@ def find_exemplars(
             recorder.update(activations)
         running.update(activations.numpy())
     strongest, weakest = running.extremes()
-    found = pl.DataFrame(exemplars.columns(strongest, weakest))
-    return unit_tables.EXEMPLARS.conform(pl.concat([_units(layers), found], how="horizontal"))
+    units = _units(layers)
+    constant = exemplars.is_constant(strongest, weakest, units["layer"].to_numpy())
+    found = pl.DataFrame(exemplars.columns(strongest, weakest, constant))
+    return unit_tables.EXEMPLARS.conform(pl.concat([units, found], how="horizontal"))
 
 
 def _units(layers: tuple[Layer, ...]) -> pl.DataFrame:

@@ -17,6 +17,9 @@ import numpy as np
 from prunescope.foundation.errors import InputError
 
 CONSTANT_BELOW = 1e-8
+# Sums of float32 are exact to about this fraction of their largest terms.
+SCALE_FRACTION = 1e-5
+MOSTLY_TIED = 0.5
 # What a table tells of the exemplars of a unit.
 COLUMNS = (
     "constant", "tied_fraction", "strongest", "strongest_activation", "weakest",
@@ -226,16 +229,45 @@ def _flipped(bits: np.ndarray) -> np.ndarray:
     return flips
 
 
-def is_constant(strongest: RankedImages, weakest: RankedImages) -> np.ndarray:
-    """Which units are constant: max - min < 1e-8 (arXiv 2409.19727). Boolean `(units,)`."""
-    spread = strongest.activations[:, 0].astype(np.float64) - weakest.activations[:, 0]
-    return spread < CONSTANT_BELOW
+def is_constant(strongest: RankedImages, weakest: RankedImages, layers: np.ndarray) -> np.ndarray:
+    """Which units do not tell images apart, boolean `(units,)`. All others are live.
+
+    A unit counts as constant in three cases:
+
+    - its spread, max - min, is below `CONSTANT_BELOW` (arXiv 2409.19727);
+    - its spread is below `SCALE_FRACTION` of the largest absolute activation of its layer: then
+      rounding decides how its images are ranked;
+    - more than half of its exemplars are tied: then the tie order decides.
+
+    Parameters
+    ----------
+    strongest, weakest
+        The extremes of each unit.
+    layers
+        `(units,)` the layer of each unit.
+    """
+    highest = strongest.activations[:, 0].astype(np.float64)
+    lowest = weakest.activations[:, 0].astype(np.float64)
+    _, codes = np.unique(layers, return_inverse=True)
+    scales = np.zeros(codes.max() + 1)
+    np.maximum.at(scales, codes, np.maximum(np.abs(highest), np.abs(lowest)))
+    spread = highest - lowest
+    return (
+        (spread < CONSTANT_BELOW)
+        | (spread < SCALE_FRACTION * scales[codes])
+        | (tied_fraction(strongest, weakest) > MOSTLY_TIED)
+    )
 
 
-def columns(strongest: RankedImages, weakest: RankedImages) -> dict[str, np.ndarray]:
-    """The columns `COLUMNS` of `unit_tables.EXEMPLARS`, with a row for each unit."""
+def columns(
+    strongest: RankedImages, weakest: RankedImages, constant: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The columns `COLUMNS` of `unit_tables.EXEMPLARS`, with a row for each unit.
+
+    `constant` is boolean `(units,)`.
+    """
     values = (
-        is_constant(strongest, weakest),
+        constant,
         tied_fraction(strongest, weakest),
         strongest.indices,
         strongest.activations,

@@ -73,13 +73,15 @@ def score(
     for batch in images.batches(BATCH):
         running.update(activations(batch, np.array(list(classes))))
     strongest, weakest = running.extremes()
+    # Their values are whole steps, so that ties are no sign of rounding.
+    constant = strongest.activations[:, 0] == weakest.activations[:, 0]
     soft, hard, mean_delta = mis.score_units(
         strongest.indices, weakest.indices, similarity, settings
     )
     return pl.DataFrame(
         {
             **_names(classes),
-            **exemplars.columns(strongest, weakest),
+            **exemplars.columns(strongest, weakest, constant),
             "mis_soft": soft,
             "mis_hard": hard,
             "mean_delta": mean_delta,

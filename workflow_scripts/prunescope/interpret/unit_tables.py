@@ -14,7 +14,11 @@ UNIT_COLUMNS = {
     "layer": Column(pl.String, "module name of the layer"),
     "layer_type": Column(pl.String, "`conv2d` or `linear`"),
     "unit": Column(pl.Int32, "output channel within the layer"),
-    "constant": Column(pl.Boolean, "activation spread over the probe images is below 1e-8"),
+    "constant": Column(
+        pl.Boolean,
+        "does not tell the probe images apart: its spread is below 1e-8, or below 1e-5 of the "
+        "largest activation of the layer, or more than half of its exemplars are tied",
+    ),
     "tied_fraction": Column(
         pl.Float64, "exemplars that share their activation with a neighbour", "fraction"
     ),
