@@ -148,7 +148,8 @@ run to run, while `accounting.parquet` and all that follows from it has the same
 
 ### `results/{study}/summary.md`
 
-What the study found, in ten lines of plain language with numbers from the tables, and a warning
+What the study found: the answer in three sentences, a table of verdicts, what cannot be
+concluded, and a warning
 where [trivial units](method.md#trivial-units) tell against the score; also printed at the end of a
 run. [method.md](method.md#what-is-said-of-a-study) tells what must be shown before it
 is said.

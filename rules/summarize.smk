@@ -66,6 +66,7 @@ rule estimate_statistics:
         layers=f"{TABLES}/layers.parquet",
         classes=f"{TABLES}/classes.parquet",
         disagreements=f"{TABLES}/disagreements.parquet",
+        predictions=PATHS.every_network("predictions.parquet"),
         variants=PATHS.every_network("variants.parquet", STUDY.varied_networks),
         ablations=PATHS.every_network("ablation.parquet", STUDY.ablated_networks),
     output:
@@ -82,6 +83,7 @@ rule estimate_statistics:
         code=code_of("estimate_statistics.py"),
         statistics=lookup("statistics", within=config),
         study=STUDY.name,
+        networks=coordinates_of(STUDY.networks),
         varied=coordinates_of(STUDY.varied_networks),
         ablated=coordinates_of(STUDY.ablated_networks),
     script:

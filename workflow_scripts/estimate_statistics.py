@@ -1,5 +1,6 @@
 """Estimate the statistics of the study from its tables, with intervals and tests."""
 
+from prunescope.evaluate import accuracy, network_tables
 from prunescope.foundation import job
 from prunescope.interpret import unit_tables
 from prunescope.networks import coordinates
@@ -19,12 +20,19 @@ def main(smk) -> None:
         coordinates.from_params(smk.params.ablated),
         smk.params.study,
     )
+    predictions = map(network_tables.PREDICTIONS.read, smk.input.predictions)
+    answers = gathering.gather(
+        map(accuracy.answers, predictions),
+        coordinates.from_params(smk.params.networks),
+        smk.params.study,
+    )
     study = inputs.StudyTables(
         networks=study_tables.NETWORKS.read(smk.input.networks),
         units=study_tables.UNITS.read(smk.input.units),
         layers=study_tables.LAYERS.read(smk.input.layers),
         classes=study_tables.CLASSES.read(smk.input.classes),
         disagreements=study_tables.DISAGREEMENTS.read(smk.input.disagreements),
+        answers=answers,
         variants=variants,
         ablations=ablations,
     )

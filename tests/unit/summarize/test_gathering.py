@@ -87,16 +87,25 @@ def test_gather_wants_one_frame_for_each_network() -> None:
         gathered(UNITS[:2])
 
 
-def test_matched_units_are_live_in_every_network() -> None:
-    found = gathering.matched_units(gathered(UNITS)).select(selection.UNIT).sort(selection.UNIT)
-    assert found.rows() == [("conv", 2), ("fc", 0)]
+def matched(units: pl.DataFrame) -> list[tuple]:
+    rows = gathering.mark_matched(units).filter("matched")
+    return rows.select("seed", *selection.UNIT).unique().sort("seed", *selection.UNIT).rows()
+
+
+def test_matched_units_are_live_in_every_network_of_their_run() -> None:
+    assert matched(gathered(UNITS)) == [(0, "conv", 2), (0, "fc", 0)]
+    other = [network | {"seed": 1} for network in NETWORKS[:2]]
+    both = gathered([*UNITS, UNITS[0], UNITS[1]], [*NETWORKS, *other])
+    assert matched(both) == [
+        (0, "conv", 2), (0, "fc", 0), (1, "conv", 0), (1, "conv", 2), (1, "fc", 0),
+    ]  # fmt: skip
 
 
 def test_units_of_equal_number_in_other_layers_are_not_mixed_up() -> None:
     """`conv` 0 is dead in one network, `fc` 0 in none."""
-    found = gathering.matched_units(gathered([UNITS[0], UNITS[2]], NETWORKS[:2]))
-    assert ("fc", 0) in found.select(selection.UNIT).rows()
-    assert ("conv", 0) not in found.select(selection.UNIT).rows()
+    found = matched(gathered([UNITS[0], UNITS[2]], NETWORKS[:2]))
+    assert (0, "fc", 0) in found
+    assert (0, "conv", 0) not in found
 
 
 def test_scores_by_hand() -> None:
@@ -114,6 +123,17 @@ def test_scores_by_hand() -> None:
     }
     for column, values in expected.items():
         assert found[column].to_list() == pytest.approx(values), column
+
+
+def test_logits_are_scored_by_themselves() -> None:
+    is_logit = pl.col("layer") == "fc"
+    units = gathered(UNITS).with_columns(
+        layer_type=pl.when(is_logit).then(pl.lit("linear")).otherwise("layer_type")
+    )
+    found = gathering.score_networks(units)
+    assert found["mis_soft_logits"].to_list() == pytest.approx([0.50, 0.52, 0.54])
+    assert found["mis_soft_live"].to_list() == pytest.approx([0.7, 0.74, 0.9])
+    assert found["mis_soft_all"].to_list() == pytest.approx([0.7, 2.48 / 3, 2.88 / 3])
 
 
 def test_scores_do_not_depend_on_the_order_of_rows() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
 CONFIDENCE = 0.95
@@ -17,8 +16,6 @@ CONFIDENCE = 0.95
 EQUIVALENCE_CONFIDENCE = 0.90
 # The number of resamples that are drawn at a time. It limits the memory of the bootstrap.
 BATCH = 250
-# The rounding error that is allowed in a sum, as a fraction of the sum of the absolute values.
-TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -153,41 +150,6 @@ def cluster_totals(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     return np.array([values[members].sum() for members in _groups(clusters)])
 
 
-def sign_flip_p(changes: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Two-sided p value of the mean of paired changes, by random flips of their signs.
-
-    Under the null hypothesis both signs of a change are equally likely.
-
-    Parameters
-    ----------
-    changes
-        `(pairs, columns)` float64. All columns of a pair are flipped together.
-    resamples
-        Number of flips.
-    rng
-        Draws the flips.
-
-    Returns
-    -------
-    numpy.ndarray
-        `(columns,)` float64: (1 + number of flips at least as extreme) / (1 + number of flips).
-
-    Source: Fisher's randomisation test; Phipson & Smyth, "Permutation p-values should never be
-    zero", 2010, for the added one.
-    """
-    total = changes.sum(axis=0)
-    # Rounding must not decide whether a flip with the same sum counts as extreme.
-    observed = np.abs(total) - TOLERANCE * np.abs(changes).sum(axis=0)
-    extreme = np.zeros(changes.shape[1])
-    for start in range(0, resamples, BATCH):
-        size = (min(BATCH, resamples - start), -(-len(changes) // 8))
-        drawn = rng.integers(0, 256, size=size, dtype=np.uint8)
-        kept = np.unpackbits(drawn, axis=1, count=len(changes)).astype(np.float64)
-        # The sum after a flip is (sum of kept) - (sum of flipped) = 2 * (sum of kept) - total.
-        extreme += (np.abs(2 * (kept @ changes) - total) >= observed).sum(axis=0)
-    return (1 + extreme) / (1 + resamples)
-
-
 def effect_size(changes: np.ndarray) -> float:
     """d_z of paired changes: mean over standard deviation (Cohen 1988). NaN if all are equal."""
     deviation = changes.std(ddof=1) if len(changes) > 1 else 0.0
@@ -202,15 +164,20 @@ def mean_t(values: np.ndarray) -> Estimate:
     return Estimate(float(values.mean()), float(low), float(high), p, len(values))
 
 
+def student(estimate: float, error: float, freedom: float, n: int) -> Estimate:
+    """Student's interval of a number with a known standard error, and the p that it is zero."""
+    reach = float(stats.t.ppf(_tails(CONFIDENCE)[1], freedom)) * error
+    p = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else None
+    return Estimate(estimate, estimate - reach, estimate + reach, p, n)
+
+
 def proportion(hits: int, number: int) -> Estimate:
     """A share with Wilson's interval (Wilson 1927)."""
     interval = stats.binomtest(hits, number).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(hits / number, float(interval.low), float(interval.high), None, number)
 
 
-def correlation(
-    x: np.ndarray, y: np.ndarray, *, ranks: bool, given: np.ndarray | None = None
-) -> Estimate:
+def correlation(x: np.ndarray, y: np.ndarray, *, ranks: bool) -> Estimate:
     """Pearson's r or Spearman's rho, with Fisher's interval and the two-sided p value of a t test.
 
     Parameters
@@ -219,61 +186,21 @@ def correlation(
         `(n,)`, at least five values each. Neither may be constant.
     ranks
         Whether to compute Spearman's rho instead of Pearson's r.
-    given
-        `(n,)`: a control variable, for the partial correlation. This is the correlation of the
-        residuals of `x` and `y` after linear regression on it; for Spearman's rho, all three are
-        ranks. `determined` must hold.
 
     Sources: Fisher 1921; Bonett & Wright, "Sample size requirements for estimating Pearson,
     Kendall and Spearman correlations", Psychometrika 2000, for the variance of rho's interval.
     """
-    columns = [x, y] if given is None else [x, y, given]
-    if ranks:
-        columns = [stats.rankdata(column) for column in columns]
-    controls = len(columns) - 2
-    first, second = (_residual(column, columns[2:]) for column in columns[:2])
+    first, second = (stats.rankdata(column) if ranks else column for column in (x, y))
     r = float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
-    freedom = len(x) - 2 - controls
+    freedom = len(x) - 2
     with np.errstate(divide="ignore"):
         t = r * np.sqrt(freedom / max(1 - r**2, 0.0)) if abs(r) < 1 else np.inf
         centre = np.arctanh(r)
-    variance = (1 + r**2 / 2 if ranks else 1.0) / (len(x) - 3 - controls)
+    variance = (1 + r**2 / 2 if ranks else 1.0) / (len(x) - 3)
     reach = stats.norm.ppf(_tails(CONFIDENCE)[1]) * np.sqrt(variance)
     low, high = np.tanh([centre - reach, centre + reach])
     p = float(2 * stats.t.sf(abs(t), freedom))
     return Estimate(r, float(low), float(high), p, len(x))
-
-
-def _residual(column: np.ndarray, controls: list[np.ndarray]) -> np.ndarray:
-    if not controls:
-        return column
-    design = np.column_stack([np.ones(len(column)), *controls])
-    return OLS(column, design).fit().resid
-
-
-def determined(x: np.ndarray, given: np.ndarray | None = None, *, ranks: bool = False) -> bool:
-    """Does `x` vary, also while `given` (or, with `ranks`, its rank) is held?
-
-    Where not, least squares and partial correlations give nothing but errors of rounding.
-    """
-    columns = [x] if given is None else [x, given]
-    if ranks:
-        columns = [stats.rankdata(column) for column in columns]
-    design = np.column_stack([*columns, np.ones(len(x))])
-    return bool(np.linalg.matrix_rank(design) == design.shape[1])
-
-
-def slope(
-    x: np.ndarray, y: np.ndarray, given: np.ndarray | None = None
-) -> tuple[float, float, int]:
-    """Least-squares slope of `y` on `x` (holding `given`), its standard error, and its freedom.
-
-    `determined(x, given)` must hold.
-    """
-    columns = [x] if given is None else [x, given]
-    design = np.column_stack([*columns, np.ones(len(x))])
-    fitted = OLS(y, design).fit()
-    return float(fitted.params[0]), float(fitted.bse[0]), int(fitted.df_resid)
 
 
 def equivalence(estimate: float, error: float, freedom: float, margin: float, n: int) -> Estimate:

@@ -68,11 +68,11 @@ def networks_table(
 
 
 def score_networks(units: pl.DataFrame) -> pl.DataFrame:
-    """Mean scores of each network over `live`, `all` and `matched` units; one row a network.
+    """Mean scores of each network over the sets of units of `unit_scopes`; one row a network.
 
     A pruned filter is a constant unit: how ties are broken alone decides its exemplars, and so
     its score. `live` leaves such units out. `matched` keeps the units that are live in every
-    network, so that the same units are compared.
+    network of the run, so that the same units are compared.
     """
     scopes = unit_scopes()
     means = [
@@ -91,21 +91,26 @@ def score_networks(units: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def matched_units(units: pl.DataFrame) -> pl.DataFrame:
-    """The units (`layer`, `unit`) that are live in every network of `units`."""
-    return units.group_by(UNIT).agg(constant=pl.col("constant").any()).filter(~pl.col("constant"))
-
-
 def mark_matched(units: pl.DataFrame) -> pl.DataFrame:
-    """Add the column `matched`: whether the unit is live in every network of `units`."""
-    matched = matched_units(units).select(*UNIT, matched=pl.lit(True))
-    marked = units.join(matched, on=UNIT, how="left", maintain_order="left")
-    return marked.with_columns(pl.col("matched").fill_null(False))
+    """Add the column `matched`: whether the unit is live in every network of its run (its seed)."""
+    dead = pl.col("constant").any().over("seed", *UNIT)
+    return units.with_columns(matched=~dead)
 
 
 def unit_scopes() -> dict[str, pl.Expr]:
-    """The sets of units over which means are taken, by name, for a frame of `mark_matched`."""
-    return {"live": ~pl.col("constant"), "all": pl.lit(True), "matched": pl.col("matched")}
+    """The sets of units over which means are taken, by name, for a frame of `mark_matched`.
+
+    Channels of convolutions, and the class logits of the classifier by themselves: a logit is
+    trained to answer to one class, so its score says nothing of what a network learned on the way.
+    """
+    is_channel = pl.col("layer_type") == selection.CHANNELS
+    live = ~pl.col("constant")
+    return {
+        "live": is_channel & live,
+        "all": is_channel,
+        "matched": is_channel & pl.col("matched"),
+        "logits": ~is_channel & live,
+    }
 
 
 # --- answers beside those of the dense networks --------------------------------------------------

@@ -16,6 +16,8 @@ from prunescope.networks.coordinates import (
     Coordinates,
 )
 
+# The kind of layer whose units are channels.
+CHANNELS = "conv2d"
 # The columns that name a unit within its network.
 UNIT = ("layer", "unit")
 
@@ -35,14 +37,25 @@ def dense(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(IS_DENSE)
 
 
+def controls(networks: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the dense networks; of a chain of retraining only the last one."""
+    last = pl.col("rate") == pl.col("rate").max().over("retraining")
+    return networks.filter(pl.col("method") == DENSE).filter(last)
+
+
 def pruned(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows of the pruned networks."""
-    return frame.filter(pl.col("rate") > 0)
+    return frame.filter(~IS_UNPRUNED)
 
 
 def live(units: pl.DataFrame) -> pl.DataFrame:
     """The rows of the units that are not constant."""
     return units.filter(~pl.col("constant"))
+
+
+def channels(units: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the units of convolutions, without the class logits of the classifier."""
+    return units.filter(pl.col("layer_type") == CHANNELS)
 
 
 def distinct(networks: pl.DataFrame) -> pl.DataFrame:

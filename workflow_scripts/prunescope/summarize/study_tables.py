@@ -30,6 +30,13 @@ COORDINATE_COLUMNS = {
     "rate": Column(pl.Float64, "pruning rate that was asked for", "fraction"),
     "seed": Column(pl.Int64, "seed of training, pruning and retraining"),
 }
+# The sets of units over which mean scores are taken (`gathering.unit_scopes`), in words.
+UNIT_SCOPES = {
+    "live": "live channels of convolutions",
+    "all": "all channels of convolutions",
+    "matched": "channels that are live in every network of the run",
+    "logits": "live class logits",
+}
 NETWORKS = Table(
     "results/{study}/tables/networks.parquet",
     "A network of the study.",
@@ -48,9 +55,9 @@ NETWORKS = Table(
         "live_units": Column(pl.Int64, "units that are not constant"),
         **{
             f"mis_{kind}_{scope}": Column(
-                pl.Float64, f"mean {kind} MIS over {scope} units", "0..1, chance 0.5", nullable=True
+                pl.Float64, f"mean {kind} MIS over {which}", "0..1, chance 0.5", nullable=True
             )
-            for scope in ("live", "all", "matched")
+            for scope, which in UNIT_SCOPES.items()
             for kind in ("soft", "hard")
         },
     },
@@ -125,7 +132,7 @@ STATISTICS = Table(
             pl.Float64, "p value after Holm's correction over its family", nullable=True
         ),
         "family": Column(pl.String, "the tests that are corrected together", nullable=True),
-        "n": Column(pl.Int64, "networks, units, layers, images or seeds behind it"),
+        "n": Column(pl.Int64, "networks, units, layers, images or runs behind it"),
         "method": Column(pl.String, "statistical method"),
         "pruning": Column(pl.String, "pruning method of the network or networks", nullable=True),
         "retraining": Column(pl.String, "their kind of retraining", nullable=True),

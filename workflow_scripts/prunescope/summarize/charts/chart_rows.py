@@ -13,7 +13,7 @@ import polars as pl
 
 from prunescope.interpret import score_variants, trivial_units
 from prunescope.networks.coordinates import COLUMNS, DENSE, KIND, NOT_RETRAINED, UNTRAINED
-from prunescope.summarize import study_tables, words
+from prunescope.summarize import selection, study_tables, words
 from prunescope.summarize.charts import theme
 
 _PUBLISHED = {
@@ -166,7 +166,7 @@ def references(
     panels show.
     """
     levels = (
-        networks.filter(method=DENSE)
+        selection.controls(networks)
         .group_by("retraining", maintain_order=True)
         .agg(y=pl.col(column).mean())
         .select(

@@ -127,7 +127,7 @@ def accuracy_vs_time(
     size = ChartSettings(
         max(theme.SMALLEST_PANEL, settings.width // 2 + 60), settings.height, settings.png_scale
     )
-    dense = study.networks.filter(method=DENSE).select(
+    dense = selection.controls(study.networks).select(
         "top1",
         relative_time=pl.lit(1.0),
         method=pl.lit(DENSE),

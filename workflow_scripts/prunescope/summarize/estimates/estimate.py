@@ -4,21 +4,28 @@ The order of the estimates matters: all draw from one generator, so that a new e
 changes the random intervals of those after it.
 
 How to read the intervals: the units of a network are no random sample, and networks that come from
-one dense network are not independent. An interval over units tells how well a network's mean is
-known from its units. How a method would do on another network, only several seeds can tell.
+one dense network are not independent. An interval over units tells how evenly a number is spread
+over the units of one run. How another run would turn out, only estimates over runs tell.
 """
 
 import numpy as np
 import polars as pl
 
-from prunescope.summarize import estimators, study_tables
-from prunescope.summarize.estimates.across_networks import over_seeds, relations
+from prunescope.summarize import estimators, selection, study_tables
+from prunescope.summarize.estimates.accuracy_changes import accuracy_changes
 from prunescope.summarize.estimates.by_measure import ablations, agreements_of_measures
 from prunescope.summarize.estimates.inputs import EstimationSettings, StudyTables
+from prunescope.summarize.estimates.means_over_runs import means_over_runs
+from prunescope.summarize.estimates.over_runs import (
+    changes_over_runs,
+    correlations_over_runs,
+    slopes_over_runs,
+)
 from prunescope.summarize.estimates.paired_changes import (
     changes,
     changes_by_depth,
     changes_by_layer,
+    pairs,
 )
 from prunescope.summarize.estimates.rows import BLANK
 from prunescope.summarize.estimates.single_networks import alignments, network_means, shares
@@ -36,20 +43,27 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
         How estimates are made.
     """
     rng = np.random.default_rng(settings.seed)
+    channels = selection.channels(study.units)
+    layers = channels["layer"].unique(maintain_order=True)
+    varied = study.variants.filter(pl.col("layer").is_in(layers.implode()))
+    paired = list(pairs(channels))
     rows = [
         *network_means(study.units, settings, rng),
         *shares(study),
         *alignments(study.layers),
-        *changes(study.units, settings, rng),
-        *changes_by_layer(study.units),
-        *changes_by_depth(study.units),
-        *relations(study.networks, settings),
-        *variants(study.variants),
-        *conclusions(study.variants),
-        *ablations(study.ablations, study.units),
-        *agreements_of_measures(study.units),
+        *changes(paired, settings, rng),
+        *changes_by_layer(paired),
+        *changes_by_depth(paired, layers.to_list()),
+        *changes_over_runs(paired, settings),
+        *accuracy_changes(study.answers),
+        *slopes_over_runs(study.networks, settings),
+        *correlations_over_runs(study.networks),
+        *variants(varied),
+        *conclusions(varied),
+        *ablations(study.ablations, channels),
+        *agreements_of_measures(channels),
     ]
-    rows += list(over_seeds(rows))
+    rows += list(means_over_runs(rows))
     name = study.networks["study"][0]
     frame = pl.DataFrame(
         [{**BLANK, **row, "study": name} for row in rows],

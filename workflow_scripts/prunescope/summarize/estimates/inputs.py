@@ -32,6 +32,8 @@ class StudyTables:
     ----------
     networks, units, layers, classes, disagreements
         As `study_tables` declares them.
+    answers
+        `accuracy.answers` of all networks, stacked, with coordinates.
     variants, ablations
         `unit_tables.VARIANTS` and `unit_tables.ABLATION` of those networks that have them,
         stacked, with coordinates.
@@ -42,5 +44,6 @@ class StudyTables:
     layers: pl.DataFrame
     classes: pl.DataFrame
     disagreements: pl.DataFrame
+    answers: pl.DataFrame
     variants: pl.DataFrame
     ablations: pl.DataFrame

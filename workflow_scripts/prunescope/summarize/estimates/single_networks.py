@@ -21,10 +21,11 @@ def network_means(
     """Mean scores over live, all and matched units, and mean measures over live ones."""
     scopes = gathering.unit_scopes()
     for network, rows in selection.by_network(gathering.mark_matched(units)):
+        measured = selection.live(selection.channels(rows))
         for scope, chosen in scopes.items():
             units_of_scope = rows.filter(chosen)
             yield from _means(network, units_of_scope, SCORES, f"_{scope}", settings, rng)
-        yield from _means(network, selection.live(rows), MEASURES, "", settings, rng)
+        yield from _means(network, measured, MEASURES, "", settings, rng)
 
 
 def _means(

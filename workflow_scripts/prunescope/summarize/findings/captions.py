@@ -6,9 +6,9 @@ import polars as pl
 
 from prunescope.networks.coordinates import COORDINATES, DENSE, ITERATIVE, NOT_RETRAINED, ONE_SHOT
 from prunescope.summarize import selection
-from prunescope.summarize.findings import on_accuracy, on_robustness, on_scores
+from prunescope.summarize.findings import answer, on_accuracy, on_robustness, on_scores
 from prunescope.summarize.findings.facts import ALPHA, Facts, kind_means
-from prunescope.summarize.findings.verdicts import count_verdicts, verdicts
+from prunescope.summarize.findings.verdicts import verdicts
 from prunescope.summarize.findings.wording import (
     change,
     change_interval,
@@ -123,18 +123,11 @@ def _with_depth(rows: pl.DataFrame, words: str, ending: str) -> str:
 def _units(facts: Facts) -> str:
     found = verdicts(facts)
     if found.is_empty():
-        return on_scores.same_units(facts)
-    sizes = facts.statistics.filter(
-        pl.col("family") == "mis_soft_change against dense", pl.col("seed").is_not_null()
-    ).select("retraining", "rate", "seed", "effect_size", method="pruning")
-    joined = found.join(sizes, on=COORDINATES, how="left", maintain_order="left").sort(
-        pl.col("estimate").abs(), maintain_order=True
-    )
-    row = joined.row(-1, named=True)
-    size = "" if row["effect_size"] is None else f", d_z = {row['effect_size']:+.2f}"
+        return answer.interpretability(facts)
+    row = found.sort(pl.col("estimate").abs(), maintain_order=True).row(-1, named=True)
     return (
-        f"The largest mean change of a retrained pruned network is {change(row['estimate'])} "
-        f"({named(row)}{size}); {count_verdicts(found, facts.margin)}."
+        f"The largest mean change of a kind of network is {change(row['estimate'])} "
+        f"({named(row)}; {change_interval(row)}). {answer.interpretability(facts)}"
     )
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
 from prunescope.summarize import selection, study_tables
+from prunescope.summarize.estimates import over_runs
 from prunescope.summarize.study_tables import Row
 
 # The significance level of all tests, after Holm's correction.
@@ -108,6 +109,16 @@ class Facts:
         return self.pruned.filter(pl.col("epochs") > 0)
 
     @property
+    def runs(self) -> int:
+        """The number of runs: seeds of which each has a dense network of its own."""
+        return self.networks["seed"].n_unique()
+
+    @property
+    def kinds_with_partner(self) -> list[str]:
+        """The kinds of retraining whose networks have a dense partner."""
+        return [NOT_RETRAINED, *self.control_retrainings]
+
+    @property
     def control_retrainings(self) -> list[str]:
         """The kinds of retraining that were applied to the dense network as a control."""
         controls = self.networks.filter(pl.col("retraining") != NOT_RETRAINED, method=DENSE)
@@ -142,7 +153,9 @@ class Facts:
         Where all pruned networks were retrained, the table has it under `ALL_PRUNED` only.
         """
         for group in (study_tables.ALL_RETRAINED, study_tables.ALL_PRUNED):
-            rows = self.statistics.filter(quantity=quantity, comparison=group)
+            rows = self.statistics.filter(
+                quantity=quantity, comparison=f"{group}, {over_runs.OVER_RUNS}"
+            )
             if rows.height:
                 return rows.row(0, named=True)
         return None

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.networks.coordinates import DENSE, NOT_RETRAINED
+from prunescope.networks.coordinates import COORDINATES, DENSE, NOT_RETRAINED
 from prunescope.summarize import study_tables
 from prunescope.summarize.findings.facts import ALPHA, Facts
-from prunescope.summarize.findings.verdicts import variant_verdicts
 from prunescope.summarize.findings.wording import (
     be,
     capitalised,
@@ -25,41 +24,37 @@ SCORE_NAMES = {"mis_soft": "soft MIS", "mis_hard": "hard MIS"}
 
 
 def variants(facts: Facts) -> str:
-    """Whether the verdict on pruned networks is the same under all variants of the score."""
-    found = variant_verdicts(facts)
+    """How the change of the score depends on how the score is made."""
+    found = _changes_by_variant(facts)
     varied = found.filter(pl.col("variant") != score_variants.UNCHANGED)
-    if varied.is_empty():
-        return "No retrained pruned network was scored in several ways."
-    networks = max(varied["networks"].to_list())
-    decided, other = (sum(varied[name].to_list()) for name in ("decided", "other"))
-    text = (
-        f"Scored in {count(len(varied), 'other way')}, the changes of "
-        f"{count(networks, 'network')} against dense lie below, within or above the margin of "
-        f"{facts.margin} by their 95 % intervals, both so and under the study's own score, in "
-        f"{decided} of {sum(varied['networks'].to_list())} comparisons (the others are undecided)"
-    )
-    if other:
-        worst = varied.sort("other", descending=True, maintain_order=True).row(0, named=True)
-        text += (
-            f"; {other} of these contradict the study's own score, most often under "
-            f"`{worst['variant']}` ({worst['other']} of {worst['networks']}): the conclusion "
-            "depends on how the score is made."
-        )
-    else:
-        text += ", never with another verdict."
-    return " ".join([text, *_spread_of_variants(found, varied), *_order(facts)])
-
-
-def _spread_of_variants(found: pl.DataFrame, varied: pl.DataFrame) -> Iterator[str]:
     own = found.filter(variant=score_variants.UNCHANGED)
+    if varied.is_empty() or own.is_empty():
+        return "No retrained pruned network was scored in several ways."
     ordered = varied.sort("mean", maintain_order=True)
     low, high = ordered.row(0, named=True), ordered.row(-1, named=True)
-    if own.height:
-        yield (
-            f"Their mean change is {change(own['mean'][0])} under the study's own score, and "
-            f"{change(low['mean'])} (`{low['variant']}`) to {change(high['mean'])} "
-            f"(`{high['variant']}`) under the others."
-        )
+    text = (
+        f"Over {count(own['networks'][0], 'retrained pruned network')}, the mean change against "
+        f"dense is {change(own['mean'][0])} under the study's own score. Under "
+        f"{count(len(varied), 'other way')} to score it lies between {change(low['mean'])} "
+        f"(`{low['variant']}`) and {change(high['mean'])} (`{high['variant']}`)."
+    )
+    within = [abs(mean) <= facts.margin for mean in found["mean"].to_list()]
+    if any(within) and not all(within):
+        text += f" So whether the change lies within {facts.margin} depends on the way."
+    return " ".join([text, *_order(facts)])
+
+
+def _changes_by_variant(facts: Facts) -> pl.DataFrame:
+    """`variant`, `networks`, and the `mean` change of the retrained networks against dense."""
+    rows = facts.statistics.filter(
+        pl.col("seed").is_not_null(), quantity="mis_soft_shift"
+    ).with_columns(method="pruning")
+    return (
+        rows.join(facts.retrained, on=COORDINATES, how="semi", maintain_order="left")
+        .filter(pl.col("variant") != score_variants.PERMUTED)
+        .group_by("variant", maintain_order=True)
+        .agg(networks=pl.len(), mean=pl.col("estimate").mean())
+    )
 
 
 def _order(facts: Facts) -> Iterator[str]:

@@ -7,71 +7,36 @@ import polars as pl
 from prunescope.interpret import score_variants
 from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, RECALIBRATED, UNTRAINED
 from prunescope.summarize.findings.facts import Facts
-from prunescope.summarize.findings.verdicts import count_verdicts, judge_equivalence, verdicts
+from prunescope.summarize.findings.verdicts import judge_equivalence, verdicts
 from prunescope.summarize.findings.wording import (
     capitalised,
     change,
     change_interval,
-    count,
-    interval,
-    named,
     score,
 )
 from prunescope.summarize.study_tables import Row
 from prunescope.summarize.words import describe_retraining
 
 
-def same_units(facts: Facts) -> str:
-    """The change of the score over the units that are live in both, and what is shown of it."""
-    found = verdicts(facts)
-    dense = facts.unpruned("mis_soft_live", DENSE)
-    start = (
-        ""
-        if dense is None
-        else f"The dense network's mean soft MIS is {score(dense['estimate'])}{interval(dense)}. "
-    )
-    if found.is_empty():
-        return f"{start}No pruned network was retrained and scored, so changes are not tested."
-    ordered = found.sort("estimate")
-    low, high = ordered.row(0, named=True), ordered.row(-1, named=True)
-    if len(found) == 1:
-        spread = f"changes by {change(low['estimate'])} ({change_interval(low)})"
-    else:
-        spread = (
-            f"changes by {change(low['estimate'])} ({change_interval(low)}; {named(low)}) to "
-            f"{change(high['estimate'])} ({change_interval(high)}; {named(high)})"
-        )
-    return (
-        f"{start}Over the same units it {spread} in "
-        f"{count(len(found), 'retrained pruned network')}: "
-        f"{count_verdicts(found, facts.margin)}."
-    )
-
-
 def rates(facts: Facts) -> str:
-    """Correlation with the rate, the test of equivalence, and the same given accuracy."""
-    found = facts.relation("spearman(mis_soft_live, rate)")
+    """The change of the score over the rates, and its correlation with the rate."""
+    said = []
     slope = facts.relation("slope_equivalence(mis_soft_live, rate)")
-    if found is None or slope is None:
-        return "Too few pruned networks to relate their score to the rate."
-    text = (
-        f"Over {found['n']} networks ({found['comparison']}) score and rate correlate with "
-        f"{change(found['estimate'])} (Spearman; {change_interval(found)}); from the lowest to "
-        f"the highest rate the mean score changes by {_slope(slope, facts.margin)}."
-    )
-    partial = facts.relation("spearman(mis_soft_live, rate | top1)")
-    if partial is not None:
-        text += (
-            f" Given accuracy the correlation is {change(partial['estimate'])} "
-            f"({change(partial['low'])} to {change(partial['high'])})."
+    if slope is not None:
+        said.append(
+            f"From the lowest to the highest rate the mean score changes by "
+            f"{_slope(slope, facts.margin)}."
         )
     same = facts.relation("slope_equivalence(mis_soft_matched, rate)")
     if same is not None:
-        text += (
-            " Over the units that are live in all networks alone, the mean score changes by "
+        said.append(
+            f"Over channels that are live in all networks of a run it changes by "
             f"{_slope(same, facts.margin)}."
         )
-    return text
+    found = facts.relation("spearman(mis_soft_live, rate)")
+    if found is not None:
+        said.append(f"{_correlation(found)}.")
+    return " ".join(said) or "Too few pruned networks to relate their score to the rate."
 
 
 def _slope(row: Row, margin: float) -> str:
@@ -79,6 +44,13 @@ def _slope(row: Row, margin: float) -> str:
         f"{change(row['estimate'])} (90 % interval {change(row['low'])} to {change(row['high'])}): "
         f"{judge_equivalence(row, margin)}"
     )
+
+
+def _correlation(row: Row) -> str:
+    text = f"Score and rate correlate with {change(row['estimate'])} (Spearman"
+    if row["low"] is None:
+        return f"{text}, over the networks of one run)"
+    return f"{text}, mean of {row['n']} runs; {change_interval(row)})"
 
 
 def controls(facts: Facts) -> str:
@@ -97,7 +69,7 @@ def controls(facts: Facts) -> str:
 
 def _retraining_alone(facts: Facts) -> Iterator[str]:
     for retraining in facts.control_retrainings:
-        row = facts.unpruned("mis_soft_change_clustered", DENSE, retraining)
+        row = facts.unpruned("mis_soft_change", DENSE, retraining)
         if row is not None:
             yield (
                 f"retraining alone ({describe_retraining(retraining)}) changes the score of the "
@@ -106,7 +78,7 @@ def _retraining_alone(facts: Facts) -> Iterator[str]:
 
 
 def _at_random(facts: Facts) -> Iterator[str]:
-    found = verdicts(facts)
+    found = verdicts(facts).filter(pl.col("retraining") != NOT_RETRAINED)
     is_random = pl.col("method").is_in(facts.random_methods)
     drawn = found.filter(is_random)["estimate"].to_list()
     chosen = found.filter(~is_random)["estimate"].to_list()

@@ -1,119 +1,145 @@
-"""Write the summary of a study: ten lines in plain language, with all numbers from its tables.
+"""Write the summary of a study: the answer, a table of verdicts, and what cannot be concluded.
 
-One more line warns where trivial units tell against the score. The wording follows from the
-numbers. Something is only called shown where a test shows it. An interval that lies neither within
-nor outside the margin is called undecided.
+The wording follows from the numbers of the tables. Something is only called shown where a test over
+runs shows it. What is neither shown to change nor shown to stay within the margin is undecided.
 """
 
-from prunescope.summarize import image_counts, selection
-from prunescope.summarize.findings import on_trivial_units
-from prunescope.summarize.findings.facts import Facts
-from prunescope.summarize.findings.on_accuracy import dense_accuracy, guessing, pruned_accuracy
-from prunescope.summarize.findings.on_robustness import measures, variants
-from prunescope.summarize.findings.on_scores import controls, rates, same_units
-from prunescope.summarize.findings.wording import count, listed, percent
-from prunescope.summarize.words import describe_retraining
+import polars as pl
 
-TITLES = (
-    "Study",
-    "Dense accuracy",
-    "Pruned accuracy",
+from prunescope.summarize import image_counts, selection
+from prunescope.summarize.findings import (
+    on_accuracy,
+    on_robustness,
+    on_scores,
+    on_trivial_units,
+)
+from prunescope.summarize.findings.answer import answer
+from prunescope.summarize.findings.facts import Facts
+from prunescope.summarize.findings.verdicts import table_of_kinds
+from prunescope.summarize.findings.wording import change, count, percent, points, score
+from prunescope.summarize.words import describe_retraining, human
+
+# The titles of the lines after the table.
+LINES = (
+    "What cannot be concluded",
+    "Images",
+    "Dense networks",
     "Guessing networks",
-    "Interpretability of the same units",
-    "Interpretability and rate",
+    "Score and rate",
     "Controls",
     "Sensitivity",
     "Other measures",
-    "What cannot be concluded",
 )
 
 
-def summarize(facts: Facts) -> list[str]:
-    """The ten lines, in the order of `TITLES`."""
-    return [
-        what_was_run(facts),
-        dense_accuracy(facts),
-        pruned_accuracy(facts),
-        guessing(facts),
-        same_units(facts),
-        rates(facts),
-        controls(facts),
-        variants(facts),
-        measures(facts),
-        limits(facts),
-    ]
-
-
 def to_markdown(facts: Facts) -> str:
-    """The summary as a page; without its heading also valid reStructuredText."""
+    """The summary as a page.
+
+    Without its heading and without the table, whose lines begin with a bar, it is also valid
+    reStructuredText.
+    """
     name = facts.networks["study"][0]
-    lines = [*zip(TITLES, summarize(facts), strict=True)]
+    lines = [*zip(LINES, details(facts), strict=True)]
     if warning := on_trivial_units.warning(facts):
         lines.append(("Warning", warning))
-    return f"# What the study {name} found\n\n" + "".join(
+    return f"# What the study {name} found\n\n{answer(facts)}\n\n{verdict_table(facts)}" + "".join(
         f"- **{title}:** {line}\n" for title, line in lines
     )
 
 
-# --- the first and the last line ------------------------------------------------------------------
+def details(facts: Facts) -> list[str]:
+    """The lines after the table, in the order of `LINES`."""
+    return [
+        limits(facts),
+        images(facts),
+        on_accuracy.dense_accuracy(facts),
+        on_accuracy.guessing(facts),
+        on_scores.rates(facts),
+        on_scores.controls(facts),
+        on_robustness.variants(facts),
+        on_robustness.measures(facts),
+    ]
 
 
-def what_was_run(facts: Facts) -> str:
-    """The first line: networks, seeds, dataset and images."""
-    rows, pruned = facts.networks, selection.pruned(facts.networks)
-    seeds = rows["seed"].n_unique()
-    start = f"{count(len(rows), 'network')} on {facts.dataset} with {count(seeds, 'seed')}"
-    if pruned.is_empty():
-        start += ", none of them pruned"
-    else:
-        rates = [percent(rate, 0) for rate in sorted(set(pruned["rate"].to_list()))]
-        words = [describe_retraining(kind) for kind in selection.present(pruned["retraining"])]
-        start += (
-            f": {len(pruned):,} pruned by {count(pruned['method'].n_unique(), 'method')} at the "
-            f"{'rate' if len(rates) == 1 else 'rates'} {listed(rates)} ({listed(words)}), "
-            f"{len(rows) - len(pruned):,} not pruned"
-        )
-        twice = len(pruned) - len(facts.pruned)
-        if twice:
-            start += (
-                f" ({twice:,} with iterative retraining are the same as with one-shot retraining, "
-                "as the former begins: they are counted once below)"
-            )
+def verdict_table(facts: Facts) -> str:
+    """One row for each kind of pruned network, and what is compared; empty if none was pruned."""
+    kinds = table_of_kinds(facts)
+    if kinds.is_empty():
+        return ""
+    head = ("Method", "Retraining", "Rate", "Runs", "Top-1", "Change of top-1", "Soft MIS",
+            "Change of the score", "Verdict")  # fmt: skip
+    rows = [_row(row) for row in kinds.to_dicts()]
+    lines = [head, ["---"] * len(head), *rows]
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    over = "95 % intervals over runs" if facts.runs > 1 else "one run, without intervals"
     return (
-        f"{start}. Accuracy is measured on {max(rows['images'].to_list()):,} validation images, "
-        f"interpretability by the Machine Interpretability Score (MIS) over "
-        f"{facts.probe_images:,} probe images and the metric {facts.metric}.{_damaged(facts)}"
+        f"{table}\nChanges are against the dense network, for retrained networks against the dense "
+        f"network retrained as often ({over}).\n\n"
     )
 
 
-def _damaged(facts: Facts) -> str:
-    """Sentences on image files that could not be read; nothing if all could."""
-    told = [
-        f" Of the {split} split, {lost}."
+def _row(row: dict) -> list[str]:
+    top1 = "" if row["top1_change"] is None else points(row["top1_change"])
+    moved = "" if row["mis_change"] is None else change(row["mis_change"])
+    if row["top1_low"] is not None:
+        top1 += f" ({points(row['top1_low'])} to {points(row['top1_high'])})"
+    if row["mis_low"] is not None:
+        moved += f" ({change(row['mis_low'])} to {change(row['mis_high'])})"
+    return [
+        human(row["method"]),
+        describe_retraining(row["retraining"]),
+        percent(row["rate"], 0),
+        str(row["runs"]),
+        percent(row["top1"]),
+        top1,
+        "" if row["mis"] is None else score(row["mis"]),
+        moved,
+        row["verdict"] or "not tested",
+    ]
+
+
+def images(facts: Facts) -> str:
+    """The images behind the numbers, and those that could not be read."""
+    validation = int(facts.images.filter(split="validation")["images"].sum())
+    said = [
+        f"Accuracy is measured on {validation:,} validation images.",
+        f"Scores are made from {facts.probe_images:,} probe images and the metric {facts.metric}.",
+    ]
+    said += [
+        f"Of the {split} split, {lost}."
         for split in ("validation", "probe")
         if (lost := image_counts.left_out(facts.images.filter(split=split)))
     ]
     if facts.replaced:
-        told.append(
-            f" In training, up to {percent(facts.replaced)} of the images of an epoch stood in for "
+        said.append(
+            f"In training, up to {percent(facts.replaced)} of the images of an epoch stood in for "
             "others of their class, whose files are damaged."
         )
-    return "".join(told)
+    return " ".join(said)
 
 
 def limits(facts: Facts) -> str:
-    """The last line: what the study is too small, or too narrow, to tell."""
-    seeds = facts.networks["seed"].n_unique()
-    if seeds == 1:
-        varies = (
-            "With one seed, nothing is known of how results vary between trainings; intervals are "
-            "over units or images of the networks at hand"
+    """What the study is too small, or too narrow, to tell."""
+    said = []
+    if facts.runs == 1:
+        said.append(
+            "With one run, no verdict is given: two runs of the same kind of network differ too."
         )
     else:
-        varies = f"{seeds} seeds tell little of how results vary between trainings"
-    return (
-        f"{varies}. Networks of one seed share their dense network, so tests over networks are too "
-        f"optimistic. Scores hold for {facts.dataset}, {facts.probe_images:,} probe images and "
-        f"the metric {facts.metric}; whether people would find these units easier to understand "
-        "was not asked."
+        said.append(
+            f"{count(facts.runs, 'run')} tell little of how much runs differ: wide intervals are "
+            "part of the answer."
+        )
+    without = selection.present(
+        facts.pruned.filter(~pl.col("retraining").is_in(facts.kinds_with_partner))["retraining"]
     )
+    said += [
+        f"Networks retrained like this have no dense partner, so they get no verdict: "
+        f"{describe_retraining(kind)}."
+        for kind in without
+    ]
+    said.append(
+        f"Scores hold for {facts.dataset}, these images and this metric. Whether people would find "
+        "these units easier to understand was not asked."
+    )
+    return " ".join(said)

@@ -5,8 +5,9 @@ A change is only called shown where a test shows it, after Holm's correction.
 
 import polars as pl
 
-from prunescope.interpret import score_variants
-from prunescope.networks.coordinates import COORDINATES
+from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
+from prunescope.summarize.estimates import accuracy_changes as accuracy_changes_module
+from prunescope.summarize.estimates import over_runs, paired_changes
 from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.wording import be, listed
 from prunescope.summarize.study_tables import Row
@@ -15,39 +16,89 @@ SAME, LESS, MORE, OPEN = "within the margin", "lower", "higher", "undecided"
 
 
 def verdicts(facts: Facts) -> pl.DataFrame:
-    """The verdict on each retrained pruned network: how its score differs from the dense one's.
+    """The verdict on each kind of pruned network: how its score differs from its partner's.
+
+    Networks that were not retrained are compared with the dense one, others with the dense network
+    that was retrained as often. A verdict needs several runs and a partner: kinds that lack one of
+    them are left out.
 
     Returns
     -------
     polars.DataFrame
-        Coordinates, `estimate`, `low`, `high` (95 %), and `verdict`: `SAME` if the equivalence
-        test shows it after Holm's correction, `LESS` or `MORE` if the interval lies outside the
-        margin, else `OPEN`.
+        The columns `KIND`, `estimate`, `low`, `high` (95 %), and `verdict`: `SAME` if the
+        equivalence test shows it after Holm's correction; else `LESS` or `MORE` if a change is
+        shown after Holm's correction, of whatever size; else `OPEN`. `n` is the number of runs.
     """
-    against = pl.col("family").str.ends_with("against dense")
-    rows = facts.statistics.filter(against, pl.col("seed").is_not_null()).with_columns(
-        method="pruning"
-    )
-    same = rows.filter(quantity="mis_soft_equivalence").select(*COORDINATES, same="p_holm")
-    changed = rows.filter(quantity="mis_soft_change_clustered")
+    found = _against_partners(facts)
+    equivalent = found.filter(quantity="mis_soft_equivalence").select(*KIND, same="p_holm")
+    changed = found.filter(quantity="mis_soft_change")
+    is_shown = pl.col("p_holm") < ALPHA
     verdict = (
         pl.when(pl.col("same") < ALPHA)
         .then(pl.lit(SAME))
-        .when(pl.col("high") < -facts.margin)
+        .when(is_shown & (pl.col("estimate") < 0))
         .then(pl.lit(LESS))
-        .when(pl.col("low") > facts.margin)
+        .when(is_shown & (pl.col("estimate") > 0))
         .then(pl.lit(MORE))
         .otherwise(pl.lit(OPEN))
     )
     return (
-        changed.join(same, on=COORDINATES, maintain_order="left")
-        .join(facts.retrained, on=COORDINATES, how="semi", maintain_order="left")
-        .select(*COORDINATES, "estimate", "low", "high", verdict=verdict)
+        changed.join(equivalent, on=KIND, maintain_order="left")
+        .join(facts.pruned, on=KIND, how="semi", maintain_order="left")
+        .select(*KIND, "estimate", "low", "high", "n", verdict=verdict)
     )
 
 
+def accuracy_changes(facts: Facts) -> pl.DataFrame:
+    """The change of accuracy of each kind of pruned network from its partner, over runs.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns `KIND`, `estimate`, `low`, `high` (95 %), `p_holm`.
+    """
+    found = _against_partners(facts).filter(quantity=accuracy_changes_module.QUANTITY)
+    return found.join(facts.pruned, on=KIND, how="semi", maintain_order="left").select(
+        *KIND, "estimate", "low", "high", "p_holm"
+    )
+
+
+def table_of_kinds(facts: Facts) -> pl.DataFrame:
+    """Each kind of pruned network: means over runs, changes from its partner, and the verdict.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns `KIND`, `runs`, `top1`, `mis`; `top1_change`, `top1_low`, `top1_high`,
+        `mis_change`, `mis_low`, `mis_high` and `verdict`, which are null without several runs.
+    """
+    kinds = facts.pruned.group_by(KIND, maintain_order=True).agg(
+        runs=pl.len(), top1=pl.col("top1").mean(), mis=pl.col("mis_soft_live").mean()
+    )
+    top1 = accuracy_changes(facts).select(
+        *KIND, top1_change="estimate", top1_low="low", top1_high="high"
+    )
+    mis = verdicts(facts).select(
+        *KIND, "verdict", mis_change="estimate", mis_low="low", mis_high="high"
+    )
+    joined = kinds.join(top1, on=KIND, how="left", maintain_order="left")
+    return joined.join(mis, on=KIND, how="left", maintain_order="left").sort(
+        *KIND, maintain_order=True
+    )
+
+
+def _against_partners(facts: Facts) -> pl.DataFrame:
+    """The rows over runs in which each kind is compared with the partner of its verdict."""
+    rows = facts.statistics.filter(pl.col("seed").is_null(), pl.col("layer").is_null())
+    retrained = pl.col("retraining") != NOT_RETRAINED
+    partner = pl.when(retrained).then(pl.lit(paired_changes.CONTROL)).otherwise(pl.lit(DENSE))
+    end = pl.concat_str(pl.lit(" against "), partner, pl.lit(f", {over_runs.OVER_RUNS}"))
+    named = rows.with_columns(method="pruning")
+    return named.filter(pl.col("family") == pl.concat_str("quantity", end))
+
+
 def count_verdicts(found: pl.DataFrame, margin: float) -> str:
-    """How many changes are within the margin, beyond it, or undecided, as a clause."""
+    """How many changes are within the margin, shown to be more, or undecided, as a clause."""
     number = {kind: int((found["verdict"] == kind).sum()) for kind in (SAME, LESS, MORE, OPEN)}
     if number[SAME] == len(found):
         return f"equivalence within {margin} is shown for all of them"
@@ -56,7 +107,7 @@ def count_verdicts(found: pl.DataFrame, margin: float) -> str:
         said.append(f"equivalence within {margin} is shown for {number[SAME]}")
     for kind in (LESS, MORE):
         if number[kind]:
-            said.append(f"{number[kind]} {be(number[kind])} {kind} by more")
+            said.append(f"{number[kind]} {be(number[kind])} shown to be {kind}")
     if number[OPEN]:
         said.append(f"{number[OPEN]} {be(number[OPEN])} {OPEN}")
     return listed(said)
@@ -82,44 +133,3 @@ def judge_equivalence(row: Row, margin: float) -> str:
     if row["low"] > margin or row["high"] < -margin:
         return f"it lies outside the margin of {margin}: a change that matters is shown"
     return f"neither equivalence within the margin of {margin} nor a change beyond it is shown"
-
-
-def variant_verdicts(facts: Facts) -> pl.DataFrame:
-    """For each variant but the floor, how many networks it judges differently from the study's own.
-
-    Returns
-    -------
-    polars.DataFrame
-        `variant`; `networks`; `mean`, the mean change over these networks; `decided`, the number
-        of networks for which both this variant and the study's own score are decided; `other`,
-        the number of these on which the two differ. Decided is a score whose interval lies
-        wholly below, within or above the margin. An interval across an end of the margin
-        contradicts nothing. The study's own score is the variant `score_variants.UNCHANGED`.
-    """
-    rows = facts.statistics.filter(
-        pl.col("seed").is_not_null(), quantity="mis_soft_shift"
-    ).with_columns(method="pruning")
-    low, high, margin = pl.col("low"), pl.col("high"), facts.margin
-    side = (
-        pl.when(high < -margin)
-        .then(-1)
-        .when(low > margin)
-        .then(1)
-        .when((low >= -margin) & (high <= margin))
-        .then(0)
-    )
-    shifts = rows.join(facts.retrained, on=COORDINATES, how="semi", maintain_order="left").select(
-        *COORDINATES, "variant", "estimate", side=side
-    )
-    own = shifts.filter(variant=score_variants.UNCHANGED).select(*COORDINATES, own="side")
-    return (
-        shifts.filter(pl.col("variant") != score_variants.PERMUTED)
-        .join(own, on=COORDINATES, maintain_order="left")
-        .group_by("variant", maintain_order=True)
-        .agg(
-            networks=pl.len(),
-            mean=pl.col("estimate").mean(),
-            decided=(pl.col("side").is_not_null() & pl.col("own").is_not_null()).sum(),
-            other=(pl.col("side") != pl.col("own")).sum(),
-        )
-    )

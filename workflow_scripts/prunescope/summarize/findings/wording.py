@@ -26,6 +26,11 @@ def change(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}"
 
 
+def points(value: float) -> str:
+    """A change of a fraction in percentage points, with its sign."""
+    return f"{round(100 * value, 1) + 0.0:+.1f} points"
+
+
 def count(number: int, one: str) -> str:
     """A number of things, given the word for one of them: `3 networks`."""
     return f"{number:,} {one if number == 1 else f'{one}s'}"

@@ -1,0 +1,120 @@
+"""Differences of accuracy between networks that classified the same images.
+
+Source of the model over runs and images, two crossed random samples: Baayen, Davidson & Bates,
+"Mixed-effects modeling with crossed random effects for subjects and items", 2008; here with the
+variances of a balanced layout.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED, Coordinates, name_kind
+from prunescope.summarize import estimators, selection
+from prunescope.summarize.estimates.over_runs import OVER_RUNS, Layout
+from prunescope.summarize.estimates.paired_changes import CONTROL
+from prunescope.summarize.estimates.rows import statistic
+from prunescope.summarize.run_model import Known
+from prunescope.summarize.study_tables import Row
+
+QUANTITY = "top1_change"
+
+
+def accuracy_changes(answers: pl.DataFrame) -> Iterator[Row]:
+    """The change of accuracy from each partner: of each network, and of each kind over runs.
+
+    Parameters
+    ----------
+    answers
+        Coordinates, `image`, `label`, `answer`: one row for each network and image.
+    """
+    hits = {
+        network: (rows["answer"] == rows["label"]).to_numpy().astype(np.float64)
+        for network, rows in selection.by_network(answers.sort("image", maintain_order=True))
+    }
+    found: list[dict[str, Any]] = []
+    for network, own in hits.items():
+        for partner, other in _partners(network, hits).items():
+            difference = own - hits[other]
+            yield _over_images(network, partner, difference)
+            row = network.as_row()
+            found.append(
+                {**{name: row[name] for name in KIND}, "seed": network.seed, "partner": partner,
+                 "retrained": network.retraining != NOT_RETRAINED, "difference": difference,
+                 "value": float(difference.mean())}
+            )  # fmt: skip
+    for partner in (DENSE, CONTROL):
+        for retrained in (False, True):
+            rows = [r for r in found if (r["partner"], r["retrained"]) == (partner, retrained)]
+            yield from _over_runs(rows, partner)
+
+
+def _partners(network: Coordinates, hits: dict[Coordinates, np.ndarray]) -> dict[str, Coordinates]:
+    partners = {DENSE: network.dense}
+    controls = (network.chain_control, network.control)
+    control = next((other for other in controls if other in hits), network.dense)
+    if control != network.dense:
+        partners[CONTROL] = control
+    return {name: other for name, other in partners.items() if other != network and other in hits}
+
+
+def _over_images(network: Coordinates, partner: str, difference: np.ndarray) -> Row:
+    error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
+    found = estimators.student(
+        float(difference.mean()), error, len(difference) - 1, len(difference)
+    )
+    return statistic(
+        f"{QUANTITY}_over_images",
+        f"{network.name} against {partner}",
+        found,
+        "paired over images, Student's t, this run alone",
+        network,
+        family=f"{QUANTITY}_over_images against {partner}",
+    )
+
+
+def _over_runs(rows: list[dict[str, Any]], partner: str) -> Iterator[Row]:
+    if not rows:
+        return
+    frame = pl.DataFrame([{k: v for k, v in row.items() if k != "difference"} for row in rows])
+    layout = Layout.of(frame.select(*KIND, "seed", "value"))
+    if layout is None:
+        return
+    for place, kind in enumerate(layout.kinds.to_dicts()):
+        own = np.stack(
+            [row["difference"] for row in rows if all(row[name] == kind[name] for name in KIND)]
+        )
+        known = with_images(layout.model.mean(place), own)
+        name = name_kind(kind["method"], kind["retraining"], kind["rate"])
+        yield statistic(
+            QUANTITY,
+            f"{name} against {partner}, {OVER_RUNS}",
+            estimators.student(known.estimate, known.error, known.freedom, len(own)),
+            f"mean over {len(own)} runs and the same {own.shape[1]} images, t, both at random",
+            family=f"{QUANTITY} against {partner}, {OVER_RUNS}",
+            pruning=kind["method"],
+            retraining=kind["retraining"],
+            rate=kind["rate"],
+        )
+
+
+def with_images(over_runs: Known, differences: np.ndarray) -> Known:
+    """Add to the error over runs what the sample of images adds, which all runs share.
+
+    Parameters
+    ----------
+    over_runs
+        The mean difference, with its error over runs.
+    differences
+        float64 `(runs, images)`: the difference of each image in each run.
+    """
+    runs, images = differences.shape
+    alone = float(differences.var(axis=0, ddof=1).mean())
+    shared = max(0.0, float(differences.mean(axis=0).var(ddof=1)) - alone / runs) / images
+    parts = np.array([over_runs.error**2, shared])
+    freedoms = np.array([over_runs.freedom, images - 1.0])
+    variance = float(parts.sum())
+    freedom = variance**2 / float((parts**2 / freedoms).sum()) if variance else float(images - 1)
+    return Known(over_runs.estimate, float(np.sqrt(variance)), freedom)

@@ -1,0 +1,84 @@
+"""The answer of a study in three sentences: what was done, accuracy, interpretability."""
+
+import polars as pl
+
+from prunescope.networks.coordinates import KIND
+from prunescope.summarize import selection
+from prunescope.summarize.findings.facts import ALPHA, Facts
+from prunescope.summarize.findings.verdicts import (
+    accuracy_changes,
+    count_verdicts,
+    verdicts,
+)
+from prunescope.summarize.findings.wording import count, listed, named, percent, points
+from prunescope.summarize.words import human
+
+
+def answer(facts: Facts) -> str:
+    """Three sentences that can be read without the documentation."""
+    return " ".join([what_was_done(facts), accuracy(facts), interpretability(facts)])
+
+
+def what_was_done(facts: Facts) -> str:
+    """The networks, the methods, and the number of runs."""
+    rows, pruned = facts.networks, selection.pruned(facts.networks)
+    runs = "in a single run" if facts.runs == 1 else f"in {facts.runs} independent runs"
+    if pruned.is_empty():
+        return f"{count(len(rows), 'network')} on {facts.dataset}: none of them is pruned."
+    methods = [human(name) for name in selection.present(pruned["method"])]
+    rates = [percent(rate, 0) for rate in sorted(set(pruned["rate"].to_list()))]
+    how = count(len(methods), "method")
+    return (
+        f"A network trained on {facts.dataset} was pruned by {how} ({listed(methods)}) at "
+        f"{listed(rates)}, {runs}."
+    )
+
+
+def accuracy(facts: Facts) -> str:
+    """What pruning did to accuracy, for networks that were retrained, where there are any."""
+    found = accuracy_changes(facts)
+    if found.is_empty():
+        return _accuracy_of_one_run(facts)
+    lower = found.filter((pl.col("p_holm") < ALPHA) & (pl.col("estimate") < 0))
+    retrained = facts.retrained.select(KIND).unique()
+    after = found.join(retrained, on=KIND, how="semi", maintain_order="left")
+    which, shown = (after, "After retraining") if after.height else (found, "Without retraining")
+    fallen = lower.join(which.select(KIND), on=KIND, how="semi", maintain_order="left")
+    if fallen.is_empty():
+        return f"{shown}, no loss of accuracy is shown in {count(len(which), 'kind')} of network."
+    worst = fallen.sort("estimate", maintain_order=True).row(0, named=True)
+    return (
+        f"{shown}, accuracy is shown to fall in {len(fallen)} of "
+        f"{count(len(which), 'kind')} of network, most by {points(worst['estimate'])} "
+        f"({named(worst)})."
+    )
+
+
+def _accuracy_of_one_run(facts: Facts) -> str:
+    if facts.pruned.is_empty():
+        return "Nothing is said of pruned accuracy."
+    found = (facts.retrained if facts.retrained.height else facts.pruned).sort("top1")
+    low, high = found.row(0, named=True), found.row(-1, named=True)
+    return (
+        f"Their accuracy lies between {percent(low['top1'])} ({named(low)}) and "
+        f"{percent(high['top1'])} ({named(high)})."
+    )
+
+
+def interpretability(facts: Facts) -> str:
+    """What pruning did to the score of the same channels, and how sure that is."""
+    if facts.pruned.is_empty():
+        return "Nothing is said of pruned units."
+    found = verdicts(facts)
+    if found.is_empty():
+        return (
+            "What that does to the interpretability of single units stays open: one run cannot "
+            "tell a change from chance."
+            if facts.runs == 1
+            else "What that does to the interpretability of single units stays open: no network "
+            "has a dense partner to compare with."
+        )
+    return (
+        f"Of {count(len(found), 'kind')} of network, the mean interpretability score of the same "
+        f"channels: {count_verdicts(found, facts.margin)}."
+    )
