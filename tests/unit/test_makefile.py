@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 MAKEFILE = Path(__file__).resolve().parents[2] / "Makefile"
-# Stands for every program of the environment: it writes down its arguments.
+# Stands for every program of the environment: it writes down its arguments, and finds nothing to do.
 RECORD = f"""#!{sys.executable}
 import json, os, sys
 name = os.path.basename(sys.argv[0])
 with open("said.json", "a") as said:
     print(json.dumps([name, *sys.argv[1:]]), file=said)
+if "--dry-run" in sys.argv:
+    print("Nothing to be done (all requested files are present and up to date).")
 """
 
 
@@ -79,6 +81,15 @@ def test_targets_of_snakemake_are_no_configs(project: Path) -> None:
     assert make(project, "fetch").returncode == 0
     ((_, target, *_),) = said(project)
     assert target == "fetch"
+
+
+def test_verify_fails_where_something_is_stale(project: Path) -> None:
+    stale = RECORD.replace("Nothing to be done", "1 job")
+    (project / ".venv/bin/snakemake").write_text(stale)
+    done = make(project, "verify")
+    assert done.returncode != 0
+    assert "verify: results are stale, or not there yet" in done.stderr
+    assert "1 job" in done.stdout
 
 
 def test_unlock_unlocks(project: Path) -> None:

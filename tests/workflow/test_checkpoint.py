@@ -60,6 +60,8 @@ def workspace(tmp_path: Path) -> Workspace:
             "source_split": "train",
             "source_index": np.arange(20),
             "file": [None] * 20,
+            "bytes": None,
+            "modified": None,
         }
     )
     image_tables.INDEX.write(image_tables.INDEX.conform(index), made.path(INDEX))

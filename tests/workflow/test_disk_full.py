@@ -42,6 +42,7 @@ STEPS: list[dict[str, list[str]]] = [
         "find_exemplars": [f"{DENSE}/exemplars.parquet", f"{DENSE}/activations_mean.npy"],
         "record_activations": [f"{DENSE}/activations_max.npy"],
         "ablate_units": [f"{DENSE}/ablation.parquet"],
+        "count_images": [f"{TABLES}/images.parquet"],
     },
     {
         "compare_probe": [f"{DATASET}/probe/similarity_{METRIC}.{kind}"
@@ -51,6 +52,7 @@ STEPS: list[dict[str, list[str]]] = [
     },
     {
         "score_mis": [f"{RETRAINED}/mis.parquet"],
+        "score_trivial_units": [f"{TABLES}/trivial_units.parquet"],
         "measure_units": [f"{RETRAINED}/measures.parquet", f"{RETRAINED}/alignment.parquet"],
         "vary_scores": [f"{RETRAINED}/variants.parquet"],
         "compact_network": [

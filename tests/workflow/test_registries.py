@@ -35,7 +35,7 @@ EMBEDDED = {"embed_probe": 1, "compare_probe": 1}
 OF_IMAGES = {
     "pack_dataset": 1, "sample_split": 2, "embed_probe": 2, "compare_probe": 2, "train_dense": 1,
     "initialise_network": 1, "prune_network": 6, "keep_pruned": 2, "retrain_network": 5,
-    **MEASURING,
+    "count_images": 1, "score_trivial_units": 1, **MEASURING,
 }  # fmt: skip
 EDITS = {
     "the criterion of all methods": ("prune/criteria/l1.py", "np.abs(", "np.absolute(", PRUNED),

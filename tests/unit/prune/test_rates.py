@@ -17,6 +17,7 @@ def with_own_rates(cumulative: bool = False) -> dict[str, Any]:
     return {
         "seeds": [0],
         "model": {"retraining": [], "untrained": False},
+        "retraining": {"none": {"start": "dense"}},
         "pruning": {"rates": [0.1, 0.5], "methods": methods},
     }
 

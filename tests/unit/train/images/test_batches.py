@@ -105,7 +105,7 @@ def test_workers_count_what_stands_in(files: ImageFiles) -> None:
     for number in (0, 5, 7):
         (files.folder / f"train/ant/ant_{number:05d}.jpg").write_bytes(b"")
     parts = divide(np.arange(24), 1, 6, 1, slice(0, 1), first=0)
-    skipping = replace(files, on_error="skip")
+    skipping = replace(open_listed(files.folder), on_error="skip")
     assert [batch[2] for batch in read(parts, 2, skipping)] == [2, 1, 0, 0]
     assert same(read(parts, 2, skipping), read(parts, 0, skipping))
 
