@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 MAKEFILE = Path(__file__).resolve().parents[2] / "Makefile"
-# Stands for every program of the environment: it writes down its arguments, and finds nothing to do.
+# Stands for every program of the environment: it writes down its arguments. A plan finds nothing to
+# do.
 RECORD = f"""#!{sys.executable}
 import json, os, sys
 name = os.path.basename(sys.argv[0])
