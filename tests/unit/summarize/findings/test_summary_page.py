@@ -174,7 +174,9 @@ def test_the_table_has_a_row_for_each_kind() -> None:
     assert cells[4][-1] == "within the margin"
     assert cells[2][-1] == "not tested"
     assert "95 % intervals over runs" in table
-    assert "one run, without intervals" in summary_page.verdict_table(facts(PRUNED))
+    assert "one run: 95 % intervals over images and units" in summary_page.verdict_table(
+        facts(PRUNED)
+    )
     assert summary_page.verdict_table(facts(DENSE)) == ""
 
 
@@ -225,6 +227,38 @@ def test_more_images_a_side_than_a_class_has_are_a_warning() -> None:
 def test_no_dense_score_no_comparison_with_trivial_units() -> None:
     made = replace(facts(PRUNED), trivial=trivial(contrast=("statistic", 0.9)))
     assert on_trivial_units.warning(made) == ""
+
+
+def test_one_run_shows_its_intervals_over_images_and_units_without_a_verdict() -> None:
+    control = "against dense retrained alike"
+    found = [
+        estimate(quantity, value, value - 0.01, value + 0.01, family=f"{quantity} {partner}",
+                 **of(PRUNED[1]))
+        for quantity, value, partner in (
+            ("mis_soft_change_over_units", -0.05, control),
+            ("top1_change_over_images", -0.03, control),
+            ("mis_soft_change_over_units", -0.9, AGAINST),
+        )
+    ]  # fmt: skip
+    table = summary_page.verdict_table(facts([*DENSE, *PRUNED], found))
+    (row,) = (line for line in table.splitlines() if "one-shot | 40 %" in line)
+    assert row == (
+        "| filters | one-shot | 40 % | 1 | 85.0 % | -3.0 points (-4.0 points to -2.0 points) | "
+        "0.790 | -0.050 (-0.060 to -0.040) | not tested |"
+    )
+
+
+@pytest.mark.parametrize("interval", [(None, None), (-0.6, 0.1)])
+def test_score_and_accuracy_are_related_with_and_without_an_interval(
+    interval: tuple[float | None, float | None],
+) -> None:
+    row = estimate("spearman(mis_soft_live, top1)", -0.3, *interval, n=3,
+                   comparison=f"{study_tables.ALL_RETRAINED}, over runs")  # fmt: skip
+    text = captions.caption("mis_vs_accuracy", facts([*DENSE, *PRUNED], [row]))
+    said = (
+        "over the networks of one run" if interval[0] is None else "mean of 3 runs; 95 % interval"
+    )
+    assert text.startswith(f"Score and accuracy correlate with -0.300 (Spearman, {said}")
 
 
 def test_what_was_done() -> None:

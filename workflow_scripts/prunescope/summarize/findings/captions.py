@@ -12,6 +12,7 @@ from prunescope.summarize.findings.verdicts import verdicts
 from prunescope.summarize.findings.wording import (
     change,
     change_interval,
+    correlation,
     count,
     listed,
     named,
@@ -86,10 +87,7 @@ def _with_accuracy(facts: Facts) -> str:
     text = on_accuracy.guessing(facts)
     if found is None:
         return text
-    return (
-        f"Over {found['n']} networks ({found['comparison']}) score and accuracy correlate with "
-        f"{change(found['estimate'])} (Spearman; {change_interval(found)}). {text}"
-    )
+    return f"Score and accuracy correlate with {correlation(found)}. {text}"
 
 
 def _by_depth(facts: Facts) -> str:

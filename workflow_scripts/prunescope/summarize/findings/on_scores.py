@@ -12,6 +12,7 @@ from prunescope.summarize.findings.wording import (
     capitalised,
     change,
     change_interval,
+    correlation,
     score,
 )
 from prunescope.summarize.study_tables import Row
@@ -35,7 +36,7 @@ def rates(facts: Facts) -> str:
         )
     found = facts.relation("spearman(mis_soft_live, rate)")
     if found is not None:
-        said.append(f"{_correlation(found)}.")
+        said.append(f"Score and rate correlate with {correlation(found)}.")
     return " ".join(said) or "Too few pruned networks to relate their score to the rate."
 
 
@@ -44,13 +45,6 @@ def _slope(row: Row, margin: float) -> str:
         f"{change(row['estimate'])} (90 % interval {change(row['low'])} to {change(row['high'])}): "
         f"{judge_equivalence(row, margin)}"
     )
-
-
-def _correlation(row: Row) -> str:
-    text = f"Score and rate correlate with {change(row['estimate'])} (Spearman"
-    if row["low"] is None:
-        return f"{text}, over the networks of one run)"
-    return f"{text}, mean of {row['n']} runs; {change_interval(row)})"
 
 
 def controls(facts: Facts) -> str:

@@ -71,7 +71,11 @@ def verdict_table(facts: Facts) -> str:
     rows = [_row(row) for row in kinds.to_dicts()]
     lines = [head, ["---"] * len(head), *rows]
     table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    over = "95 % intervals over runs" if facts.runs > 1 else "one run, without intervals"
+    over = (
+        "95 % intervals over runs"
+        if facts.runs > 1
+        else "one run: 95 % intervals over images and units, which say nothing of other runs"
+    )
     return (
         f"{table}\nChanges are against the dense network, for retrained networks against the dense "
         f"network retrained as often ({over}).\n\n"

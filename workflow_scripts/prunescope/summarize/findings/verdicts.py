@@ -70,7 +70,8 @@ def table_of_kinds(facts: Facts) -> pl.DataFrame:
     -------
     polars.DataFrame
         The columns `KIND`, `runs`, `top1`, `mis`; `top1_change`, `top1_low`, `top1_high`,
-        `mis_change`, `mis_low`, `mis_high` and `verdict`, which are null without several runs.
+        `mis_change`, `mis_low`, `mis_high` and `verdict`. The intervals are over runs; with one
+        run they are over its images and units, and there is no verdict.
     """
     kinds = facts.pruned.group_by(KIND, maintain_order=True).agg(
         runs=pl.len(), top1=pl.col("top1").mean(), mis=pl.col("mis_soft_live").mean()
@@ -81,19 +82,30 @@ def table_of_kinds(facts: Facts) -> pl.DataFrame:
     mis = verdicts(facts).select(
         *KIND, "verdict", mis_change="estimate", mis_low="low", mis_high="high"
     )
+    if facts.runs == 1:
+        top1 = _of_one_run(facts, "top1_change_over_images", "top1_")
+        mis = _of_one_run(facts, "mis_soft_change_over_units", "mis_").with_columns(
+            verdict=pl.lit(None, dtype=pl.String)
+        )
     joined = kinds.join(top1, on=KIND, how="left", maintain_order="left")
     return joined.join(mis, on=KIND, how="left", maintain_order="left").sort(
         *KIND, maintain_order=True
     )
 
 
-def _against_partners(facts: Facts) -> pl.DataFrame:
-    """The rows over runs in which each kind is compared with the partner of its verdict."""
-    rows = facts.statistics.filter(pl.col("seed").is_null(), pl.col("layer").is_null())
+def _of_one_run(facts: Facts, quantity: str, prefix: str) -> pl.DataFrame:
+    """The changes of the networks of a single run: `KIND`, and the estimate with its interval."""
+    found = _against_partners(facts, over="").filter(quantity=quantity)
+    names = {"change": "estimate", "low": "low", "high": "high"}
+    return found.select(*KIND, **{f"{prefix}{name}": column for name, column in names.items()})
+
+
+def _against_partners(facts: Facts, over: str = f", {over_runs.OVER_RUNS}") -> pl.DataFrame:
+    """The rows in which each kind is compared with the partner of its verdict."""
     retrained = pl.col("retraining") != NOT_RETRAINED
     partner = pl.when(retrained).then(pl.lit(paired_changes.CONTROL)).otherwise(pl.lit(DENSE))
-    end = pl.concat_str(pl.lit(" against "), partner, pl.lit(f", {over_runs.OVER_RUNS}"))
-    named = rows.with_columns(method="pruning")
+    end = pl.concat_str(pl.lit(" against "), partner, pl.lit(over))
+    named = facts.statistics.filter(pl.col("layer").is_null()).with_columns(method="pruning")
     return named.filter(pl.col("family") == pl.concat_str("quantity", end))
 
 

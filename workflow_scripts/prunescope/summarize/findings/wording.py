@@ -57,6 +57,14 @@ def change_interval(row: Row) -> str:
     return f"95 % interval {change(row['low'])} to {change(row['high'])}"
 
 
+def correlation(row: Row) -> str:
+    """What a correlation over the networks of runs is, with its interval if there are several."""
+    text = f"{change(row['estimate'])} (Spearman"
+    if row["low"] is None:
+        return f"{text}, over the networks of one run)"
+    return f"{text}, mean of {row['n']} runs; {change_interval(row)})"
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
