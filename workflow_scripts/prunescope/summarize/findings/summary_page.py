@@ -16,7 +16,7 @@ from prunescope.summarize.findings import (
 from prunescope.summarize.findings.answer import answer
 from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.findings.verdicts import table_of_kinds
-from prunescope.summarize.findings.wording import change, count, percent, points, score
+from prunescope.summarize.findings.wording import change, count, percent, score
 from prunescope.summarize.words import describe_retraining, human
 
 # The titles of the lines after the table.
@@ -66,7 +66,7 @@ def verdict_table(facts: Facts) -> str:
     kinds = table_of_kinds(facts)
     if kinds.is_empty():
         return ""
-    head = ("Method", "Retraining", "Rate", "Runs", "Top-1", "Change of top-1", "Soft MIS",
+    head = ("Method", "Retraining", "Rate", "Runs", "Top-1", "Change of top-1 in points", "Soft MIS",
             "Change of the score", "Verdict")  # fmt: skip
     rows = [_row(row) for row in kinds.to_dicts()]
     lines = [head, ["---"] * len(head), *rows]
@@ -83,23 +83,25 @@ def verdict_table(facts: Facts) -> str:
 
 
 def _row(row: dict) -> list[str]:
-    top1 = "" if row["top1_change"] is None else points(row["top1_change"])
-    moved = "" if row["mis_change"] is None else change(row["mis_change"])
-    if row["top1_low"] is not None:
-        top1 += f" ({points(row['top1_low'])} to {points(row['top1_high'])})"
-    if row["mis_low"] is not None:
-        moved += f" ({change(row['mis_low'])} to {change(row['mis_high'])})"
+    top1 = [row[f"top1_{name}"] for name in ("change", "low", "high")]
+    moved = [row[f"mis_{name}"] for name in ("change", "low", "high")]
     return [
         human(row["method"]),
         describe_retraining(row["retraining"]),
         percent(row["rate"], 0),
         str(row["runs"]),
         percent(row["top1"]),
-        top1,
+        _with_interval([None if value is None else f"{100 * value:+.1f}" for value in top1]),
         "" if row["mis"] is None else score(row["mis"]),
-        moved,
+        _with_interval([None if value is None else change(value) for value in moved]),
         row["verdict"] or "not tested",
     ]
+
+
+def _with_interval(said: list[str | None]) -> str:
+    """An estimate with the ends of its interval, as far as they are known."""
+    value, low, high = said
+    return value or "" if low is None else f"{value} ({low} to {high})"
 
 
 def images(facts: Facts) -> str:
