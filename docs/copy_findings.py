@@ -16,8 +16,10 @@ BLOCK = re.compile(
 
 
 def insert(readme: str, summary: str) -> str:
-    """The README with the lines of a summary (without its heading) in their place."""
-    lines = summary.partition("\n\n")[2]
+    """The README with a summary in its place, without its heading and its table."""
+    parts = summary.partition("\n\n")[2].split("\n\n")
+    # The table is long, and the paragraph after it explains it.
+    lines = "\n\n".join(part for part in parts if not part.startswith(("|", "Changes are")))
     replaced, number = BLOCK.subn(lambda found: f"{found[1]}\n{lines}\n{found[2]}", readme)
     if number != 1:
         raise ValueError("README.md: the comments around the findings are gone; put them back.")

@@ -166,7 +166,7 @@ def test_the_table_has_a_row_for_each_kind() -> None:
     ]
     assert cells[5][4:] == [
         "85.0 %",
-        "-2.5 points (-3.0 points to -2.0 points)",
+        "-2.5 (-3.0 to -2.0)",
         "0.790",
         "-0.050 (-0.060 to -0.040)",
         "lower",
@@ -243,7 +243,7 @@ def test_one_run_shows_its_intervals_over_images_and_units_without_a_verdict() -
     table = summary_page.verdict_table(facts([*DENSE, *PRUNED], found))
     (row,) = (line for line in table.splitlines() if "one-shot | 40 %" in line)
     assert row == (
-        "| filters | one-shot | 40 % | 1 | 85.0 % | -3.0 points (-4.0 points to -2.0 points) | "
+        "| filters | one-shot | 40 % | 1 | 85.0 % | -3.0 (-4.0 to -2.0) | "
         "0.790 | -0.050 (-0.060 to -0.040) | not tested |"
     )
 

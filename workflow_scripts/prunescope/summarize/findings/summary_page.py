@@ -66,8 +66,8 @@ def verdict_table(facts: Facts) -> str:
     kinds = table_of_kinds(facts)
     if kinds.is_empty():
         return ""
-    head = ("Method", "Retraining", "Rate", "Runs", "Top-1", "Change of top-1 in points", "Soft MIS",
-            "Change of the score", "Verdict")  # fmt: skip
+    head = ("Method", "Retraining", "Rate", "Runs", "Top-1", "Change of top-1 in points",
+            "Soft MIS", "Change of the score", "Verdict")  # fmt: skip
     rows = [_row(row) for row in kinds.to_dicts()]
     lines = [head, ["---"] * len(head), *rows]
     table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
