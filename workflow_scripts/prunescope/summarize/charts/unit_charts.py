@@ -102,7 +102,7 @@ def _name(study: ChartData, row: dict[str, object]) -> str:
 
 def _density(study: ChartData, row: dict[str, object]) -> pl.DataFrame:
     """Shares of the units in squares of the score before and after, over all seeds."""
-    live = selection.live(study.units)
+    live = selection.live(selection.channels(study.units))
     own = live.filter(*(pl.col(key) == row[key] for key in KIND))
     pairs = selection.dense(live).join(own, on=["seed", *UNIT], suffix="_after")
     edges = np.linspace(SCORE.low, SCORE.high, BINS + 1)
@@ -175,7 +175,7 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
     One panel for each method at its highest rate, with one line for each kind of retraining, and
     lines for the dense and the untrained network.
     """
-    live = selection.live(study.units)
+    live = selection.live(selection.channels(study.units))
     pruned = selection.pruned(live)
     highest = pruned.filter(pl.col("rate") == pl.col("rate").max().over("method", "retraining"))
     references = live.filter(selection.IS_UNPRUNED, retraining=NOT_RETRAINED)
