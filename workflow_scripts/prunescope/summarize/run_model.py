@@ -11,6 +11,7 @@ deviation of its own. Source: Scheffé, "The Analysis of Variance", 1959, sectio
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -51,7 +52,7 @@ class RunModel:
         centred = self.values - self.values.mean(axis=1, keepdims=True)
         return centred - centred.mean(axis=0, keepdims=True)
 
-    @property
+    @cached_property
     def mean_squares(self) -> tuple[float, float]:
         """The mean square of the runs, and that of the deviations (0 for one kind)."""
         kinds, runs = self.values.shape
@@ -69,7 +70,7 @@ class RunModel:
         varying = [row for row in self.deviations if np.ptp(row) > 0]
         return float(stats.bartlett(*varying).pvalue) if len(varying) > 1 else 1.0
 
-    @property
+    @cached_property
     def is_pooled(self) -> bool:
         """Whether the variance between runs is pooled over kinds: unless they differ in it."""
         return len(self.values) > 1 and self.p_of_equal_variances >= POOLING_LEVEL
@@ -81,11 +82,9 @@ class RunModel:
             return _of_runs(values)
         kinds, runs = self.values.shape
         between, within = self.mean_squares
-        parts = np.array([between / kinds, within * (kinds - 1) / kinds])
+        parts = np.array([between / kinds, within * (kinds - 1) / kinds]) / runs
         freedoms = np.array([runs - 1, (kinds - 1) * (runs - 1)])
-        variance = parts.sum()
-        freedom = variance**2 / (parts**2 / freedoms).sum() if variance else freedoms.sum()
-        return Known(float(values.mean()), float(np.sqrt(variance / runs)), float(freedom))
+        return combined(float(values.mean()), parts, freedoms)
 
     def contrast(self, weights: np.ndarray) -> Known:
         """A weighted sum of the means of the kinds.
@@ -102,6 +101,23 @@ class RunModel:
         _, within = self.mean_squares
         error = float(np.sqrt(within * (weights**2).sum() / runs))
         return Known(float(by_run.mean()), error, float((kinds - 1) * (runs - 1)))
+
+
+def combined(estimate: float, parts: np.ndarray, freedoms: np.ndarray) -> Known:
+    """A number whose variance is a sum of estimated variances, with Satterthwaite's freedom.
+
+    Parameters
+    ----------
+    estimate
+        The number.
+    parts
+        `(parts,)` the variances that are summed.
+    freedoms
+        `(parts,)` the degrees of freedom of each.
+    """
+    variance = float(parts.sum())
+    freedom = variance**2 / float((parts**2 / freedoms).sum()) if variance else freedoms.sum()
+    return Known(estimate, float(np.sqrt(variance)), float(freedom))
 
 
 def _of_runs(values: np.ndarray) -> Known:

@@ -13,10 +13,10 @@ import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED, Coordinates, name_kind
 from prunescope.summarize import estimators, selection
-from prunescope.summarize.estimates.over_runs import OVER_RUNS, Layout
-from prunescope.summarize.estimates.paired_changes import CONTROL
+from prunescope.summarize.estimates.over_runs import OVER_RUNS, Layout, columns_of, kind_of
+from prunescope.summarize.estimates.paired_changes import CONTROL, partners_of
 from prunescope.summarize.estimates.rows import statistic
-from prunescope.summarize.run_model import Known
+from prunescope.summarize.run_model import Known, combined
 from prunescope.summarize.study_tables import Row
 
 QUANTITY = "top1_change"
@@ -36,12 +36,11 @@ def accuracy_changes(answers: pl.DataFrame) -> Iterator[Row]:
     }
     found: list[dict[str, Any]] = []
     for network, own in hits.items():
-        for partner, other in _partners(network, hits).items():
+        for partner, other in partners_of(network, hits).items():
             difference = own - hits[other]
             yield _over_images(network, partner, difference)
-            row = network.as_row()
             found.append(
-                {**{name: row[name] for name in KIND}, "seed": network.seed, "partner": partner,
+                {**kind_of(network), "seed": network.seed, "partner": partner,
                  "retrained": network.retraining != NOT_RETRAINED, "difference": difference,
                  "value": float(difference.mean())}
             )  # fmt: skip
@@ -49,15 +48,6 @@ def accuracy_changes(answers: pl.DataFrame) -> Iterator[Row]:
         for retrained in (False, True):
             rows = [r for r in found if (r["partner"], r["retrained"]) == (partner, retrained)]
             yield from _over_runs(rows, partner)
-
-
-def _partners(network: Coordinates, hits: dict[Coordinates, np.ndarray]) -> dict[str, Coordinates]:
-    partners = {DENSE: network.dense}
-    controls = (network.chain_control, network.control)
-    control = next((other for other in controls if other in hits), network.dense)
-    if control != network.dense:
-        partners[CONTROL] = control
-    return {name: other for name, other in partners.items() if other != network and other in hits}
 
 
 def _over_images(network: Coordinates, partner: str, difference: np.ndarray) -> Row:
@@ -94,9 +84,7 @@ def _over_runs(rows: list[dict[str, Any]], partner: str) -> Iterator[Row]:
             estimators.student(known.estimate, known.error, known.freedom, len(own)),
             f"mean over {len(own)} runs and the same {own.shape[1]} images, t, both at random",
             family=f"{QUANTITY} against {partner}, {OVER_RUNS}",
-            pruning=kind["method"],
-            retraining=kind["retraining"],
-            rate=kind["rate"],
+            **columns_of(kind),
         )
 
 
@@ -115,6 +103,4 @@ def with_images(over_runs: Known, differences: np.ndarray) -> Known:
     shared = max(0.0, float(differences.mean(axis=0).var(ddof=1)) - alone / runs) / images
     parts = np.array([over_runs.error**2, shared])
     freedoms = np.array([over_runs.freedom, images - 1.0])
-    variance = float(parts.sum())
-    freedom = variance**2 / float((parts**2 / freedoms).sum()) if variance else float(images - 1)
-    return Known(over_runs.estimate, float(np.sqrt(variance)), freedom)
+    return combined(over_runs.estimate, parts, freedoms)

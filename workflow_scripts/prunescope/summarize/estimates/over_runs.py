@@ -63,7 +63,7 @@ def changes_over_runs(pairs: Iterable[Pair], settings: EstimationSettings) -> It
     group is a model of its own.
     """
     found = [
-        {"partner": pair.partner, "seed": pair.network.seed, **_kind(pair.network),
+        {"partner": pair.partner, "seed": pair.network.seed, **kind_of(pair.network),
          "retrained": pair.network.retraining != NOT_RETRAINED,
          **{score: pair.changes[score].mean() for score in SCORES}}
         for pair in pairs
@@ -79,7 +79,8 @@ def changes_over_runs(pairs: Iterable[Pair], settings: EstimationSettings) -> It
                 yield from _changes(layout, score, str(partner), settings.margin)
 
 
-def _kind(network: Coordinates) -> dict[str, Any]:
+def kind_of(network: Coordinates) -> dict[str, Any]:
+    """The values of the columns `KIND` of a network."""
     row = network.as_row()
     return {name: row[name] for name in KIND}
 
@@ -103,11 +104,12 @@ def _changes(layout: Layout, score: str, partner: str, margin: float) -> Iterato
                 found,
                 how,
                 family=f"{quantity} against {partner}, {OVER_RUNS}",
-                **_columns(kind),
+                **columns_of(kind),
             )
 
 
-def _columns(kind: Mapping[str, Any]) -> dict[str, Any]:
+def columns_of(kind: Mapping[str, Any]) -> dict[str, Any]:
+    """A kind as columns of the table of statistics, where `method` is the statistical method."""
     return {"pruning": kind["method"], "retraining": kind["retraining"], "rate": kind["rate"]}
 
 

@@ -5,7 +5,7 @@ networks is spread over their units. How another run would turn out, they do not
 `over_runs`. So nothing is tested here but the order of layers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,14 +55,18 @@ def pairs(units: pl.DataFrame) -> Iterator[Pair]:
     """Each network beside the dense one, and beside the dense one that was retrained as often."""
     by_network = dict(selection.by_network(selection.live(units)))
     for network, rows in by_network.items():
-        partners = {DENSE: network.dense}
-        controls = (network.chain_control, network.control)
-        control = next((other for other in controls if other in by_network), None)
-        if control is not None and control != network.dense:
-            partners[CONTROL] = control
-        for name, partner in partners.items():
-            if partner != network and partner in by_network:
-                yield Pair(network, name, _change(rows, by_network[partner]))
+        for name, partner in partners_of(network, by_network).items():
+            yield Pair(network, name, _change(rows, by_network[partner]))
+
+
+def partners_of(network: Coordinates, known: Container[Coordinates]) -> dict[str, Coordinates]:
+    """The partners of a network, by their names, among the networks that are known."""
+    partners = {DENSE: network.dense}
+    controls = (network.chain_control, network.control)
+    control = next((other for other in controls if other in known), network.dense)
+    if control != network.dense:
+        partners[CONTROL] = control
+    return {name: other for name, other in partners.items() if other != network and other in known}
 
 
 def _change(rows: pl.DataFrame, partner: pl.DataFrame) -> pl.DataFrame:

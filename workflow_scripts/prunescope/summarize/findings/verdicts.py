@@ -42,10 +42,8 @@ def verdicts(facts: Facts) -> pl.DataFrame:
         .then(pl.lit(MORE))
         .otherwise(pl.lit(OPEN))
     )
-    return (
-        changed.join(equivalent, on=KIND, maintain_order="left")
-        .join(facts.pruned, on=KIND, how="semi", maintain_order="left")
-        .select(*KIND, "estimate", "low", "high", "n", verdict=verdict)
+    return changed.join(equivalent, on=KIND, maintain_order="left").select(
+        *KIND, "estimate", "low", "high", "n", verdict=verdict
     )
 
 
@@ -58,9 +56,7 @@ def accuracy_changes(facts: Facts) -> pl.DataFrame:
         The columns `KIND`, `estimate`, `low`, `high` (95 %), `p_holm`.
     """
     found = _against_partners(facts).filter(quantity=accuracy_changes_module.QUANTITY)
-    return found.join(facts.pruned, on=KIND, how="semi", maintain_order="left").select(
-        *KIND, "estimate", "low", "high", "p_holm"
-    )
+    return found.select(*KIND, "estimate", "low", "high", "p_holm")
 
 
 def table_of_kinds(facts: Facts) -> pl.DataFrame:
@@ -101,12 +97,13 @@ def _of_one_run(facts: Facts, quantity: str, prefix: str) -> pl.DataFrame:
 
 
 def _against_partners(facts: Facts, over: str = f", {over_runs.OVER_RUNS}") -> pl.DataFrame:
-    """The rows in which each kind is compared with the partner of its verdict."""
+    """The rows in which each kind of pruned network is compared with the partner of its verdict."""
     retrained = pl.col("retraining") != NOT_RETRAINED
     partner = pl.when(retrained).then(pl.lit(paired_changes.CONTROL)).otherwise(pl.lit(DENSE))
     end = pl.concat_str(pl.lit(" against "), partner, pl.lit(over))
     named = facts.statistics.filter(pl.col("layer").is_null()).with_columns(method="pruning")
-    return named.filter(pl.col("family") == pl.concat_str("quantity", end))
+    found = named.filter(pl.col("family") == pl.concat_str("quantity", end))
+    return found.join(facts.pruned, on=KIND, how="semi", maintain_order="left")
 
 
 def count_verdicts(found: pl.DataFrame, margin: float) -> str:
