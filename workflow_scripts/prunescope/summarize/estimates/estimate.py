@@ -12,15 +12,8 @@ import numpy as np
 import polars as pl
 
 from prunescope.summarize import estimators, selection, study_tables
-from prunescope.summarize.estimates.accuracy_changes import accuracy_changes
 from prunescope.summarize.estimates.by_measure import ablations, agreements_of_measures
 from prunescope.summarize.estimates.inputs import EstimationSettings, StudyTables
-from prunescope.summarize.estimates.means_over_runs import means_over_runs
-from prunescope.summarize.estimates.over_runs import (
-    changes_over_runs,
-    correlations_over_runs,
-    slopes_over_runs,
-)
 from prunescope.summarize.estimates.paired_changes import (
     changes,
     changes_by_depth,
@@ -28,6 +21,13 @@ from prunescope.summarize.estimates.paired_changes import (
     pairs,
 )
 from prunescope.summarize.estimates.rows import BLANK
+from prunescope.summarize.estimates.runs.accuracy_changes import accuracy_changes
+from prunescope.summarize.estimates.runs.means_over_runs import means_over_runs
+from prunescope.summarize.estimates.runs.over_runs import (
+    changes_over_runs,
+    correlations_over_runs,
+    slopes_over_runs,
+)
 from prunescope.summarize.estimates.single_networks import alignments, network_means, shares
 from prunescope.summarize.estimates.under_variants import conclusions, variants
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
 from prunescope.summarize import selection, study_tables
-from prunescope.summarize.estimates import over_runs
+from prunescope.summarize.estimates.runs import over_runs
 from prunescope.summarize.study_tables import Row
 
 # The significance level of all tests, after Holm's correction.

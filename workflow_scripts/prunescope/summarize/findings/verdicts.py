@@ -6,8 +6,9 @@ A change is only called shown where a test shows it, after Holm's correction.
 import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
-from prunescope.summarize.estimates import accuracy_changes as accuracy_changes_module
-from prunescope.summarize.estimates import over_runs, paired_changes
+from prunescope.summarize.estimates import paired_changes
+from prunescope.summarize.estimates.runs import accuracy_changes as accuracy_changes_module
+from prunescope.summarize.estimates.runs import over_runs
 from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.wording import be, listed
 from prunescope.summarize.study_tables import Row

@@ -13,9 +13,9 @@ import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED, Coordinates, name_kind
 from prunescope.summarize import estimators, selection
-from prunescope.summarize.estimates.over_runs import OVER_RUNS, Layout, columns_of, kind_of
 from prunescope.summarize.estimates.paired_changes import CONTROL, partners_of
 from prunescope.summarize.estimates.rows import statistic
+from prunescope.summarize.estimates.runs.over_runs import OVER_RUNS, Layout, columns_of, kind_of
 from prunescope.summarize.run_model import Known, combined
 from prunescope.summarize.study_tables import Row
 

@@ -7,10 +7,10 @@ from scipy import stats
 
 from prunescope.networks.coordinates import KIND, Coordinates
 from prunescope.summarize import estimators
-from prunescope.summarize.estimates import accuracy_changes, over_runs
 from prunescope.summarize.estimates.inputs import EstimationSettings
-from prunescope.summarize.estimates.over_runs import Layout
 from prunescope.summarize.estimates.paired_changes import CONTROL, Pair
+from prunescope.summarize.estimates.runs import accuracy_changes, over_runs
+from prunescope.summarize.estimates.runs.over_runs import Layout
 from prunescope.summarize.run_model import Known
 
 SETTINGS = EstimationSettings(resamples=100, margin=0.02, seed=0)

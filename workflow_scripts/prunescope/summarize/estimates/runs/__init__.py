@@ -1,0 +1,1 @@
+"""Estimates over runs: what of a number is more than chance of training."""
