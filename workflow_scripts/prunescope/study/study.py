@@ -293,7 +293,6 @@ class Study:
         return {
             "dataset": self.config["dataset"],
             "metric": self.config["interpretability"]["similarity"]["metric"],
-            "margin": self.config["statistics"]["margin"],
             "images_per_side": ScoreSettings(
                 **self.config["interpretability"]["mis"]
             ).images_per_side,

@@ -37,6 +37,11 @@ def dense(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(IS_DENSE)
 
 
+def untrained(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the networks that were never trained."""
+    return frame.filter(pl.col("method") == UNTRAINED)
+
+
 def controls(networks: pl.DataFrame) -> pl.DataFrame:
     """The rows of the dense networks; of a chain of retraining only the last one."""
     last = pl.col("rate") == pl.col("rate").max().over("retraining")

@@ -46,6 +46,26 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 
 # What is changed, and what the message must say about it.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a margin of training without an untrained network": (
+        {"statistics.margin": {"of_training": 0.25}, "model.untrained": False},
+        ["`statistics.margin.of_training`: needs an untrained network", "`model.untrained`"],
+    ),
+    "a margin of runs with one run": (
+        {"statistics.margin": {"of_runs": 3}, "seeds": [0]},
+        ["`statistics.margin.of_runs`: needs at least two `seeds`, not 1"],
+    ),
+    "a margin in two units": (
+        {"statistics.margin": {"of_runs": 3, "of_training": 0.25}},
+        ["`statistics.margin`: {'of_runs': 3.0, 'of_training': 0.25} cannot be used"],
+    ),
+    "a margin in an unknown unit": (
+        {"statistics.margin": {"of_units": 3}},
+        ["`statistics.margin.of_units` is not a key", "Allowed: of_runs, of_training"],
+    ),
+    "a margin that is too large": (
+        {"statistics.margin": 0.5},
+        ["`statistics.margin`: 0.5 must be a number between 0 and 0.5"],
+    ),
     "unknown key": (
         {"sedes": [0]},
         ["`sedes` is not a key", "Did you mean `seeds`?", "Allowed: charts, compact, dataset"],

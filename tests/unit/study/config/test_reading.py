@@ -477,7 +477,11 @@ def plain(annotation: Any) -> set[Any]:
     """The types of an annotation; a choice of texts is text, a list may be any sequence."""
     sequences = {list: Sequence, tuple: Sequence, Literal: str}
     origins = (get_origin(kind) or kind for kind in kinds(annotation))
-    return {sequences.get(kind, kind) for kind in origins}
+    return {Mapping if _is_section(kind) else sequences.get(kind, kind) for kind in origins}
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
 
 
 @pytest.mark.parametrize(

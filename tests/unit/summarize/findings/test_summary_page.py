@@ -606,8 +606,24 @@ def test_captions_state_numbers() -> None:
 
 
 def test_facts_come_from_the_config() -> None:
-    settings = {
-        "dataset": "d", "metric": "m", "margin": 0.1, "images_per_side": 7, "random_methods": ["r"],
-    }  # fmt: skip
-    made = Facts.of_study(None, None, None, None, None, settings)
-    assert made == Facts(None, None, None, None, None, "d", "m", 0.1, 7, ("r",))
+    settings = {"dataset": "d", "metric": "m", "images_per_side": 7, "random_methods": ["r"]}
+    found = frame(study_tables.STATISTICS, [estimate("margin", 0.1), estimate("top1", 0.9)])
+    made = Facts.of_study(None, found, None, None, None, settings)
+    assert (made.margin, made.random_methods) == (0.1, ("r",))
+
+
+def test_the_margin_is_told_in_its_units() -> None:
+    alone = summary_page.margin_in_units(facts(DENSE))
+    assert alone == "A change of the score within 0.02 counts as too small to matter."
+    units = [
+        estimate("mis_soft_given_by_training", 0.08),
+        estimate("mis_soft_spread_of_runs", 0.005),
+    ]
+    assert summary_page.margin_in_units(facts(DENSE, units)) == (
+        f"{alone} Training raises the score by +0.080: the margin is 25 % of that. Runs of one "
+        "kind of network differ by a standard deviation of 0.005: the margin is 4.0 of them."
+    )
+    lost = [estimate("mis_soft_given_by_training", -0.01)]
+    assert summary_page.margin_in_units(facts(DENSE, lost)).endswith(
+        "by -0.010, so the margin cannot be compared with it."
+    )

@@ -10,13 +10,14 @@ from prunescope.foundation.errors import InputError
 from prunescope.study.config import schema
 from prunescope.study.config.section import HERE, PROBLEM, VALUE
 from prunescope.study.config.sections.model import DOWNLOADED, TRAINED
+from prunescope.study.config.sections.statistics import ABSOLUTE, RELATIVE
 from prunescope.study.config.study_model import EXTENDS, StudyModel, problems_between
 from prunescope.study.config.values import suggest, unknown
 from prunescope.study.config.yaml_text.plain import Typed
 
 # What pydantic puts into the paths of errors in addition to keys.
 KEY = "[key]"
-MARKS = (KEY, TRAINED, DOWNLOADED)
+MARKS = (KEY, TRAINED, DOWNLOADED, ABSOLUTE, RELATIVE)
 
 
 def check(config: Mapping[str, Any], typed: Typed | None = None) -> StudyModel:

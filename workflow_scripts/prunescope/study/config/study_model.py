@@ -27,7 +27,7 @@ from prunescope.study.config.sections.pruning import Pruning
 from prunescope.study.config.sections.recipes import Recipe
 from prunescope.study.config.sections.retraining import Retraining
 from prunescope.study.config.sections.sensitivity import Sensitivity, Variant
-from prunescope.study.config.sections.statistics import Statistics
+from prunescope.study.config.sections.statistics import RelativeMargin, Statistics
 from prunescope.study.config.values import Different, InputPath, Name, Seed, suggest, unknown
 
 # The key of a file that names the study which it changes. `reading`
@@ -282,6 +282,23 @@ def _too_few_exemplars(score: mis.ScoreSettings, per_side: int) -> Iterator[Prob
         )
 
 
+def _units_of_margin(statistics: Statistics, model: Model, seeds: list[int]) -> Iterator[Problem]:
+    if not isinstance(statistics.margin, RelativeMargin):
+        return
+    if statistics.margin.of_training is not None and not model.untrained:
+        yield Problem(
+            "statistics.margin.of_training",
+            "needs an untrained network to compare with. Set `model.untrained` to true, or give "
+            "the margin as a number",
+        )
+    if statistics.margin.of_runs is not None and len(seeds) < 2:
+        yield Problem(
+            "statistics.margin.of_runs",
+            f"needs at least two `seeds`, not {len(seeds)}. Add one, or give the margin as a "
+            "number",
+        )
+
+
 # The parameters of each check are named like the sections that it compares.
 _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _folder,
@@ -298,4 +315,5 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _images_looked_at,
     _images_trained_on,
     _variants,
+    _units_of_margin,
 )

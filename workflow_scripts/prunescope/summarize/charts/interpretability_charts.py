@@ -36,7 +36,7 @@ def mis_by_rate(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         networks,
         *chart_rows.mis_facts(study),
         *chart_rows.interval_facts(points, "units"),
-        *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
+        *([] if band is None else [f"band: dense \u00b1 {study.margin:.3g}, the margin"]),
         *([] if best is None else [f"{best['unit']}: the best trivial unit"]),
         *chart_rows.source(published),
     )
@@ -82,7 +82,7 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
         networks,
         *chart_rows.mis_facts(study),
         *(["bars: 95 % intervals over units and images"] if bars else []),
-        *([] if band is None else [f"band: dense \u00b1 {study.margin}, the margin"]),
+        *([] if band is None else [f"band: dense \u00b1 {study.margin:.3g}, the margin"]),
         *chart_rows.source(published, "small, grey, filled"),
         means=False,
     )

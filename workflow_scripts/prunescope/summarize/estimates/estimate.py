@@ -21,6 +21,7 @@ from prunescope.summarize.estimates.paired_changes import (
     pairs,
 )
 from prunescope.summarize.estimates.rows import BLANK
+from prunescope.summarize.estimates.runs import margin
 from prunescope.summarize.estimates.runs.accuracy_changes import accuracy_changes
 from prunescope.summarize.estimates.runs.means_over_runs import means_over_runs
 from prunescope.summarize.estimates.runs.over_runs import (
@@ -47,16 +48,19 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
     layers = channels["layer"].unique(maintain_order=True)
     varied = study.variants.filter(pl.col("layer").is_in(layers.implode()))
     paired = list(pairs(channels))
+    units = margin.units_of(study.networks, paired)
+    limit = margin.resolve(settings.margin, units)
     rows = [
+        *margin.rows(settings.margin, limit, units),
         *network_means(study.units, settings, rng),
         *shares(study),
         *alignments(study.layers),
         *changes(paired, settings, rng),
         *changes_by_layer(paired),
         *changes_by_depth(paired, layers.to_list()),
-        *changes_over_runs(paired, settings),
+        *changes_over_runs(paired, limit),
         *accuracy_changes(study.answers),
-        *slopes_over_runs(study.networks, settings),
+        *slopes_over_runs(study.networks, limit),
         *correlations_over_runs(study.networks),
         *variants(varied),
         *conclusions(varied),

@@ -1,5 +1,6 @@
 """The settings and the tables that estimates are made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,13 +15,14 @@ class EstimationSettings:
     resamples
         Samples of each bootstrap and of each permutation test.
     margin
-        The largest change of the MIS that is too small to matter.
+        The largest change of the MIS that is too small to matter: a number, or a factor of one of
+        the units of `runs.margin`, such as `{"of_training": 0.25}`.
     seed
         Seed of the bootstraps and of the permutation tests.
     """
 
     resamples: int
-    margin: float
+    margin: float | Mapping[str, float]
     seed: int
 
 

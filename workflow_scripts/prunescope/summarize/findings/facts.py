@@ -9,7 +9,7 @@ import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
 from prunescope.summarize import selection, study_tables
-from prunescope.summarize.estimates.runs import over_runs
+from prunescope.summarize.estimates.runs import margin, over_runs
 from prunescope.summarize.study_tables import Row
 
 # The significance level of all tests, after Holm's correction.
@@ -70,10 +70,11 @@ class Facts:
         networks, statistics, images, history, trivial
             The tables of the study.
         settings
-            All other attributes, by name.
+            All other attributes by name, but the margin, which is in the statistics.
         """
         random = tuple(settings["random_methods"])
-        rest = {**settings, "random_methods": random}
+        (limit,) = statistics.filter(quantity=margin.MARGIN)["estimate"]
+        rest = {**settings, "random_methods": random, "margin": limit}
         return cls(networks, statistics, images, history, trivial, **rest)
 
     @property
@@ -146,6 +147,11 @@ class Facts:
             rate=0.0,
         ).sort("seed", nulls_last=False, maintain_order=True)
         return rows.row(0, named=True) if rows.height else None
+
+    def unit_of_margin(self, quantity: str) -> float | None:
+        """One of the units of the margin, `margin.TRAINING` or `SPREAD`; None if it is unknown."""
+        found = self.statistics.filter(quantity=quantity)["estimate"]
+        return float(found[0]) if len(found) else None
 
     def relation(self, quantity: str) -> Row | None:
         """A relation over the retrained pruned networks; None if there is none.

@@ -40,7 +40,7 @@ def variants(facts: Facts) -> str:
     )
     within = [abs(mean) <= facts.margin for mean in found["mean"].to_list()]
     if any(within) and not all(within):
-        text += f" So whether the change lies within {facts.margin} depends on the way."
+        text += f" So whether the change lies within {facts.margin:.3g} depends on the way."
     return " ".join([text, *_order(facts)])
 
 

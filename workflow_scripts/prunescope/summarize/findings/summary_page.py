@@ -7,6 +7,7 @@ runs shows it. What is neither shown to change nor shown to stay within the marg
 import polars as pl
 
 from prunescope.summarize import image_counts, selection
+from prunescope.summarize.estimates.runs import margin
 from prunescope.summarize.findings import (
     on_accuracy,
     on_robustness,
@@ -22,6 +23,7 @@ from prunescope.summarize.words import describe_retraining, human
 # The titles of the lines after the table.
 LINES = (
     "What cannot be concluded",
+    "The margin",
     "Images",
     "Dense networks",
     "Guessing networks",
@@ -51,6 +53,7 @@ def details(facts: Facts) -> list[str]:
     """The lines after the table, in the order of `LINES`."""
     return [
         limits(facts),
+        margin_in_units(facts),
         images(facts),
         on_accuracy.dense_accuracy(facts),
         on_accuracy.guessing(facts),
@@ -120,6 +123,24 @@ def images(facts: Facts) -> str:
         said.append(
             f"In training, up to {percent(facts.replaced)} of the images of an epoch stood in for "
             "others of their class, whose files are damaged."
+        )
+    return " ".join(said)
+
+
+def margin_in_units(facts: Facts) -> str:
+    """The margin beside what training gives, and beside how much runs differ."""
+    said = [f"A change of the score within {facts.margin:.3g} counts as too small to matter."]
+    training, spread = (facts.unit_of_margin(name) for name in (margin.TRAINING, margin.SPREAD))
+    if training is not None:
+        said.append(
+            f"Training raises the score by {change(training)}"
+            + (f": the margin is {percent(facts.margin / training, 0)} of that." if training > 0
+               else ", so the margin cannot be compared with it.")
+        )  # fmt: skip
+    if spread:
+        said.append(
+            f"Runs of one kind of network differ by a standard deviation of {score(spread)}: the "
+            f"margin is {facts.margin / spread:.1f} of them."
         )
     return " ".join(said)
 

@@ -111,10 +111,10 @@ def count_verdicts(found: pl.DataFrame, margin: float) -> str:
     """How many changes are within the margin, shown to be more, or undecided, as a clause."""
     number = {kind: int((found["verdict"] == kind).sum()) for kind in (SAME, LESS, MORE, OPEN)}
     if number[SAME] == len(found):
-        return f"equivalence within {margin} is shown for all of them"
+        return f"equivalence within {margin:.3g} is shown for all of them"
     said = []
     if number[SAME]:
-        said.append(f"equivalence within {margin} is shown for {number[SAME]}")
+        said.append(f"equivalence within {margin:.3g} is shown for {number[SAME]}")
     for kind in (LESS, MORE):
         if number[kind]:
             said.append(f"{number[kind]} {be(number[kind])} shown to be {kind}")
@@ -134,12 +134,12 @@ def judge_equivalence(row: Row, margin: float) -> str:
         The margin of the test.
     """
     if row["p_holm"] < ALPHA:
-        return f"it lies within the margin of {margin}: equivalence is shown"
+        return f"it lies within the margin of {margin:.3g}: equivalence is shown"
     if row["p"] < ALPHA:
         return (
-            f"the interval lies within the margin of {margin}, but after Holm's correction "
+            f"the interval lies within the margin of {margin:.3g}, but after Holm's correction "
             f"(p = {row['p_holm']:.2f}) equivalence is not shown"
         )
     if row["low"] > margin or row["high"] < -margin:
-        return f"it lies outside the margin of {margin}: a change that matters is shown"
-    return f"neither equivalence within the margin of {margin} nor a change beyond it is shown"
+        return f"it lies outside the margin of {margin:.3g}: a change that matters is shown"
+    return f"neither equivalence within the margin of {margin:.3g} nor a change beyond it is shown"

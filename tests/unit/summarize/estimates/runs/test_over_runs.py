@@ -7,13 +7,12 @@ from scipy import stats
 
 from prunescope.networks.coordinates import KIND, Coordinates
 from prunescope.summarize import estimators
-from prunescope.summarize.estimates.inputs import EstimationSettings
 from prunescope.summarize.estimates.paired_changes import CONTROL, Pair
 from prunescope.summarize.estimates.runs import accuracy_changes, over_runs
 from prunescope.summarize.estimates.runs.over_runs import Layout
 from prunescope.summarize.run_model import Known
 
-SETTINGS = EstimationSettings(resamples=100, margin=0.02, seed=0)
+MARGIN = 0.02
 DENSE = "dense"
 
 
@@ -71,7 +70,7 @@ def pairs(changes: np.ndarray, retraining: str = "one_shot") -> list[Pair]:
 
 def test_a_change_over_runs_is_the_mean_of_the_means_of_runs() -> None:
     changes = np.random.default_rng(0).normal(0, 0.01, (4, 3))
-    rows = list(over_runs.changes_over_runs(pairs(changes), SETTINGS))
+    rows = list(over_runs.changes_over_runs(pairs(changes), MARGIN))
     soft = [row for row in rows if row["quantity"] == "mis_soft_change"]
     assert [row["estimate"] for row in soft] == pytest.approx(changes.mean(axis=1).tolist())
     assert {row["n"] for row in rows} == {3}
@@ -92,8 +91,8 @@ def test_a_change_over_runs_is_the_mean_of_the_means_of_runs() -> None:
 def test_networks_that_were_not_retrained_do_not_widen_the_intervals_of_others() -> None:
     rng = np.random.default_rng(1)
     quiet, loud = rng.normal(0, 0.001, (4, 3)), rng.normal(0, 0.1, (4, 3))
-    alone = list(over_runs.changes_over_runs(pairs(quiet), SETTINGS))
-    both = list(over_runs.changes_over_runs([*pairs(loud, "none"), *pairs(quiet)], SETTINGS))
+    alone = list(over_runs.changes_over_runs(pairs(quiet), MARGIN))
+    both = list(over_runs.changes_over_runs([*pairs(loud, "none"), *pairs(quiet)], MARGIN))
     kept = [row for row in both if row["retraining"] == "one_shot"]
     assert [row["low"] for row in kept] == [row["low"] for row in alone]
 
@@ -101,7 +100,7 @@ def test_networks_that_were_not_retrained_do_not_widen_the_intervals_of_others()
 def test_partners_are_families_of_their_own() -> None:
     changes = np.zeros((2, 3)) + np.array([[0.0, 0.01, 0.02]])
     control = [Pair(p.network, CONTROL, p.changes) for p in pairs(changes)]
-    rows = list(over_runs.changes_over_runs([*pairs(changes), *control], SETTINGS))
+    rows = list(over_runs.changes_over_runs([*pairs(changes), *control], MARGIN))
     assert {row["family"] for row in rows if row["quantity"] == "mis_soft_change"} == {
         "mis_soft_change against dense, over runs",
         "mis_soft_change against dense retrained alike, over runs",
@@ -109,7 +108,7 @@ def test_partners_are_families_of_their_own() -> None:
 
 
 def test_one_run_says_nothing_over_runs() -> None:
-    assert not list(over_runs.changes_over_runs(pairs(np.zeros((4, 1))), SETTINGS))
+    assert not list(over_runs.changes_over_runs(pairs(np.zeros((4, 1))), MARGIN))
 
 
 def test_the_mean_of_correlations_is_fishers() -> None:

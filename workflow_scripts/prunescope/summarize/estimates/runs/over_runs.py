@@ -13,7 +13,6 @@ import polars as pl
 
 from prunescope.networks.coordinates import KIND, NOT_RETRAINED, Coordinates, name_kind
 from prunescope.summarize import estimators, selection, study_tables
-from prunescope.summarize.estimates.inputs import EstimationSettings
 from prunescope.summarize.estimates.paired_changes import Pair
 from prunescope.summarize.estimates.rows import FEWEST, SCORES, statistic
 from prunescope.summarize.estimators import Estimate
@@ -56,7 +55,7 @@ class Layout:
         return cls(kinds, RunModel(rows["value"].to_numpy().reshape(len(kinds), len(seeds))))
 
 
-def changes_over_runs(pairs: Iterable[Pair], settings: EstimationSettings) -> Iterator[Row]:
+def changes_over_runs(pairs: Iterable[Pair], margin: float) -> Iterator[Row]:
     """Mean change of the scores of each kind of network, with tests for change and equivalence.
 
     Networks that were retrained, and networks that were not, vary differently between runs: each
@@ -76,7 +75,7 @@ def changes_over_runs(pairs: Iterable[Pair], settings: EstimationSettings) -> It
         for score in SCORES:
             layout = Layout.of(rows.select(*KIND, "seed", value=score))
             if layout is not None:
-                yield from _changes(layout, score, str(partner), settings.margin)
+                yield from _changes(layout, score, str(partner), margin)
 
 
 def kind_of(network: Coordinates) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def _changes(layout: Layout, score: str, partner: str, margin: float) -> Iterato
             (
                 f"{score}_equivalence",
                 same(known, margin, layout.model.runs),
-                f"{method}, two one-sided tests against a change of {margin}",
+                f"{method}, two one-sided tests against a change of {margin:.3g}",
             ),
         ):
             yield statistic(
@@ -129,7 +128,7 @@ def same(known: Known, margin: float, runs: int) -> Estimate:
     return estimators.equivalence(known.estimate, known.error, known.freedom, margin, runs)
 
 
-def slopes_over_runs(networks: pl.DataFrame, settings: EstimationSettings) -> Iterator[Row]:
+def slopes_over_runs(networks: pl.DataFrame, margin: float) -> Iterator[Row]:
     """How the mean score changes from the lowest to the highest rate, within methods.
 
     A contrast of kinds: the least-squares slope over the rates of each method and kind of
@@ -146,9 +145,9 @@ def slopes_over_runs(networks: pl.DataFrame, settings: EstimationSettings) -> It
             yield statistic(
                 quantity,
                 f"{name}, {OVER_RUNS}",
-                same(layout.model.contrast(weights), settings.margin, layout.model.runs),
+                same(layout.model.contrast(weights), margin, layout.model.runs),
                 f"least squares over the rates of each method and kind of retraining, "
-                f"{_method(layout.model)}, two one-sided tests against {settings.margin}",
+                f"{_method(layout.model)}, two one-sided tests against {margin:.3g}",
                 family=f"{quantity}, {OVER_RUNS}",
                 **columns,
             )
