@@ -32,6 +32,14 @@ def test_what_the_study_has_may_be_asked_for(requests: Requests, path: str) -> N
     assert requests.refusal(path) is None
 
 
+def test_a_network_of_two_names_is_asked_for_by_the_one_it_is_made_under() -> None:
+    chained = Requests(Study(changed({"model.retraining": ["one_shot", "iterative"]})))
+    path = f"{NETWORKS}/dense/iterative/rate0.20/seed0/network.safetensors"
+    message = chained.refusal(path)
+    assert message is not None
+    assert "the same as the one in results/toy/networks/dense/one_shot/rate0.00/seed0/" in message
+
+
 @pytest.mark.parametrize(
     ("network", "reason"),
     [
@@ -70,4 +78,7 @@ def test_all_networks_of_a_shipped_study_may_be_asked_for(path) -> None:
     study = Study(shipped(path))
     requests = Requests(study)
     for network in study.networks:
-        assert requests.refusal(f"results/{study.name}/networks/{network.name}/x") is None
+        assert (
+            requests.refusal(f"results/{study.name}/networks/{study.made_as(network).name}/x")
+            is None
+        )

@@ -87,15 +87,60 @@ def test_the_order_of_images_depends_on_the_place_in_a_chain_not_on_the_rate() -
 
 
 def test_a_chain_of_dense_networks_goes_on_from_its_last_one() -> None:
-    config = changed({"model.retraining": ["one_shot", "iterative"], "pruning.rates": [0.2, 0.4]})
+    config = changed(
+        {"model.retraining": ["one_shot", "iterative"], "pruning.rates": [0.2, 0.4, 0.6]}
+    )
     start = "results/s/networks/dense/none/rate0.00/seed3/network.safetensors"
     for retraining, rate in (("one_shot", "0.00"), ("iterative", "0.20")):
         assert made_from(config, Coordinates("dense", retraining, rate, 3))[1] == start
+    assert made_from(config, Coordinates("dense", "iterative", "0.60", 3))[1] == (
+        "results/toy/networks/dense/iterative/rate0.40/seed3/network.safetensors"
+    )
+    # The first one of the chain is the network that was retrained once.
     assert made_from(config, Coordinates("dense", "iterative", "0.40", 3))[1] == (
-        "results/s/networks/dense/iterative/rate0.20/seed3/network.safetensors"
+        "results/toy/networks/dense/one_shot/rate0.00/seed3/network.safetensors"
     )
     pruned = made_from(config, Coordinates("structured", "iterative", "0.40", 3))[1]
     assert pruned == "results/s/networks/structured/iterative/rate0.40/seed3/pruned.safetensors"
+
+
+CHAIN = {"model.retraining": ["one_shot", "iterative"], "pruning.rates": [0.2, 0.4]}
+
+
+@pytest.mark.parametrize(
+    ("network", "made"),
+    [
+        (("structured", "iterative", "0.20"), ("structured", "one_shot", "0.20")),
+        (("structured", "iterative", "0.40"), ("structured", "iterative", "0.40")),
+        (("structured", "one_shot", "0.20"), ("structured", "one_shot", "0.20")),
+        (("structured", "none", "0.20"), ("structured", "none", "0.20")),
+        (("dense", "iterative", "0.20"), ("dense", "one_shot", "0.00")),
+        (("dense", "iterative", "0.40"), ("dense", "iterative", "0.40")),
+        (("dense", "none", "0.00"), ("dense", "none", "0.00")),
+        (("untrained", "none", "0.00"), ("untrained", "none", "0.00")),
+    ],
+)
+def test_the_first_network_of_a_chain_is_made_once(network: tuple, made: tuple) -> None:
+    study = Study(changed(CHAIN))
+    assert study.made_as(Coordinates(*network, 3)) == Coordinates(*made, 3)
+    asked = [Coordinates(*network, 0)]
+    folder = "results/toy/networks/{}/{}/rate{}/seed0".format(*made)
+    assert Paths(study).every_network("mis.parquet", asked) == [f"{folder}/mis.parquet"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"retraining.iterative.recipe": "from_scratch"},
+        {"retraining.iterative.mask": "released"},
+        {"pruning.methods.structured.retraining": ["none", "iterative"]},
+    ],
+)
+def test_a_chain_that_begins_otherwise_has_a_first_network_of_its_own(changes: dict) -> None:
+    config = changed(CHAIN | changes)
+    check(config)
+    first = Coordinates("structured", "iterative", "0.20", 0)
+    assert Study(config).made_as(first) == first
 
 
 def test_chains_of_dense_networks_are_not_made_compact() -> None:

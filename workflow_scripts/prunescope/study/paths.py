@@ -135,7 +135,8 @@ class Paths:
         before = schedule.load(kind["start"]).start(lower)
         if before is None:
             return f"{DENSE_NETWORK}/network.safetensors".format(**wildcards)
-        return f"{NETWORK}/network.safetensors".format(**{**wildcards, "rate": before})
+        network = Coordinates(wildcards.method, wildcards.retraining, before, wildcards.seed)
+        return self._of_network("network.safetensors", network)
 
     def network_to_retrain(self, wildcards: Wildcards) -> str:
         """The pruned network; for a control, the network before it: the dense one, or a chain's."""
@@ -144,11 +145,16 @@ class Paths:
         return f"{NETWORK}/pruned.safetensors".format(**wildcards)
 
     def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:
-        """The file `name` of networks of the study, in order; of all networks by default."""
+        """The file `name` of networks of the study, in order; of all networks by default.
+
+        Of networks that are equal by construction, it is the same file.
+        """
         chosen = self.study.networks if networks is None else networks
-        return [
-            f"{NETWORK}/{name}".format(study=self.study.name, **vars(network)) for network in chosen
-        ]
+        return [self._of_network(name, network) for network in chosen]
+
+    def _of_network(self, name: str, network: Coordinates) -> str:
+        made = self.study.made_as(network)
+        return f"{NETWORK}/{name}".format(study=self.study.name, **vars(made))
 
     # --- similarities ----------------------------------------------------------------------------
 

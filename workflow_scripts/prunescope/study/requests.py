@@ -21,13 +21,25 @@ class Requests:
     def __init__(self, study: Study) -> None:
         self.study = study.name
         self.networks = [{**vars(network), "seed": str(network.seed)} for network in study.networks]
-        self.folders = {f"results/{study.name}/networks/{n.name}/" for n in study.networks}
+        made = {network: study.made_as(network) for network in study.networks}
+        folder = f"results/{study.name}/networks/{{}}/"
+        self.folders = {folder.format(network.name) for network in made.values()}
+        self.other_names = {
+            folder.format(network.name): folder.format(other.name)
+            for network, other in made.items()
+            if network != other
+        }
 
     def refusal(self, path: str) -> str | None:
         """Why a file cannot be asked for; None if it can."""
         found = NETWORK.match(path)
         if found is None or found.group() in self.folders:
             return None
+        if found.group() in self.other_names:
+            return (
+                f"{path}: this network is made as the first one of its chain, which is the same "
+                f"as the one in {self.other_names[found.group()]}. Ask for that one."
+            )
         asked = found.groupdict()
         if asked.pop("study") != self.study:
             return (

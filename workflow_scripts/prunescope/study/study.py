@@ -21,7 +21,7 @@ from prunescope.networks.coordinates import (
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
 from prunescope.prune import schedule
-from prunescope.prune.rates import rates_of
+from prunescope.prune.rates import lower_rates, rates_of
 from prunescope.study import image_needs
 
 Settings = Mapping[str, Any]
@@ -74,6 +74,37 @@ class Study:
         """Where the dense networks of a kind of retraining stand: for a chain, at every rate."""
         start = self.config["retraining"][retraining]["start"]
         return [format_rate(0)] if schedule.load(start).FROM_DENSE else rates_of(self.config, DENSE)
+
+    def made_as(self, network: Coordinates) -> Coordinates:
+        """The network whose files a network has: its own, or those of an equal one.
+
+        The first level of a chain is pruned and retrained like the network of that rate that starts
+        from the dense one. Where a method has both, they are made once, under the name of the
+        latter.
+        """
+        if lower_rates(self.config, network.method, network.rate):
+            return network
+        kind = self.config["retraining"][network.retraining]
+        own = schedule.load(kind["start"])
+        for name in self._retraining_of(network.method):
+            other = self.config["retraining"][name]
+            equal = {**other, "start": kind["start"]} == kind and (
+                self.mask_of(network.method, name)
+                == self.mask_of(network.method, network.retraining)
+            )
+            start = schedule.load(other["start"])
+            rate = float(network.rate)
+            if equal and start.FROM_DENSE and start.fraction(rate, ()) == own.fraction(rate, ()):
+                at = format_rate(0) if network.method == DENSE else network.rate
+                return Coordinates(network.method, name, at, network.seed)
+        return network
+
+    def _retraining_of(self, method: str) -> list[str]:
+        """The kinds of retraining of a method; those of the controls, for the dense network."""
+        if method in (DENSE, UNTRAINED):
+            return [NOT_RETRAINED, *self.config["model"]["retraining"]]
+        kinds: list[str] = self.config["pruning"]["methods"][method]["retraining"]
+        return kinds
 
     @property
     def varied_networks(self) -> list[Coordinates]:
