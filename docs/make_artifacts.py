@@ -24,6 +24,7 @@ All files but downloads lie below `results/`. Names in braces stand for:
 | `{study}` | `study` of the config, such as `fashion_mnist` |
 | `{dataset}` | a key of `datasets`, such as `fashion_mnist` |
 | `{split}` | `train`, `test`, `validation` (a sample of `test`), `probe` (a sample of `train`) |
+| `{probe}` | `probe`, or the probe set of a variant of the score, such as `probe-4000-seed0` |
 | `{method}` | `dense`, or a key of `pruning.methods` |
 | `{retraining}` | a key of `retraining`, such as `none`, `one_shot`, `iterative` |
 | `{rate}` | the pruning rate with two decimals; `0.00` for the dense network |
@@ -78,19 +79,19 @@ run goes on with them.
 
 The class of each image in the same order: NumPy array, `int64`, shape `(images,)`.
 
-### `results/datasets/{dataset}/probe/embeddings_{metric}.npy`
+### `results/datasets/{dataset}/{probe}/embeddings_{metric}.npy`
 
 What the similarity metric makes of each probe image: NumPy array, `float32`, shape
 `(images, features)`. Row i belongs to image i of the probe split. Every row has length 1, except
 those of LPIPS, whose squared distances are what counts.
 
-### `results/datasets/{dataset}/probe/similarity_{metric}.npy`
+### `results/datasets/{dataset}/{probe}/similarity_{metric}.npy`
 
 The similarity of all pairs of probe images (the cosine, or 1 - LPIPS): NumPy array, `float32`,
 shape `(images, images)`, symmetric. One matrix serves every unit of every network. Absent where it
 would exceed `interpretability.similarity.largest_matrix_mb`: scores then come from the embeddings.
 
-### `results/datasets/{dataset}/probe/embeddings_{metric}.json`, `similarity_{metric}.json`
+### `results/datasets/{dataset}/{probe}/embeddings_{metric}.json`, `similarity_{metric}.json`
 
 Provenance of the array of the same name, because `.npy` has no room for it: rule, wildcards,
 parameters, digest of the code, versions.

@@ -92,6 +92,7 @@ wildcard_constraints:
     seed=ANY_SEED,
     metric=one_of([metric_name(settings) for settings in STUDY.metrics]),
     chart=one_of(CHART_NAMES),
+    probe=one_of(STUDY.probes),
 
 
 def code_of(script, *plugins):

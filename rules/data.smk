@@ -90,7 +90,7 @@ rule sample_split:
         "results/logs/datasets/{dataset}/sample_{split}.log",
     wildcard_constraints:
         dataset=one_of(STUDY.packed_datasets),
-        split="validation|probe",
+        split=one_of(["validation", *STUDY.probes]),
     priority: 50
     conda:
         "../envs/prunescope.yaml"
@@ -100,7 +100,8 @@ rule sample_split:
         runtime=minutes(10),
     params:
         code=code_of("sample_split.py"),
-        sample=lookup("datasets/{dataset}/{split}", within=config),
+        sample=PARAMS.sample,
+        key=PARAMS.key_of_sample,
     script:
         "../workflow_scripts/sample_split.py"
 
@@ -142,7 +143,7 @@ rule pack_sample:
         "results/logs/datasets/{dataset}/pack_{split}.log",
     wildcard_constraints:
         dataset=one_of(STUDY.image_datasets),
-        split="validation|probe",
+        split=one_of(["validation", *STUDY.probes]),
     priority: 50
     retries: INTERRUPTION_RETRIES
     conda:
@@ -157,7 +158,8 @@ rule pack_sample:
         image_size=lookup("datasets/{dataset}/image_size", within=config),
         resize=lookup("datasets/{dataset}/resize", within=config),
         on_error=lookup("datasets/{dataset}/on_error", within=config),
-        sample=lookup("datasets/{dataset}/{split}", within=config),
+        sample=PARAMS.sample,
+        key=PARAMS.key_of_sample,
         # Not an output: Snakemake deletes the outputs of a killed job, which goes on from here.
         unfinished=f"{DATASET}/{{split}}/images.unfinished",
     script:

@@ -35,15 +35,15 @@ rule fetch_metric_weights:
 
 rule embed_probe:
     input:
-        images=f"{DATASET}/probe/images.npy",
-        labels=f"{DATASET}/probe/labels.npy",
+        images=f"{DATASET}/{{probe}}/images.npy",
+        labels=f"{DATASET}/{{probe}}/labels.npy",
         # Their content is fixed by checksums: a new date changes nothing.
         weights=ancient(PATHS.metric_weights()),
     output:
-        embeddings=f"{DATASET}/probe/embeddings_{{metric}}.npy",
-        provenance=f"{DATASET}/probe/embeddings_{{metric}}.json",
+        embeddings=f"{DATASET}/{{probe}}/embeddings_{{metric}}.npy",
+        provenance=f"{DATASET}/{{probe}}/embeddings_{{metric}}.json",
     log:
-        "results/logs/datasets/{dataset}/embed_probe_{metric}.log",
+        "results/logs/datasets/{dataset}/embed_{probe}_{metric}.log",
     conda:
         METRIC_ENVIRONMENT
     threads: 4 if LARGE_METRIC else 1
@@ -60,12 +60,12 @@ rule embed_probe:
 
 rule compare_probe:
     input:
-        embeddings=f"{DATASET}/probe/embeddings_{{metric}}.npy",
+        embeddings=f"{DATASET}/{{probe}}/embeddings_{{metric}}.npy",
     output:
-        similarity=f"{DATASET}/probe/similarity_{{metric}}.npy",
-        provenance=f"{DATASET}/probe/similarity_{{metric}}.json",
+        similarity=f"{DATASET}/{{probe}}/similarity_{{metric}}.npy",
+        provenance=f"{DATASET}/{{probe}}/similarity_{{metric}}.json",
     log:
-        "results/logs/datasets/{dataset}/compare_probe_{metric}.log",
+        "results/logs/datasets/{dataset}/compare_{probe}_{metric}.log",
     cache: True
     conda:
         "../envs/prunescope.yaml"
@@ -103,6 +103,31 @@ rule find_exemplars:
         activations=lookup("interpretability/activations", within=config),
     script:
         "../workflow_scripts/find_exemplars.py"
+
+
+rule find_exemplars_elsewhere:
+    input:
+        network=f"{NETWORK}/network.safetensors",
+        images=PATHS.probe_to_search("images.npy"),
+        labels=PATHS.probe_to_search("labels.npy"),
+    output:
+        exemplars=f"{NETWORK}/exemplars_{{probe}}.parquet",
+    log:
+        f"{NETWORK_LOG}/find_exemplars_{{probe}}.log",
+    wildcard_constraints:
+        probe=one_of(STUDY.other_probes),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(30, per_gigabyte=15),
+        gpu=1,
+    params:
+        code=code_of("find_exemplars_elsewhere.py", STUDY.architecture),
+        exemplars=lookup("interpretability/exemplars", within=config),
+    script:
+        "../workflow_scripts/find_exemplars_elsewhere.py"
 
 
 rule score_mis:
@@ -235,6 +260,8 @@ rule vary_scores:
         exemplars=f"{NETWORK}/exemplars.parquet",
         activations=PATHS.activations_of_variants,
         similarities=PATHS.similarities_of_variants,
+        exemplars_elsewhere=PATHS.exemplars_elsewhere,
+        similarities_elsewhere=PATHS.similarities_elsewhere,
         labels=PATHS.split_file("probe", "labels.npy"),
     output:
         variants=f"{NETWORK}/variants.parquet",
@@ -254,5 +281,7 @@ rule vary_scores:
         variants=lookup("sensitivity/variants", within=config),
         poolings=STUDY.varied_poolings,
         metrics=list(STUDY.varied_metrics),
+        probes=list(STUDY.other_probes),
+        kinds_elsewhere=[STUDY.kind_elsewhere(split) for split in STUDY.other_probes],
     script:
         "../workflow_scripts/vary_scores.py"

@@ -13,8 +13,8 @@ def main(smk) -> None:
     sample = smk.params.sample
     chosen = index
     if sample["images"] is not None:
-        key = f"datasets.{smk.wildcards.dataset}.{smk.wildcards.split}.images"
-        chosen = index[sampling.sample_rows(index["label"].to_numpy(), **sample, key=key)]
+        labels = index["label"].to_numpy()
+        chosen = index[sampling.sample_rows(labels, **sample, key=smk.params.key)]
     report = packing.pack(
         chosen["file"].to_list(),
         stamps.of_index(chosen),

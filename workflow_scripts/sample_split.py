@@ -8,8 +8,7 @@ from prunescope.foundation import arrays, job
 
 def main(smk) -> None:
     packed = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
-    key = f"datasets.{smk.wildcards.dataset}.{smk.wildcards.split}.images"
-    chosen = sampling.sample_rows(packed.labels, **smk.params.sample, key=key)
+    chosen = sampling.sample_rows(packed.labels, **smk.params.sample, key=smk.params.key)
     index = image_tables.INDEX.read(smk.input.index)[chosen]
     renumbered = index.with_columns(image=pl.arange(len(chosen), dtype=pl.Int32))
     arrays.save_array(packed.images[chosen], smk.output.images)

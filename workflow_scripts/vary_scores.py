@@ -6,18 +6,37 @@ from prunescope.foundation import arrays, job, tables
 from prunescope.interpret import mis, score_variants, similarities, unit_tables
 
 
+def ranked(exemplars: pl.DataFrame) -> score_variants.Exemplars:
+    """The exemplars of a table."""
+    return score_variants.Exemplars(
+        tables.matrix(exemplars["strongest"]), tables.matrix(exemplars["weakest"])
+    )
+
+
 def load(smk, exemplars: pl.DataFrame) -> score_variants.Material:
     """Read the data that the variants are scored from."""
+    probes = zip(
+        smk.params.probes,
+        smk.input.exemplars_elsewhere,
+        smk.input.similarities_elsewhere,
+        smk.params.kinds_elsewhere,
+        strict=True,
+    )
     poolings = dict(zip(smk.params.poolings, smk.input.activations, strict=True))
     metrics = dict(zip(["", *smk.params.metrics], smk.input.similarities, strict=True))
     return score_variants.Material.gather(
-        score_variants.Exemplars(
-            tables.matrix(exemplars["strongest"]), tables.matrix(exemplars["weakest"])
-        ),
+        ranked(exemplars),
         {name: arrays.load_array(path) for name, path in poolings.items()},
         {
             name: similarities.load(path, kind)
             for (name, path), kind in zip(metrics.items(), smk.params.kinds, strict=True)
+        },
+        {
+            name: (
+                ranked(unit_tables.EXEMPLARS_ELSEWHERE.read(path)),
+                similarities.load(similarity, kind),
+            )
+            for name, path, similarity, kind in probes
         },
         arrays.load_array(smk.input.labels),
         smk.params.variants,

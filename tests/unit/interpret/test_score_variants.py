@@ -35,6 +35,7 @@ def material() -> Material:
         rows=ROWS,
         subsets={size: sampling.sample_rows(LABELS[ROWS], size, 0, key="k") for size in (25, 40)},
         similarities={"": symmetric(2), "pixels:correlation 32": symmetric(3)},
+        elsewhere={"probe-60-seed4": (Exemplars(ranked[:, ::-1], ranked), symmetric(5))},
     )
 
 
@@ -78,6 +79,14 @@ def test_another_metric(material: Material) -> None:
     np.testing.assert_allclose(soft, plain(ACTIVATIONS, np.arange(IMAGES), symmetric(3)))
 
 
+def test_another_probe_set(material: Material) -> None:
+    """Its exemplars and similarities, with other settings too."""
+    variant = {"probe": {"images": 60, "seed": 4}, "tasks": 3}
+    soft, _ = score_variants.score(material, variant, SETTINGS)
+    settings = mis.ScoreSettings(2, 3, 0.16, "imi", 0)
+    np.testing.assert_allclose(soft, plain(ACTIVATIONS, np.arange(IMAGES), symmetric(5), settings))
+
+
 @pytest.mark.parametrize("images", [25, 40])
 def test_a_smaller_probe_set(material: Material, images: int) -> None:
     soft, _ = score_variants.score(material, {"probe_images": images}, SETTINGS)
@@ -97,7 +106,7 @@ def test_permuted_activations_give_the_floor() -> None:
     similarity = np.outer(alike, alike).astype(np.float32)
     images = np.tile(np.arange(400), (300, 1))
     known = Material(
-        Exemplars(images[:, :200], images[:, 200:]), {}, np.arange(0), {}, {"": similarity}
+        Exemplars(images[:, :200], images[:, 200:]), {}, np.arange(0), {}, {"": similarity}, {}
     )
     settings = mis.ScoreSettings(9, 20, 0.16, "imi", 0)
     assert score_variants.score(known, {}, settings)[0].mean() > 0.99
@@ -123,7 +132,7 @@ def test_equal_activations_are_ordered_at_random() -> None:
 def test_the_subsets_of_all_variants_are_drawn(material: Material) -> None:
     variants: dict[str, dict] = {"few": {"probe_images": 25}, "cold": {"tau": 0.1}}
     found = Material.gather(
-        material.exemplars, material.recorded, material.similarities, LABELS, variants,
+        material.exemplars, material.recorded, material.similarities, {}, LABELS, variants,
         images=40, seed=0,
     )  # fmt: skip
     np.testing.assert_array_equal(found.rows, material.rows)

@@ -166,6 +166,42 @@ def test_what_variants_need() -> None:
     assert Study(good()).varied_poolings == ["mean"]
 
 
+def test_variants_with_a_probe_set_of_their_own() -> None:
+    more, other = {"images": 4000, "seed": 0}, {"images": 40000, "seed": 1}
+    variants = {"more": {"probe": more}, "more_tasks": {"probe": more, "tasks": 4},
+                "other": {"probe": other}}  # fmt: skip
+    config = changed({"sensitivity.variants": variants, f"{SIMILARITY}.largest_matrix_mb": 4000})
+    check(config)
+    study, paths, params = Study(config), Paths(Study(config)), JobParams(Study(config))
+    assert study.probes == ["probe", "probe-4000-seed0", "probe-40000-seed1"]
+    network = Wildcards(study="s", **vars(study.networks[0]))
+    assert [path.rpartition("/")[2] for path in paths.exemplars_elsewhere(network)] == [
+        "exemplars_probe-4000-seed0.parquet", "exemplars_probe-40000-seed1.parquet",
+    ]  # fmt: skip
+    # 40,000 images make a matrix of 6.4 GB, more than `largest_matrix_mb`.
+    assert [path.rpartition("probe-")[2] for path in paths.similarities_elsewhere(network)] == [
+        "4000-seed0/similarity_timm-tf_efficientnet_lite0-96px.npy",
+        "40000-seed1/embeddings_timm-tf_efficientnet_lite0-96px.npy",
+    ]
+    assert [study.kind_elsewhere(split) for split in study.other_probes] == ["matrix", "products"]
+    split = Wildcards(dataset="clothes", split="probe-4000-seed0")
+    assert params.sample(split) == more
+    assert params.key_of_sample(split) == "sensitivity.variants.more.probe.images"
+    own = Wildcards(dataset="clothes", split="probe")
+    assert params.sample(own) == config["datasets"]["clothes"]["probe"]
+    assert params.key_of_sample(own) == "datasets.clothes.probe.images"
+    assert "sensitivity.variants.more.probe.images" in {need["key"] for need in study.image_needs}
+
+
+def test_variants_and_compact_networks_may_be_of_some_runs() -> None:
+    study = Study(changed({"seeds": [0, 1], "sensitivity.seeds": [1], "compact.seeds": [0]}))
+    assert {network.seed for network in study.varied_networks} == {1}
+    assert {network.seed for network in study.compacted_networks} == {0}
+    every = Study(changed({"seeds": [0, 1]}))
+    assert {network.seed for network in every.varied_networks} == {0, 1}
+    assert {network.seed for network in every.compacted_networks} == {0, 1}
+
+
 def test_the_images_a_side_are_those_that_the_tasks_take() -> None:
     mis = {"explanations": 4, "tasks": 3, "tau": 0.16, "draw": "imi", "seed": 0}
     assert Study(changed({"interpretability.mis": mis})).facts["images_per_side"] == 15

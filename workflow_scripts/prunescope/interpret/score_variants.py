@@ -1,8 +1,8 @@
 """Score units under variants, which tell whether a conclusion depends on a setting of the score.
 
 A variant lists the settings that it changes: settings of `mis.ScoreSettings`, how the exemplars are
-selected, or the metric. Variants need no new pass through the network: they are computed from the
-exemplars, recorded activations and similarities.
+selected, or the metric. Only a variant with a probe set of its own needs a new pass through the
+network; all others are computed from the exemplars, recorded activations and similarities.
 """
 
 from collections.abc import Mapping
@@ -32,6 +32,15 @@ def settings_of(variant: Mapping[str, Any], settings: mis.ScoreSettings) -> mis.
 def ranks_anew(variant: Mapping[str, Any]) -> bool:
     """Whether a variant selects its exemplars from the recorded activations."""
     return "probe_images" in variant or "pooling" in variant
+
+
+def probe_of(variant: Mapping[str, Any]) -> str:
+    """The split with the probe set of a variant, such as `probe-4000-seed0`.
+
+    Empty if the variant uses the probe set of the study.
+    """
+    sample = variant.get("probe")
+    return f"probe-{sample['images']}-seed{sample['seed']}" if sample else ""
 
 
 def metric_of(variant: Mapping[str, Any]) -> str:
@@ -108,6 +117,8 @@ class Material:
         By number of images: indices `(images,)` into `rows` of a class-balanced subset.
     similarities
         By `metric_of` a variant: a matrix `(images, images)`, or the embeddings.
+    elsewhere
+        By `probe_of` a variant: the exemplars in that probe set, and its similarities.
     """
 
     exemplars: Exemplars
@@ -115,6 +126,7 @@ class Material:
     rows: np.ndarray
     subsets: Mapping[int, np.ndarray]
     similarities: Mapping[str, np.ndarray | Embeddings]
+    elsewhere: Mapping[str, tuple[Exemplars, np.ndarray | Embeddings]]
 
     @classmethod
     def gather(
@@ -122,6 +134,7 @@ class Material:
         exemplars: Exemplars,
         recorded: Mapping[str, np.ndarray],
         similarities: Mapping[str, np.ndarray | Embeddings],
+        elsewhere: Mapping[str, tuple[Exemplars, np.ndarray | Embeddings]],
         labels: np.ndarray,
         variants: Mapping[str, Mapping[str, Any]],
         *,
@@ -132,7 +145,7 @@ class Material:
 
         Parameters
         ----------
-        exemplars, recorded, similarities
+        exemplars, recorded, similarities, elsewhere
             As the attributes.
         labels
             Classes of the probe images, `(images,)`.
@@ -147,7 +160,7 @@ class Material:
         sizes = {len(rows), *named}
         key = "sensitivity.variants.<name>.probe_images"
         subsets = {size: sampling.sample_rows(labels[rows], size, seed, key=key) for size in sizes}
-        return cls(exemplars, recorded, rows, subsets, similarities)
+        return cls(exemplars, recorded, rows, subsets, similarities, elsewhere)
 
 
 def score_all(
@@ -200,13 +213,16 @@ def score(
     variant
         The changes. Settings of `mis.ScoreSettings` replace those of the study. `probe_images`
         and `pooling` select the exemplars from the recorded activations. `permuted` draws the
-        exemplars at random. `similarity` names another metric.
+        exemplars at random. `similarity` names another metric, `probe` another probe set.
     settings
         The settings of the study.
     """
     changed = settings_of(variant, settings)
-    similarity = material.similarities[metric_of(variant)]
-    exemplars = _exemplars(material, variant, changed, len(similarity))
+    if "probe" in variant:
+        exemplars, similarity = material.elsewhere[probe_of(variant)]
+    else:
+        similarity = material.similarities[metric_of(variant)]
+        exemplars = _exemplars(material, variant, changed, len(similarity))
     soft, hard, _ = mis.score_units(exemplars.strongest, exemplars.weakest, similarity, changed)
     return soft, hard
 

@@ -1,5 +1,7 @@
 """The tables of a network's units and layers: exemplars, scores, measures, variants, ablation."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from prunescope.foundation.tables import Column, Table
@@ -33,6 +35,11 @@ EXEMPLARS = Table(
         "weakest": Column(pl.List(pl.Int32), "indices in the probe split"),
         "weakest_activation": Column(pl.List(pl.Float32), "their activations"),
     },
+)
+EXEMPLARS_ELSEWHERE = replace(
+    EXEMPLARS,
+    path=f"{NETWORK_FOLDER}/exemplars_{{probe}}.parquet",
+    description="A unit: its exemplars in the probe set of a variant, by their indices there.",
 )
 MIS = Table(
     f"{NETWORK_FOLDER}/mis.parquet",

@@ -32,6 +32,20 @@ def of_scores(interpretability: Settings) -> Iterator[Need]:
         yield Need(f"interpretability.{name}.images", split, images, str(images))
 
 
+def of_variants(variants: Settings) -> Iterator[Need]:
+    """What variants with a probe set of their own need.
+
+    Parameters
+    ----------
+    variants
+        The variants by name.
+    """
+    for name, variant in variants.items():
+        if "probe" in variant:
+            images = variant["probe"]["images"]
+            yield Need(f"sensitivity.variants.{name}.probe.images", "train", images, str(images))
+
+
 def of_training(recipes: Settings, used: Iterable[str]) -> Iterator[Need]:
     """What trainings need.
 

@@ -35,6 +35,21 @@ class JobParams:
         method = self.study.config["pruning"]["methods"][wildcards.method]
         return f"{CRITERIA}.{method['criterion']}"
 
+    def sample(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """How a split is drawn: the number of images and the seed."""
+        elsewhere = self.study.other_probes.get(wildcards.split)
+        if elsewhere is not None:
+            return elsewhere[1]
+        drawn: Mapping[str, Any] = self.study.config["datasets"][wildcards.dataset][wildcards.split]
+        return drawn
+
+    def key_of_sample(self, wildcards: Wildcards) -> str:
+        """The key of the config that gives the number of images of a split, for messages."""
+        elsewhere = self.study.other_probes.get(wildcards.split)
+        if elsewhere is not None:
+            return f"sensitivity.variants.{elsewhere[0]}.probe.images"
+        return f"datasets.{wildcards.dataset}.{wildcards.split}.images"
+
     def source(self, wildcards: Wildcards) -> str:
         """The module of the dataset's source."""
         return f"{source.SOURCES}.{self.study.config['datasets'][wildcards.dataset]['source']}"

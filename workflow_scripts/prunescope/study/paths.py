@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prunescope.data import source
+from prunescope.interpret import similarities
 from prunescope.networks import coordinates
 from prunescope.networks.coordinates import (
     NAME,
@@ -37,8 +38,6 @@ EXPLORER = "results/{study}/explorer"
 PAGES = "results/{study}/pages"
 SUMMARY = "results/{study}/summary.md"
 
-# The split from which a sample is drawn.
-DRAWN_FROM = {"validation": "test", "probe": "train"}
 
 Wildcards = Any
 
@@ -89,7 +88,9 @@ class Paths:
         """Make an input function: the file `name` of the split from which a sample is drawn."""
 
         def path(wildcards: Wildcards) -> str:
-            return f"{DATASET}/{DRAWN_FROM[wildcards.split]}/{name}"
+            # All probe sets are drawn from the train images.
+            drawn_from = "test" if wildcards.split == "validation" else "train"
+            return f"{DATASET}/{drawn_from}/{name}"
 
         return path
 
@@ -167,6 +168,32 @@ class Paths:
         kind = "embeddings" if self.study.scores_from_embeddings else "similarity"
         name = metric_name(self.study.own_metric if settings is None else settings)
         return self.split_file("probe", f"{kind}_{name}.npy")
+
+    def similarities_elsewhere(self, wildcards: Wildcards) -> list[str]:
+        """The similarity files of the study's own metric in the probe sets of variants."""
+        name = metric_name(self.study.own_metric)
+        return [
+            self.split_file(
+                split,
+                f"similarity_{name}.npy"
+                if self.study.kind_elsewhere(split) == similarities.MATRIX
+                else f"embeddings_{name}.npy",
+            )
+            for split in self.study.other_probes
+        ]
+
+    def exemplars_elsewhere(self, wildcards: Wildcards) -> list[str]:
+        """The exemplars of a network in the probe sets of variants."""
+        path = f"{NETWORK}/exemplars_{{split}}.parquet"
+        return [path.format(**wildcards, split=split) for split in self.study.other_probes]
+
+    def probe_to_search(self, name: str) -> Any:
+        """Make an input function: the file `name` of the probe set of a variant."""
+
+        def path(wildcards: Wildcards) -> str:
+            return self.split_file(wildcards.probe, name)
+
+        return path
 
     def similarities_of_variants(self, wildcards: Wildcards) -> list[str]:
         """The similarity files of the study's own metric, then those of the variants' metrics."""

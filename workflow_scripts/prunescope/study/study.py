@@ -109,20 +109,23 @@ class Study:
     @property
     def varied_networks(self) -> list[Coordinates]:
         """The networks that are scored in every variant: those at some rates, and the unpruned."""
-        rates = [format_rate(rate) for rate in (0, *self.config["sensitivity"]["rates"])]
-        return [network for network in self.networks if network.rate in rates]
+        return self._part_of("sensitivity", 0)
 
     @property
     def compacted_networks(self) -> list[Coordinates]:
         """The networks that are made compact and timed: those at some rates that were retrained."""
-        rates = [format_rate(rate) for rate in self.config["compact"]["rates"]]
         return [
             network
-            for network in self.networks
-            if network.method in self.methods
-            and network.rate in rates
-            and network.retraining != NOT_RETRAINED
+            for network in self._part_of("compact")
+            if network.method in self.methods and network.retraining != NOT_RETRAINED
         ]
+
+    def _part_of(self, section: str, *more_rates: float) -> list[Coordinates]:
+        """The networks at the rates and of the seeds that a section names."""
+        chosen = self.config[section]
+        rates = [format_rate(rate) for rate in (*more_rates, *chosen["rates"])]
+        seeds = chosen.get("seeds") or self.config["seeds"]
+        return [n for n in self.networks if n.rate in rates and n.seed in seeds]
 
     @property
     def ablated_networks(self) -> list[Coordinates]:
@@ -201,6 +204,7 @@ class Study:
             *image_needs.of_scores(self.config["interpretability"]),
             *image_needs.of_training(self.config["recipes"], recipes),
             *image_needs.of_recalibration(kinds, recalibrated),
+            *image_needs.of_variants(self.config["sensitivity"]["variants"]),
         )
         return [vars(need) for need in needs]
 
@@ -273,6 +277,20 @@ class Study:
         """The settings of the study's own metric, then of those of variants."""
         return [self.own_metric, *self.varied_metrics.values()]
 
+    @cached_property
+    def other_probes(self) -> dict[str, tuple[str, Settings]]:
+        """The probe sets of variants, by their splits: the first variant, and how it draws."""
+        found: dict[str, tuple[str, Settings]] = {}
+        for name, variant in self.config["sensitivity"]["variants"].items():
+            if split := score_variants.probe_of(variant):
+                found.setdefault(split, (name, variant["probe"]))
+        return found
+
+    @property
+    def probes(self) -> list[str]:
+        """The splits with probe sets: that of the study, then those of variants."""
+        return ["probe", *self.other_probes]
+
     @property
     def varied_poolings(self) -> list[str]:
         """The poolings that variants of the score need: the study's own comes first."""
@@ -287,13 +305,19 @@ class Study:
         The matrix of similarities; where it would exceed `largest_matrix_mb`, the embeddings.
         """
         images = self.dataset["probe"]["images"]
+        return [self._kind_of_input(settings["metric"], images) for settings in self.metrics]
+
+    def kind_elsewhere(self, split: str) -> str:
+        """What scores of the study's own metric are computed from in a probe set of a variant."""
+        images = self.other_probes[split][1]["images"]
+        return self._kind_of_input(self.own_metric["metric"], images)
+
+    def _kind_of_input(self, metric: str, images: int) -> str:
         largest = self.config["interpretability"]["similarity"]["largest_matrix_mb"]
         if 4 * images**2 <= largest * 1e6:
-            return [similarities.MATRIX] * len(self.metrics)
-        distances = [catalogue.find(settings["metric"]).distance for settings in self.metrics]
-        return [
-            similarities.DISTANCES if distance else similarities.PRODUCTS for distance in distances
-        ]
+            return similarities.MATRIX
+        distance = catalogue.find(metric).distance
+        return similarities.DISTANCES if distance else similarities.PRODUCTS
 
     @property
     def scores_from_embeddings(self) -> bool:

@@ -46,6 +46,26 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 
 # What is changed, and what the message must say about it.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a probe set of a variant beside its pooling": (
+        {VARIANT: {"probe": {"images": 2000, "seed": 0}, "pooling": "max", "tasks": 3}},
+        [f"`{VARIANT}.probe`: cannot stand beside pooling: only"],
+    ),
+    "a probe set of a variant that is too small": (
+        {VARIANT: {"probe": {"images": 399, "seed": 0}}},
+        [f"`{VARIANT}.probe.images`: 399, but 400 are needed, twice `{PER_SIDE}`"],
+    ),
+    "a probe set of a variant that is too large": (
+        {VARIANT: {"probe": {"images": 60001, "seed": 0}}},
+        [f"`{VARIANT}.probe.images`: 60001, but fashion_mnist has 60000 train images"],
+    ),
+    "variants of a seed that the study lacks": (
+        {"sensitivity.seeds": [0, 3]},
+        ["`sensitivity.seeds`: 3 is not known", "Allowed: 0"],
+    ),
+    "compact networks of a seed that the study lacks": (
+        {"compact.seeds": [7]},
+        ["`compact.seeds`: 7 is not known"],
+    ),
     "a margin of training without an untrained network": (
         {"statistics.margin": {"of_training": 0.25}, "model.untrained": False},
         ["`statistics.margin.of_training`: needs an untrained network", "`model.untrained`"],

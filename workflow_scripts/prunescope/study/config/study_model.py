@@ -228,6 +228,7 @@ def _images_looked_at(
 def _images_trained_on(
     recipes: Mapping[str, Recipe],
     retraining: Mapping[str, Retraining],
+    sensitivity: Sensitivity,
     dataset: str,
     datasets: Mapping[str, Dataset],
 ) -> Iterator[Problem]:
@@ -239,6 +240,7 @@ def _images_trained_on(
     needs = (
         *image_needs.of_training(_plain(recipes), recipes),
         *image_needs.of_recalibration(_plain(retraining), recalibrated),
+        *image_needs.of_variants(_plain(sensitivity.variants)),
     )
     for need in needs:
         if images is not None and need.images > images:
@@ -272,6 +274,22 @@ def _problems_of_variant(variant: Variant, interpretability: Interpretability) -
             yield Problem("", f"{images_needed(score)}, twice that of {images} images")
     else:
         yield from _too_few_exemplars(score, interpretability.exemplars.per_side)
+    needed = 2 * interpretability.exemplars.per_side
+    if variant.probe is not None and variant.probe.images < needed:
+        yield Problem(
+            "probe.images",
+            f"{variant.probe.images}, but {needed} are needed, twice "
+            "`interpretability.exemplars.per_side`",
+        )
+
+
+def _seeds_of_parts(
+    seeds: list[int], sensitivity: Sensitivity, compact: Compact
+) -> Iterator[Problem]:
+    for name, chosen in (("sensitivity", sensitivity.seeds), ("compact", compact.seeds)):
+        for seed in chosen or ():
+            if seed not in seeds:
+                yield Problem(f"{name}.seeds", unknown(seed, [str(known) for known in seeds]))
 
 
 def _too_few_exemplars(score: mis.ScoreSettings, per_side: int) -> Iterator[Problem]:
@@ -316,4 +334,5 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _images_trained_on,
     _variants,
     _units_of_margin,
+    _seeds_of_parts,
 )

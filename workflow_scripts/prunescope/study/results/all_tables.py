@@ -12,7 +12,15 @@ from prunescope.data.image_tables import INDEX, REPORT
 from prunescope.evaluate.network_tables import ACCOUNTING, PREDICTIONS
 from prunescope.foundation.tables import Table
 from prunescope.interpret.trivial_units import TRIVIAL_UNITS
-from prunescope.interpret.unit_tables import ABLATION, ALIGNMENT, EXEMPLARS, MEASURES, MIS, VARIANTS
+from prunescope.interpret.unit_tables import (
+    ABLATION,
+    ALIGNMENT,
+    EXEMPLARS,
+    EXEMPLARS_ELSEWHERE,
+    MEASURES,
+    MIS,
+    VARIANTS,
+)
 from prunescope.summarize.image_counts import COUNTS
 from prunescope.summarize.study_tables import (
     CLASSES,
@@ -35,6 +43,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "accounting": ACCOUNTING,
     "predictions": PREDICTIONS,
     "exemplars": EXEMPLARS,
+    "exemplars_elsewhere": EXEMPLARS_ELSEWHERE,
     "mis": MIS,
     "measures": MEASURES,
     "alignment": ALIGNMENT,

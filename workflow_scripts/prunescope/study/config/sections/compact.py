@@ -1,7 +1,7 @@
 """Networks that are rebuilt without what was pruned, and timed."""
 
 from prunescope.study.config.section import Section, key
-from prunescope.study.config.values import Rates
+from prunescope.study.config.values import Rates, Seeds
 
 
 class Compact(Section):
@@ -11,6 +11,12 @@ class Compact(Section):
         "retrained networks at these rates are rebuilt without what was pruned, and timed; an "
         "empty list leaves out the tables and charts of costs",
         values="a rising list of rates of the study; may be empty",
+    )
+    seeds: Seeds = key(
+        "runs whose networks are made compact",
+        default=None,
+        values="a list of different `seeds` of the study, or null",
+        left_out="all, if left out",
     )
     rounds: int = key(
         "rounds in which dense, masked and compact networks are timed in turns", ge=15, le=1000

@@ -8,7 +8,7 @@ from prunescope.interpret.metrics import catalogue
 from prunescope.study.config import choices
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.sections.interpretability import size_problems
-from prunescope.study.config.values import Name, OneOf, Rates, Seed, Side
+from prunescope.study.config.values import Name, OneOf, Rates, Sample, Seed, Seeds, Side
 
 
 class VariedSimilarity(Section):
@@ -71,13 +71,25 @@ class Variant(Section):
         left_out="optional",
     )
     similarity: VariedSimilarity = key("another metric", default=None, left_out="optional")
+    probe: Sample = key(
+        "look for exemplars in another probe set, larger or smaller than the study's own",
+        default=None,
+        left_out="optional; beside keys of `interpretability.mis` only",
+    )
 
     def unused(self) -> set[str]:
         return set(type(self).model_fields) - self.model_fields_set
 
     def problems(self) -> Iterator[Problem]:
-        if not self.model_fields_set:
+        given = self.model_fields_set
+        if not given:
             yield Problem("", "names nothing that it changes")
+        if "probe" in given and (others := sorted(given - {"probe", *score_variants.SCORING})):
+            yield Problem(
+                "probe",
+                f"cannot stand beside {', '.join(others)}: only the study's own metric and mean "
+                "activations are looked at in another probe set. Make two variants of it",
+            )
 
 
 class Sensitivity(Section):
@@ -86,6 +98,12 @@ class Sensitivity(Section):
     rates: Rates = key(
         "rates at which networks are scored in every variant",
         values="a rising list of rates of the study; may be empty",
+    )
+    seeds: Seeds = key(
+        "runs whose networks are scored in every variant",
+        default=None,
+        values="a list of different `seeds` of the study, or null",
+        left_out="all, if left out",
     )
     variants: dict[Name, Variant] = key("the variants, by a name of your choice")
 
