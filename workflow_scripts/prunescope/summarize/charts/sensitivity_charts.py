@@ -15,7 +15,7 @@ UNCHANGED_LABEL = "as in the study"
 
 
 def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
-    """Change of the score against the dense network, under every variant of the score.
+    """Change of the score against the dense network retrained alike, under every variant.
 
     One line for each variant, one point for each retrained pruned network. The conclusion holds
     under a variant if its points lie where those of the study's own score lie, on the first line.
@@ -32,9 +32,9 @@ def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         "Change of the score by pruning, under every variant of the score",
         study,
         networks,
-        "the same units, pruned minus dense (soft MIS)",
+        "the same units, pruned minus dense retrained as often (soft MIS)",
         "bars: 95 % intervals, layers as clusters",
-        *([] if study.margin is None else [f"band: \u00b1 {study.margin}, the margin"]),
+        *([] if study.margin is None else [f"band: \u00b1 {study.margin:.3g}, the margin"]),
         "right: order of all networks, rank correlation with the study's own score",
         images=None,
         means=False,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from prunescope.networks.coordinates import DENSE, Coordinates
+from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, Coordinates
 from prunescope.summarize import estimators, selection
 from prunescope.summarize.estimates.inputs import EstimationSettings
 from prunescope.summarize.estimates.rows import FEWEST, MEASURES, SCORES, statistic
@@ -67,6 +67,12 @@ def partners_of(network: Coordinates, known: Container[Coordinates]) -> dict[str
     if control != network.dense:
         partners[CONTROL] = control
     return {name: other for name, other in partners.items() if other != network and other in known}
+
+
+def partner_of_verdict(network: Coordinates, known: Container[Coordinates]) -> Coordinates | None:
+    """The partner that a network is judged against: for a retrained one, one retrained as often."""
+    name = DENSE if network.retraining == NOT_RETRAINED else CONTROL
+    return partners_of(network, known).get(name)
 
 
 def _change(rows: pl.DataFrame, partner: pl.DataFrame) -> pl.DataFrame:

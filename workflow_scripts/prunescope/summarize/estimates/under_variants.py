@@ -1,38 +1,39 @@
 """The same networks under variants of the score: do conclusions change?"""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from prunescope.interpret import score_variants
-from prunescope.networks.coordinates import COORDINATES, NOT_RETRAINED, Coordinates
+from prunescope.networks.coordinates import COORDINATES, Coordinates
 from prunescope.summarize import estimators, selection, study_tables
+from prunescope.summarize.estimates.paired_changes import partner_of_verdict
 from prunescope.summarize.estimates.rows import FEWEST, SCORES, statistic
 from prunescope.summarize.selection import UNIT
 from prunescope.summarize.study_tables import Row
 
 MEAN = "mean over units, normal interval from the variance within layers"
-SHIFT = "mean change against dense over units live in both, t with layers as clusters"
+SHIFT = "mean change against the partner over units live in both, t with layers as clusters"
 
 
 def variants(scores: pl.DataFrame) -> Iterator[Row]:
-    """Mean score, and mean change against dense, under every variant."""
+    """Mean score, and mean change against the partner of the verdict, under every variant."""
     found = {
         (network, variant): rows
         for network, own in selection.by_network(selection.live(scores))
         for (variant,), rows in own.group_by("variant", maintain_order=True)
     }
+    known = {network for network, _ in found}
     for (network, variant), rows in found.items():
         comparison = f"{network.name}, {variant}"
         layers = rows["layer"].to_numpy()
         for column in SCORES:
             mean = estimators.stratified_normal_mean(rows[column].to_numpy(), layers)
             yield statistic(f"{column}_live", comparison, mean, MEAN, network, variant=variant)
-        partner = found.get((network.dense, variant))
-        if partner is not None and not network.is_dense:
-            yield from _shifts(network, variant, rows, partner)
+        partner = partner_of_verdict(network, known)
+        if partner is not None:
+            yield from _shifts(network, variant, rows, found[partner, variant])
 
 
 def _shifts(
@@ -51,30 +52,16 @@ def _shifts(
 
 
 def conclusions(scores: pl.DataFrame) -> Iterator[Row]:
-    """Does a variant order networks as the study's own score does, and shift pruned ones alike?"""
+    """Does a variant order the networks as the study's own score does?"""
     means = (
         selection.live(scores)
         .group_by([*COORDINATES, "variant"], maintain_order=True)
         .agg(pl.col("mis_soft").mean())
     )
     own = means.filter(variant=score_variants.UNCHANGED).drop("variant")
-    before = selection.dense(means).select("seed", "variant", before="mis_soft")
     for (variant,), rows in means.group_by(["variant"], maintain_order=True):
         if variant != score_variants.UNCHANGED:
             yield from _order(str(variant), rows, own)
-        retrained = selection.pruned(rows).filter(pl.col("retraining") != NOT_RETRAINED)
-        shifts = retrained.join(before, on=["seed", "variant"], maintain_order="left").select(
-            pl.col("mis_soft") - pl.col("before")
-        )["mis_soft"]
-        if len(shifts) > 1:
-            # Networks are not independent, so this mean is not tested.
-            yield statistic(
-                "mis_soft_live_difference",
-                f"retrained pruned networks, {variant}",
-                replace(estimators.mean_t(shifts.to_numpy()), p=None),
-                "difference of means to dense, mean over networks, Student's t",
-                variant=variant,
-            )
 
 
 def _order(variant: str, rows: pl.DataFrame, own: pl.DataFrame) -> Iterator[Row]:

@@ -29,14 +29,14 @@ def variants(facts: Facts) -> str:
     varied = found.filter(pl.col("variant") != score_variants.UNCHANGED)
     own = found.filter(variant=score_variants.UNCHANGED)
     if varied.is_empty() or own.is_empty():
-        return "No retrained pruned network was scored in several ways."
+        return "No retrained pruned network that has a partner was scored in several ways."
     ordered = varied.sort("mean", maintain_order=True)
     low, high = ordered.row(0, named=True), ordered.row(-1, named=True)
     text = (
         f"Over {count(own['networks'][0], 'retrained pruned network')}, the mean change against "
-        f"dense is {change(own['mean'][0])} under the study's own score. Under "
-        f"{count(len(varied), 'other way')} to score it lies between {change(low['mean'])} "
-        f"(`{low['variant']}`) and {change(high['mean'])} (`{high['variant']}`)."
+        f"dense networks retrained as often is {change(own['mean'][0])} under the study's own "
+        f"score. Under {count(len(varied), 'other way')} to score it lies between "
+        f"{change(low['mean'])} (`{low['variant']}`) and {change(high['mean'])} (`{high['variant']}`)."
     )
     within = [abs(mean) <= facts.margin for mean in found["mean"].to_list()]
     if any(within) and not all(within):
@@ -45,7 +45,7 @@ def variants(facts: Facts) -> str:
 
 
 def _changes_by_variant(facts: Facts) -> pl.DataFrame:
-    """`variant`, `networks`, and the `mean` change of the retrained networks against dense."""
+    """`variant`, `networks`, and the `mean` change of retrained networks from their partners."""
     rows = facts.statistics.filter(
         pl.col("seed").is_not_null(), quantity="mis_soft_shift"
     ).with_columns(method="pruning")
