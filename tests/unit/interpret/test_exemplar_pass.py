@@ -94,6 +94,31 @@ def test_exemplars_are_those_of_all_activations_sorted(toy: tuple[nn.Module, Net
                 )
 
 
+def test_half_precision_ranks_and_records_what_is_left_after_rounding(
+    toy: tuple[nn.Module, Network],
+) -> None:
+    """Equal halves are ties. Ranked in the order of the dataset, they can be sorted by hand."""
+    module, network = toy
+    # A large bias leaves few digits for the image.
+    with torch.no_grad():
+        module.get_submodule("stem.conv").bias = nn.Parameter(torch.full((6,), 300.0))
+    settings = ExemplarSettings(10, "dataset_order", 2, precision="float16")
+    recorder = passing.Recorder(np.arange(IMAGES))
+    found = exemplar_pass.find_exemplars(
+        module, pictures(), network.description, settings, recorder
+    )
+    halves = activations(module, network, "stem.conv").astype(np.float16).astype(np.float32)
+    rows = found.filter(layer="stem.conv").to_dicts()
+    np.testing.assert_array_equal(recorder.activations()[:, : len(rows)], halves)
+    for row in rows:
+        unit = halves[:, row["unit"]]
+        # Of equal activations, the first counts as the strongest, the last as the weakest.
+        order = sorted(range(IMAGES), key=lambda image: (-unit[image], image))
+        assert row["strongest"] == order[:10]
+        assert row["weakest"] == order[::-1][:10]
+        assert row["tied_fraction"] > 0
+
+
 @pytest.mark.parametrize("layer", ["stem.conv", "mixed.branch2.1.conv"])
 def test_a_pruned_filter_is_a_constant_unit(toy: tuple[nn.Module, Network], layer: str) -> None:
     module, network = toy

@@ -1,6 +1,7 @@
 """The exemplar pass: find the exemplars of every unit in one pass over the probe images."""
 
 import polars as pl
+import torch
 from torch import nn
 
 from prunescope.data.packed_images import PackedImages
@@ -41,7 +42,7 @@ def find_exemplars(
     ------
     InputError
         There are so few probe images that one could be among the strongest and among the weakest,
-        or an activation is not finite.
+        or an activation is not finite, or too large for the precision.
     """
     if 2 * settings.per_side > len(images):
         raise InputError(
@@ -51,7 +52,9 @@ def find_exemplars(
         )
     layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
-    for activations in passes(module, images, description):
+    precision = getattr(torch, settings.precision)
+    for exact in passes(module, images, description):
+        activations = exact.to(precision).float()
         if recorder is not None:
             recorder.update(activations)
         running.update(activations.numpy())

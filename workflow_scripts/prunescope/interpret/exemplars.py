@@ -46,11 +46,15 @@ class ExemplarSettings:
         there are fewer than `2 * per_side` images.
     seed
         Seeds the permutation.
+    precision
+        The type that activations are rounded to before they are ranked. `float16` makes ties where
+        activations differ by less than its step, as in a study that stores them so.
     """
 
     per_side: int
     ties: str
     seed: int
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

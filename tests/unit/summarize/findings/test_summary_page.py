@@ -475,8 +475,9 @@ def test_how_the_change_depends_on_the_way_to_score() -> None:
     assert text == (
         "Over 1 retrained pruned network, the mean change against dense networks retrained as "
         "often is +0.000 under the study's own score. Under 2 other ways to score it lies "
-        "between -0.015 (`tau`) and -0.007 (`tasks`). The order of all 9 networks that were scored so, controls among them, correlates with that of the "
-        "study's own score by at least +0.840 (`tau`)."
+        "between -0.015 (`tau`) and -0.007 (`tasks`). The order of all 9 networks that were scored "
+        "so, controls among them, correlates with that of the study's own score by at least +0.840 "
+        "(`tau`)."
     )
     outside = on_robustness.variants(facts(PRUNED, [*rows, shift("far", PRUNED[2], -0.05, -0.04)]))
     assert "So whether the change lies within 0.02 depends on the way." in outside

@@ -36,7 +36,8 @@ def variants(facts: Facts) -> str:
         f"Over {count(own['networks'][0], 'retrained pruned network')}, the mean change against "
         f"dense networks retrained as often is {change(own['mean'][0])} under the study's own "
         f"score. Under {count(len(varied), 'other way')} to score it lies between "
-        f"{change(low['mean'])} (`{low['variant']}`) and {change(high['mean'])} (`{high['variant']}`)."
+        f"{change(low['mean'])} (`{low['variant']}`) and "
+        f"{change(high['mean'])} (`{high['variant']}`)."
     )
     within = [abs(mean) <= facts.margin for mean in found["mean"].to_list()]
     if any(within) and not all(within):

@@ -16,6 +16,11 @@ class Exemplars(Section):
     per_side: int = key("strongest and weakest images kept of each unit", ge=2)
     ties: Literal["random", "dataset_order"] = key("what decides between equal activations")
     seed: Seed = key("seed of the random order of ties")
+    precision: Literal["float32", "float16"] = key(
+        "what activations are rounded to before they are ranked and recorded: `float16` makes "
+        "ties, as in a study that stores them in half precision",
+        default="float32",
+    )
 
 
 class Activations(Sample):
