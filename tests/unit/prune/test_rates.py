@@ -48,7 +48,15 @@ def test_a_method_may_have_rates_of_its_own() -> None:
 def test_a_chain_follows_the_rates_of_its_method(
     method: str, rate: str, before: str | None
 ) -> None:
-    assert (rates.lower_rates(with_own_rates(), method, rate) or [None])[-1] == before
+    assert (rates.lower_rates(with_own_rates(), method, rate, "none") or [None])[-1] == before
+
+
+def test_a_chain_of_dense_networks_has_the_rates_of_what_it_is_the_partner_of() -> None:
+    config = with_own_rates()
+    config["pruning"]["methods"]["steps"]["retraining"] = ["none", "chain"]
+    assert rates.rates_of_chain(config, "chain") == ["0.20", "0.40", "0.60"]
+    assert rates.rates_of_chain(config, "other") == ["0.10", "0.50"]
+    assert rates.lower_rates(config, "dense", "0.60", "chain") == ["0.20", "0.40"]
 
 
 def test_rates_are_fractions_of_the_original_network() -> None:

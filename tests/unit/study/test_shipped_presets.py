@@ -11,6 +11,7 @@ from prunescope.study.config import reading
 from prunescope.study.config.checking import check
 from prunescope.study.study import Study
 from prunescope.summarize import published
+from prunescope.summarize.estimates import paired_changes
 
 ROOT = Path(__file__).resolve().parents[3]
 PRESETS = ("paper", "corrected")
@@ -102,6 +103,7 @@ def switches(config: dict[str, Any]) -> dict[str, bool]:
         "cumulative": any(method.get("cumulative", False) for method in methods),
         "batch norm kept": config["pruning"]["batch_norm"] == "kept",
         "dataset order": config["interpretability"]["exemplars"]["ties"] == "dataset_order",
+        "half precision": config["interpretability"]["exemplars"].get("precision") == "float16",
     }
 
 
@@ -116,7 +118,7 @@ def test_the_corrected_study_has_controls_and_seeds() -> None:
     assert len(config["seeds"]) == 3
     dense = {network.retraining for network in networks if network.method == "dense"}
     trained = {name for name, kind in config["retraining"].items() if kind["recipe"]}
-    assert dense >= {"none", "recalibrated", *trained - {"iterative"}}
+    assert dense >= {"none", "recalibrated", *trained}
     methods = config["pruning"]["methods"]
     for name in ("global_unstructured", "structured", "connection_sparsity"):
         control = methods[f"{name}_random"]
@@ -124,6 +126,47 @@ def test_the_corrected_study_has_controls_and_seeds() -> None:
         assert differing <= {"criterion", "retraining"}
         assert control["criterion"] == "random"
         assert {"one_shot", "recalibrated"} <= set(control["retraining"])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_units_are_measured_on_the_images_of_the_papers_code(name: str) -> None:
+    """The whole train split: 200 images a side are 0.016 % of it, and fewer than a class has."""
+    probe = config_of(name)["datasets"]["imagenet"]["probe"]
+    assert probe["images"] == 1_281_167
+    assert 200 / probe["images"] == pytest.approx(0.00016, rel=0.03)
+    assert "193 GB" in header_of(name)
+    assert pytest.approx(193, abs=0.5) == 1_281_167 * 3 * 224**2 / 1e9
+
+
+@pytest.mark.parametrize("name", ["default", "corrected"])
+def test_every_retrained_network_has_a_partner_in_each_of_three_runs(name: str) -> None:
+    config = reading.read(ROOT / "config.yaml").values if name == "default" else config_of(name)
+    networks = Study(config).networks
+    assert len(config["seeds"]) >= 3
+    for network in networks:
+        if network.method == "untrained" or network.is_dense:
+            continue
+        partner = paired_changes.partner_of_verdict(network, networks)
+        assert network.method == "dense" or partner is not None, network
+        if partner is not None:
+            assert partner.retraining == network.retraining
+            assert partner.seed == network.seed
+
+
+def test_the_default_has_the_combination_that_the_paper_praises_and_three_rates() -> None:
+    config = reading.read(ROOT / "config.yaml").values
+    found = {
+        (network.method, network.retraining, network.rate) for network in Study(config).networks
+    }
+    for method in ("structured", "connection_sparsity"):
+        for retraining in ("one_shot", "iterative"):
+            rates = {rate for name, kind, rate in found if (name, kind) == (method, retraining)}
+            assert len(rates) == 3
+
+
+def test_the_score_of_the_default_takes_no_more_images_a_side_than_a_class_has() -> None:
+    study = Study(reading.read(ROOT / "config.yaml").values)
+    assert study.facts["images_per_side"] <= study.dataset["probe"]["images"] / 10
 
 
 def test_every_published_network_is_one_of_the_papers_preset() -> None:

@@ -5,22 +5,34 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from prunescope.networks.coordinates import format_rate
+from prunescope.networks.coordinates import DENSE, format_rate
 
 
 def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
-    """The rates of a method as written in paths: its own rates, or else those of the study.
-
-    Those of the study also for the dense network, whose chains of retraining have its rates.
-    """
+    """The rates of a method as written in paths: its own rates, or else those of the study."""
     pruning_settings = config["pruning"]
     own = pruning_settings["methods"].get(method, {}).get("rates") or pruning_settings["rates"]
     return [format_rate(rate) for rate in own]
 
 
-def lower_rates(config: Mapping[str, Any], method: str, rate: str) -> list[str]:
-    """The rates of a method below `rate`, as written in paths, in rising order."""
-    return [other for other in rates_of(config, method) if float(other) < float(rate)]
+def rates_of_chain(config: Mapping[str, Any], retraining: str) -> list[str]:
+    """The rates at which a chain of dense networks stands, as written in paths.
+
+    Those of the methods that are retrained so, which all have the same (the config is checked);
+    without such a method, those of the study.
+    """
+    methods = config["pruning"]["methods"]
+    alike = [name for name, method in methods.items() if retraining in method["retraining"]]
+    return rates_of(config, alike[0] if alike else DENSE)
+
+
+def lower_rates(config: Mapping[str, Any], method: str, rate: str, retraining: str) -> list[str]:
+    """The rates of a method below `rate`, as written in paths, in rising order.
+
+    Those of the dense network are the rates of its chain of `retraining`.
+    """
+    known = rates_of_chain(config, retraining) if method == DENSE else rates_of(config, method)
+    return [other for other in known if float(other) < float(rate)]
 
 
 def effective_rate(config: Mapping[str, Any], method: str, rate: str) -> float:
@@ -32,6 +44,6 @@ def effective_rate(config: Mapping[str, Any], method: str, rate: str) -> float:
     """
     if not config["pruning"]["methods"][method].get("cumulative", False):
         return float(rate)
-    applied = lower_rates(config, method, rate)
+    applied = [step for step in rates_of(config, method) if float(step) < float(rate)]
     # Exact fractions, because counts are truncated: 0.52 of 100 channels must not become 51.
     return float(1 - math.prod(1 - Fraction(step) for step in [*applied, rate]))

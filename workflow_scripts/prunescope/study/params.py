@@ -86,7 +86,7 @@ class JobParams:
             effective_rate(config, wildcards.method, other)
             for other in (
                 wildcards.rate,
-                *lower_rates(config, wildcards.method, wildcards.rate),
+                *lower_rates(config, wildcards.method, wildcards.rate, wildcards.retraining),
             )
         )
         return schedule.load(start).fraction(rate, lower)
@@ -94,7 +94,7 @@ class JobParams:
     def level(self, wildcards: Wildcards) -> int:
         """How many networks of its chain were retrained before a network; 0 without a chain."""
         config = self.study.config
-        lower = lower_rates(config, wildcards.method, wildcards.rate)
+        lower = lower_rates(config, wildcards.method, wildcards.rate, wildcards.retraining)
         start = schedule.load(config["retraining"][wildcards.retraining]["start"]).start(lower)
         return 0 if start is None else len(lower)
 

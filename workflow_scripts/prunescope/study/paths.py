@@ -132,7 +132,9 @@ class Paths:
     def network_to_prune(self, wildcards: Wildcards) -> str:
         """The network that a schedule starts from: the dense one, or that of a lower rate."""
         kind = self.study.config["retraining"][wildcards.retraining]
-        lower = lower_rates(self.study.config, wildcards.method, wildcards.rate)
+        lower = lower_rates(
+            self.study.config, wildcards.method, wildcards.rate, wildcards.retraining
+        )
         before = schedule.load(kind["start"]).start(lower)
         if before is None:
             return f"{DENSE_NETWORK}/network.safetensors".format(**wildcards)

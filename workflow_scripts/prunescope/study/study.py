@@ -21,7 +21,7 @@ from prunescope.networks.coordinates import (
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
 from prunescope.prune import schedule
-from prunescope.prune.rates import lower_rates, rates_of
+from prunescope.prune.rates import lower_rates, rates_of, rates_of_chain
 from prunescope.study import image_needs
 
 Settings = Mapping[str, Any]
@@ -73,7 +73,9 @@ class Study:
     def _rates_of_control(self, retraining: str) -> list[str]:
         """Where the dense networks of a kind of retraining stand: for a chain, at every rate."""
         start = self.config["retraining"][retraining]["start"]
-        return [format_rate(0)] if schedule.load(start).FROM_DENSE else rates_of(self.config, DENSE)
+        if schedule.load(start).FROM_DENSE:
+            return [format_rate(0)]
+        return rates_of_chain(self.config, retraining)
 
     def made_as(self, network: Coordinates) -> Coordinates:
         """The network whose files a network has: its own, or those of an equal one.
@@ -82,7 +84,7 @@ class Study:
         from the dense one. Where a method has both, they are made once, under the name of the
         latter.
         """
-        if lower_rates(self.config, network.method, network.rate):
+        if lower_rates(self.config, network.method, network.rate, network.retraining):
             return network
         kind = self.config["retraining"][network.retraining]
         own = schedule.load(kind["start"])

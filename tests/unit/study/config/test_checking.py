@@ -66,6 +66,13 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"compact.seeds": [7]},
         ["`compact.seeds`: 7 is not known"],
     ),
+    "chains of dense networks for methods of different rates": (
+        {"model.retraining": ["iterative"], f"{METHOD}.rates": [0.2, 0.3],
+         f"{METHOD}.retraining": ["iterative"],
+         "pruning.methods.other": {**good()["pruning"]["methods"]["structured"],
+                                   "retraining": ["iterative"]}},
+        ["`model.retraining`: 'iterative' retrains a chain", "structured [0.2, 0.3]; other ["],
+    ),
     "a margin of training without an untrained network": (
         {"statistics.margin": {"of_training": 0.25}, "model.untrained": False},
         ["`statistics.margin.of_training`: needs an untrained network", "`model.untrained`"],

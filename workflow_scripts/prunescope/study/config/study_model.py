@@ -163,6 +163,27 @@ def _controls(model: Model, retraining: Mapping[str, Retraining]) -> Iterator[Pr
             )
 
 
+def _rates_of_chains(
+    model: Model, pruning: Pruning, retraining: Mapping[str, Retraining]
+) -> Iterator[Problem]:
+    for name in model.retraining:
+        if name not in retraining or _starts_from_dense(retraining[name]):
+            continue
+        rates = {
+            method: tuple(settings.rates or pruning.rates)
+            for method, settings in pruning.methods.items()
+            if name in settings.retraining
+        }
+        if len(set(rates.values())) > 1:
+            listed = "; ".join(f"{method} {list(own)}" for method, own in rates.items())
+            yield Problem(
+                "model.retraining",
+                f"{name!r} retrains a chain of dense networks as often as the pruned ones, but "
+                f"methods have different rates: {listed}. Give them the same rates, or kinds of "
+                "retraining of their own",
+            )
+
+
 def _excluded_layers(pruning: Pruning, model: Model) -> Iterator[Problem]:
     layers = choices.layers(model.architecture)
     for name in pruning.exclude:
@@ -325,6 +346,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _normalisation,
     _recipe_of_model,
     _controls,
+    _rates_of_chains,
     _excluded_layers,
     _retraining_of_methods,
     _untouched,
