@@ -22,7 +22,8 @@ rule train_dense:
     retries: INTERRUPTION_RETRIES
     conda:
         "../envs/prunescope.yaml"
-    threads: 8 if STUDY.trains_on_files else 2
+    # The dense networks of several runs train side by side, which uses cores better than threads do.
+    threads: 8 if STUDY.trains_on_files else 1 if len(STUDY.seeds) > 1 else 2
     resources:
         mem_mb=RESOURCES.training_memory,
         runtime=RESOURCES.training_minutes,

@@ -44,6 +44,12 @@ class Study:
         """The name of the study, and of its folder in `results/`."""
         return str(self.config["study"])
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs."""
+        found: list[int] = self.config["seeds"]
+        return found
+
     # --- networks --------------------------------------------------------------------------------
 
     @cached_property
