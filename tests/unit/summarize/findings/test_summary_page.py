@@ -301,6 +301,21 @@ def test_the_dense_accuracy_and_that_of_its_control() -> None:
     assert on_accuracy.dense_accuracy(facts(PRUNED)) == "The study has no dense network."
 
 
+@pytest.mark.parametrize(("low", "p", "harms"), [(-0.03, 0.01, True), (-0.03, 0.2, False)])
+def test_retraining_that_harms_the_dense_network_is_told(low: float, p: float, harms: bool) -> None:
+    """Else its harm would pass for that of pruning: a control that lost 1.7 points went untold."""
+    row = estimate("top1_change", -0.017, low, -0.004, pruning="dense", retraining="one_shot",
+                   rate=0.0, p_holm=p)  # fmt: skip
+    text = on_accuracy.dense_accuracy(facts(DENSE, [*accuracies(DENSE), row]))
+    assert (
+        "Retraining alone (one-shot) changes accuracy by -1.7 points (95 % interval -3.0 points to "
+        "-0.4 points)."
+    ) in text
+    assert (
+        "It harms, so not all that retrained networks lose is owed to pruning." in text
+    ) == harms
+
+
 def test_means_over_seeds_come_before_those_of_one() -> None:
     over = estimate("top1", 0.5, 0.4, 0.6, pruning="dense", retraining="none", rate=0.0)
     text = on_accuracy.dense_accuracy(facts(DENSE[:1], [*accuracies(DENSE[:1]), over]))

@@ -1,10 +1,21 @@
 """Findings on accuracy."""
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from prunescope.networks.coordinates import COORDINATES, DENSE, UNTRAINED
-from prunescope.summarize.findings.facts import Facts, kind_means
-from prunescope.summarize.findings.wording import be, count, interval, named, percent, score
+from prunescope.summarize.estimates.runs import accuracy_changes
+from prunescope.summarize.findings.facts import ALPHA, Facts, kind_means
+from prunescope.summarize.findings.wording import (
+    be,
+    count,
+    interval,
+    named,
+    percent,
+    points,
+    score,
+)
 from prunescope.summarize.words import describe_retraining
 
 
@@ -21,8 +32,29 @@ def dense_accuracy(facts: Facts) -> str:
                 f"retrained without pruning ({describe_retraining(retraining)}) it has "
                 f"{percent(control['estimate'])}{interval(control, percent)}"
             )
-    ending = " Compare pruned networks with those that were retrained alike."
-    return f"{'; '.join(said)}.{ending if len(said) > 1 else ''}"
+    ending = "Compare pruned networks with those that were retrained alike."
+    alone = retraining_alone(facts)
+    return " ".join([f"{'; '.join(said)}.", *alone, *([ending] if len(said) > 1 else [])])
+
+
+def retraining_alone(facts: Facts) -> Iterator[str]:
+    """What retraining does to the accuracy of networks that are not pruned, over runs.
+
+    Where it is shown to harm, what pruned networks lose is not all owed to pruning.
+    """
+    found = facts.statistics.filter(
+        pl.col("retraining").is_in(facts.control_retrainings),
+        quantity=accuracy_changes.QUANTITY,
+        pruning=DENSE,
+        rate=0.0,
+    )
+    for row in found.iter_rows(named=True):
+        yield (
+            f"Retraining alone ({describe_retraining(row['retraining'])}) changes accuracy by "
+            f"{points(row['estimate'])}{interval(row, points)}."
+        )
+        if row["p_holm"] < ALPHA and row["estimate"] < 0:
+            yield "It harms, so not all that retrained networks lose is owed to pruning."
 
 
 def pruned_accuracy(facts: Facts) -> str:
