@@ -71,7 +71,7 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
     Where at least half of the networks are about as accurate as the best one, a second panel shows
     these on larger scales.
     """
-    networks = chart_rows.scored(study, "mis_soft_live")
+    networks = chart_rows.scored(study, "mis_soft_live").drop_nulls("top1")
     published = chart_rows.published_pairs(study)
     points = _points(study, networks)
     band = _margin(study, networks)
@@ -87,7 +87,8 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
         means=False,
     )
     if networks.is_empty():
-        return theme.nothing_to_show(title, settings, "no network has a score")
+        reason = chart_rows.why_no_accuracy(study, "no network has a score")
+        return theme.nothing_to_show(title, settings, reason)
     whole = theme.ACCURACY, theme.mis_axis([*points["mis_soft_live"], *published["mis_soft_live"]])
     is_close = pl.col("top1") > max(points["top1"].to_list()) - CLOSE
     close = points.filter(is_close)
