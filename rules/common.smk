@@ -10,6 +10,7 @@ from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.params import chart_category, chart_labels
 from prunescope.study.paths import (
     CHART_FOLDER,
+    DOWNLOADS,
     EXPLORER,
     GIVEN,
     PAGES,
@@ -74,3 +75,17 @@ def code_of(script, *plugins):
         return code_digest(script, tuple(given))
 
     return digest
+
+def unwatched(value):
+    """Param function: a value whose change makes nothing stale, for rules that download.
+
+    A checksum fixes the content of a download, whatever code or place it comes from. Rules that
+    read a download mark it `ancient`, and Snakemake does not look past it. A stale download would
+    end the run before the study is complete.
+    """
+
+    # Snakemake does not compare params whose function takes `threads`.
+    def given(wildcards, threads):
+        return value(wildcards) if callable(value) else value
+
+    return given

@@ -9,7 +9,6 @@ from prunescope.study.paths import (
     DATASET,
     DENSE_LOG,
     DENSE_NETWORK,
-    DOWNLOADS,
     NETWORK,
     NETWORK_LOG,
     UNTRAINED_LOG,
@@ -50,18 +49,3 @@ wildcard_constraints:
     seed=ANY_SEED,
     metric=one_of([metric_name(settings) for settings in STUDY.metrics]),
     probe=one_of(STUDY.probes),
-
-
-def unwatched(value):
-    """Param function: a value whose change makes nothing stale, for rules that download.
-
-    A checksum fixes the content of a download, whatever code or place it comes from. Rules that
-    read a download mark it `ancient`, and Snakemake does not look past it. A stale download would
-    end the run before the study is complete.
-    """
-
-    # Snakemake does not compare params whose function takes `threads`.
-    def given(wildcards, threads):
-        return value(wildcards) if callable(value) else value
-
-    return given
