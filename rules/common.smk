@@ -76,6 +76,7 @@ def code_of(script, *plugins):
 
     return digest
 
+
 def unwatched(value):
     """Param function: a value whose change makes nothing stale, for rules that download.
 
