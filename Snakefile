@@ -83,3 +83,4 @@ rule all:
         ),
         collect(EXPLORER, study=[STUDY.name] if STUDY.has_explorer else []),
         collect([SUMMARY, f"{PAGES}/configuration.html"], study=STUDY.name),
+        collect(PUBLISHED_RESULTS, study=STUDY.name),

@@ -46,6 +46,8 @@ CHART_NAMES = list(CHARTS)
 COST_CHART_NAMES = list(COST_CHARTS) if STUDY.compacted_networks else []
 # What this machine lacks for the study, and the rules that need it.
 MISSING = {}
+# What a study of published scores makes beside the usual files.
+PUBLISHED_RESULTS = []
 
 NOTHING = "(?!)"
 
