@@ -23,13 +23,30 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 
 include: "rules/common.smk"
-include: "rules/data.smk"
-include: "rules/networks.smk"
-include: "rules/prune.smk"
-include: "rules/train.smk"
-include: "rules/evaluate.smk"
-include: "rules/interpret.smk"
-include: "rules/compact.smk"
+
+
+# A study of given scores has no rules that need networks or images.
+if STUDY.has_networks:
+
+    include: "rules/common_networks.smk"
+    include: "rules/data.smk"
+    include: "rules/networks.smk"
+    include: "rules/prune.smk"
+    include: "rules/train.smk"
+    include: "rules/evaluate.smk"
+    include: "rules/interpret.smk"
+    include: "rules/compact.smk"
+    include: "rules/gather.smk"
+
+else:
+
+    include: "rules/unit_scores.smk"
+
+    if not STUDY.reads_tables:
+
+        include: "rules/published_scores.smk"
+
+
 include: "rules/summarize.smk"
 include: "rules/study.smk"
 
@@ -64,5 +81,6 @@ rule all:
             format=["html", "svg", "png", "json", "txt"],
             study=STUDY.name,
         ),
-        collect(EXPLORER, study=STUDY.name),
+        collect(EXPLORER, study=[STUDY.name] if STUDY.has_explorer else []),
         collect([SUMMARY, f"{PAGES}/configuration.html"], study=STUDY.name),
+        collect(PUBLISHED_RESULTS, study=STUDY.name),

@@ -29,6 +29,7 @@ TABLES = {
     "interpretability": ("interpretability.",),
     "compact": ("compact.",),
     "sensitivity": ("sensitivity.",),
+    "unit scores": ("unit_scores.",),
     "statistics and charts": ("statistics.", "charts."),
 }
 METHOD = ("granularity", "scope", "criterion", "layers", "biases", "retraining")

@@ -4,32 +4,21 @@ import re
 import shlex
 import sys
 
-from prunescope.data.sources import fashion_mnist
-from prunescope.foundation import plugins
 from prunescope.foundation.code_digest import code_digest
-from prunescope.interpret.metrics.catalogue import FAMILIES
-from prunescope.networks.coordinates import DENSE, UNTRAINED, coordinates_of
-from prunescope.study import readiness
-from prunescope.study.params import JobParams, chart_category, chart_labels
+from prunescope.networks.coordinates import coordinates_of
+from prunescope.study.kinds.all_kinds import study_of
+from prunescope.study.params import chart_category, chart_labels
 from prunescope.study.paths import (
     CHART_FOLDER,
-    DATASET,
-    DENSE_LOG,
-    DENSE_NETWORK,
     DOWNLOADS,
     EXPLORER,
-    NETWORK,
-    NETWORK_LOG,
+    GIVEN,
     PAGES,
     SUMMARY,
     TABLES,
-    UNTRAINED_LOG,
-    UNTRAINED_NETWORK,
-    Paths,
-    metric_name,
+    PathsOfResults,
 )
-from prunescope.study.requests import Requests
-from prunescope.study.resources import JobResources, memory, minutes
+from prunescope.study.resources import memory, minutes
 from prunescope.study.run import (
     environment,
     records,
@@ -37,10 +26,8 @@ from prunescope.study.run import (
     snakemake_hooks,
     snakemake_notes,
 )
-from prunescope.study.study import Study
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
-from prunescope.summarize.explorer.page import page_digest
 
 snakemake_hooks.take_braces_in_paths()
 snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
@@ -53,28 +40,15 @@ shared_results.share_by_content()
 # Every job inherits this.
 environment.tune(os.environ)
 
-STUDY = Study(config)
-PATHS = Paths(STUDY)
-PARAMS = JobParams(STUDY)
-snakemake_hooks.refuse_other_networks(Requests(STUDY))
-RESOURCES = JobResources(STUDY)
+STUDY = study_of(config)
+PATHS = PathsOfResults(STUDY)
 CHART_NAMES = list(CHARTS)
 COST_CHART_NAMES = list(COST_CHARTS) if STUDY.compacted_networks else []
+# What this machine lacks for the study, and the rules that need it.
+MISSING = {}
+# What a study of published scores makes beside the usual files.
+PUBLISHED_RESULTS = []
 
-# The networks of metrics that need packages of their own are several times as large.
-LARGE_METRIC = bool(STUDY.metric.packages)
-METRIC_ENVIRONMENT = f"../envs/{'perceptual' if LARGE_METRIC else 'prunescope'}.yaml"
-# Where times are measured, nothing else may run. On a cluster Snakemake knows no number of cores;
-# take 4.
-ALL_CORES = workflow.resource_settings.cores or 4
-# Only the Snakemake that the user started retries jobs. The one inside a cluster job would retry
-# with the same memory and time, or compete with the job that replaced it.
-INTERRUPTION_RETRIES = 2 if workflow.is_main_process else 0
-MISSING = readiness.missing(
-    config, packages=not snakemake_hooks.installs_packages(workflow)
-)
-
-ANY_SEED = r"\d+"
 NOTHING = "(?!)"
 
 
@@ -85,14 +59,7 @@ def one_of(names):
 
 wildcard_constraints:
     study=STUDY.name,
-    dataset=one_of(config["datasets"]),
-    method=one_of([DENSE, UNTRAINED, *STUDY.methods]),
-    retraining=one_of(config["retraining"]),
-    rate=r"\d\.\d\d",
-    seed=ANY_SEED,
-    metric=one_of([metric_name(settings) for settings in STUDY.metrics]),
     chart=one_of(CHART_NAMES),
-    probe=one_of(STUDY.probes),
 
 
 def code_of(script, *plugins):

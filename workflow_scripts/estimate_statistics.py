@@ -14,17 +14,20 @@ def main(smk) -> None:
         map(unit_tables.VARIANTS.read, smk.input.variants),
         coordinates.from_params(smk.params.varied),
         smk.params.study,
+        unit_tables.VARIANTS.empty(),
     )
     ablations = gathering.gather(
         map(unit_tables.ABLATION.read, smk.input.ablations),
         coordinates.from_params(smk.params.ablated),
         smk.params.study,
+        unit_tables.ABLATION.empty(),
     )
     predictions = map(network_tables.PREDICTIONS.read, smk.input.predictions)
     answers = gathering.gather(
         map(accuracy.answers, predictions),
         coordinates.from_params(smk.params.networks),
         smk.params.study,
+        accuracy.answers(network_tables.PREDICTIONS.empty()),
     )
     study = inputs.StudyTables(
         networks=study_tables.NETWORKS.read(smk.input.networks),

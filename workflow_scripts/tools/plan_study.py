@@ -15,10 +15,15 @@ from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture
 from prunescope.study import remaining_work
 from prunescope.study.config import reading
+from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.remaining_work import Job
 
 # The beginning of the message in which the Snakefile says what is missing.
 ONLY_A_PLAN = "This is only a plan"
+OF_GIVEN_SCORES = (
+    "The scores of this study are given (`unit_scores`): it makes no network, reads no image, and "
+    "has no unit explorer."
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -72,6 +77,12 @@ def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
     return [job for job in collector.jobs if job.outputs]
 
 
+def epoch_minutes(settings: dict[str, Any]) -> int:
+    """The minutes of an epoch of ImageNet; 0 in a study that trains nothing."""
+    model = settings.get("model")
+    return architecture.load(model["architecture"]).EPOCH_MINUTES if model else 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configfile", type=Path, required=True)
@@ -84,12 +95,15 @@ def main() -> None:
         sys.exit(f"plan: {error}")
     jobs = jobs_to_run(config, settings)
     logs = Path("results/logs")
-    costs = remaining_work.read_logs(logs / "datasets" / settings["dataset"])
-    costs |= remaining_work.read_logs(logs / settings["study"])
+    study = study_of(settings)
+    costs = {}
+    for name in (*(f"datasets/{dataset}" for dataset in study.used_datasets), study.name):
+        costs |= remaining_work.read_logs(logs / name)
     size = remaining_work.file_sizes(Path("results") / settings["study"], settings)
     needs = remaining_work.needs(jobs, costs, size)
-    minutes = architecture.load(settings["model"]["architecture"]).EPOCH_MINUTES
-    print(remaining_work.render(needs, minutes))
+    if not study.has_networks:
+        print(OF_GIVEN_SCORES)
+    print(remaining_work.render(needs, epoch_minutes(settings)))
 
 
 if __name__ == "__main__":

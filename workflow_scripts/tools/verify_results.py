@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prunescope.foundation.errors import InputError
 from prunescope.study.config import reading
-from prunescope.study.paths import Paths
+from prunescope.study.kinds.all_kinds import study_of
+from prunescope.study.paths import PathsOfResults
 from prunescope.study.results import verification
-from prunescope.study.study import Study
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--configfile", type=Path, required=True, nargs="+")
     files = parser.parse_args().configfile
     try:
-        paths = Paths(Study(reading.read(*files).values))
+        paths = PathsOfResults(study_of(reading.read(*files).values))
         print(verification.report(paths.folders_to_verify, paths.logs_to_verify))
     except InputError as error:
         sys.exit(f"verify: {error}")

@@ -18,6 +18,7 @@ from prunescope.networks.coordinates import (
 )
 from prunescope.prune import schedule
 from prunescope.prune.rates import lower_rates
+from prunescope.study.kinds.any_study import AnyStudy
 from prunescope.study.study import Study
 
 NETWORK = NETWORK_FOLDER
@@ -33,6 +34,7 @@ DOWNLOADS = "downloads"
 DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
 TABLES = "results/{study}/tables"
+GIVEN = "results/{study}/given"
 CHART_FOLDER = "results/{study}/charts"
 EXPLORER = "results/{study}/explorer"
 PAGES = "results/{study}/pages"
@@ -47,24 +49,47 @@ def metric_name(settings: Mapping[str, Any]) -> str:
     return f"{settings['metric'].replace(':', '-')}-{settings['image_size']}px"
 
 
-class Paths:
-    """The paths of a study's files. Methods that take wildcards are input functions of rules."""
+class PathsOfResults:
+    """The paths of what a study of any kind results in."""
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
-
-    # --- the study -------------------------------------------------------------------------------
+    def __init__(self, study: AnyStudy) -> None:
+        self._any_study = study
 
     @property
     def folders_to_verify(self) -> list[str]:
         """The folders that hold the results of the study, and nothing else."""
-        return [f"results/{self.study.name}", f"{DATASETS}/{self.study.config['dataset']}"]
+        datasets = [f"{DATASETS}/{name}" for name in self._any_study.used_datasets]
+        return [f"results/{self._any_study.name}", *datasets]
 
     @property
     def logs_to_verify(self) -> list[str]:
         """The folders with the logs of the jobs that made these results."""
-        dataset = self.study.config["dataset"]
-        return [f"results/logs/{self.study.name}", f"results/logs/datasets/{dataset}"]
+        datasets = [f"results/logs/datasets/{name}" for name in self._any_study.used_datasets]
+        return [f"results/logs/{self._any_study.name}", *datasets]
+
+    def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:
+        """The file `name` of networks of the study, in order; of all networks by default.
+
+        Of networks that are equal by construction, it is the same file. A study of given scores
+        makes no network, so it has none of these files.
+        """
+        chosen = self._any_study.networks if networks is None else networks
+        return [self._of_network(name, network) for network in chosen]
+
+    def _of_network(self, name: str, network: Coordinates) -> str:
+        made = self._any_study.made_as(network)
+        return f"{NETWORK}/{name}".format(study=self._any_study.name, **vars(made))
+
+
+class Paths(PathsOfResults):
+    """The paths of the files of a study that makes networks.
+
+    Methods that take wildcards are input functions of rules.
+    """
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.study = study
 
     # --- images ----------------------------------------------------------------------------------
 
@@ -146,18 +171,6 @@ class Paths:
         if wildcards.method == coordinates.DENSE:
             return self.network_to_prune(wildcards)
         return f"{NETWORK}/pruned.safetensors".format(**wildcards)
-
-    def every_network(self, name: str, networks: Iterable[Coordinates] | None = None) -> list[str]:
-        """The file `name` of networks of the study, in order; of all networks by default.
-
-        Of networks that are equal by construction, it is the same file.
-        """
-        chosen = self.study.networks if networks is None else networks
-        return [self._of_network(name, network) for network in chosen]
-
-    def _of_network(self, name: str, network: Coordinates) -> str:
-        made = self.study.made_as(network)
-        return f"{NETWORK}/{name}".format(study=self.study.name, **vars(made))
 
     # --- similarities ----------------------------------------------------------------------------
 

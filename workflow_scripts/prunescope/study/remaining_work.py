@@ -123,6 +123,8 @@ def expected_bytes(output: Path, config: Mapping[str, Any]) -> int | None:
 
     Networks are counted with the 1000 classes of ImageNet. With fewer classes they are smaller.
     """
+    if not _makes_networks(config):
+        return None
     dataset = config["datasets"][config["dataset"]]
     facts = architecture.load(config["model"]["architecture"])
     split = output.parent.name
@@ -149,14 +151,21 @@ def expected_minutes(
     There is one only for training on image files, by the epochs of the recipe. What other jobs
     take on such images has not been measured.
     """
+    if rule not in TRAININGS or not _makes_networks(config):
+        return None
     dataset = config["datasets"][config["dataset"]]
-    if rule not in TRAININGS or not isinstance(source.load(dataset["source"]), source.Folder):
+    if not isinstance(source.load(dataset["source"]), source.Folder):
         return None
     kind = config["retraining"].get(wildcards.get("retraining", ""), {})
     recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
     if recipe["images_per_epoch"] is not None or recipe["epochs"] is None:
         return None
     return architecture.load(config["model"]["architecture"]).EPOCH_MINUTES * recipe["epochs"]
+
+
+def _makes_networks(config: Mapping[str, Any]) -> bool:
+    """Whether a study makes networks, or is given their scores."""
+    return "model" in config
 
 
 def needs(

@@ -1,9 +1,7 @@
 """A study: the networks that its config asks for, and all facts that follow from the config."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from prunescope.data import source
 from prunescope.interpret import score_variants, similarities
@@ -23,26 +21,12 @@ from prunescope.networks.imported.known_weights import Checkpoint
 from prunescope.prune import schedule
 from prunescope.prune.rates import lower_rates, rates_of, rates_of_chain
 from prunescope.study import image_needs
-
-Settings = Mapping[str, Any]
+from prunescope.study.kinds.any_study import AnyStudy, Settings
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study.
-
-    Attributes
-    ----------
-    config
-        Its checked config.
-    """
-
-    config: Settings
-
-    @property
-    def name(self) -> str:
-        """The name of the study, and of its folder in `results/`."""
-        return str(self.config["study"])
+class Study(AnyStudy):
+    """A study that makes networks and scores their units."""
 
     @property
     def seeds(self) -> list[int]:
@@ -217,6 +201,11 @@ class Study:
         return [vars(need) for need in needs]
 
     @property
+    def used_datasets(self) -> list[str]:
+        """The dataset of the study."""
+        return [self.config["dataset"]]
+
+    @property
     def dataset(self) -> Settings:
         """The section of the dataset that the study uses."""
         section: Settings = self.config["datasets"][self.config["dataset"]]
@@ -335,22 +324,6 @@ class Study:
     # --- what the study is summarised in ---------------------------------------------------------
 
     @property
-    def published(self) -> list[str]:
-        """The table of published numbers to compare with, if there is one."""
-        path = self.config.get("published")
-        return [path] if path else []
-
-    @property
-    def tables(self) -> list[str]:
-        """The names of the study's tables, in `results/<study>/tables/`."""
-        return [
-            *("images", "networks", "units", "layers", "classes", "disagreements"),
-            *("history", "statistics", "trivial_units"),
-            *(["published"] if self.published else []),
-            *(["sizes", "costs"] if self.compacted_networks else []),
-        ]
-
-    @property
     def facts(self) -> Settings:
         """What the sentences on a study need to know of its config."""
         return {
@@ -364,4 +337,5 @@ class Study:
                 for name, method in self.config["pruning"]["methods"].items()
                 if method["criterion"] == "random"
             ],
+            "given": False,
         }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from prunescope.evaluate import accuracy
-from prunescope.networks.coordinates import COLUMNS, KIND, Coordinates
+from prunescope.networks.coordinates import COLUMNS, KIND, Coordinates, format_rate
 from prunescope.summarize import selection
 from prunescope.summarize.selection import UNIT
 
@@ -13,13 +13,31 @@ from prunescope.summarize.selection import UNIT
 
 
 def gather(
-    frames: Iterable[pl.DataFrame], networks: Sequence[Coordinates], study: str
+    frames: Iterable[pl.DataFrame],
+    networks: Sequence[Coordinates],
+    study: str,
+    like: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Stack one frame of each network of a study, with the network's coordinates in front."""
-    return pl.concat(
+    """Stack one frame of each network of a study, with the network's coordinates in front.
+
+    Parameters
+    ----------
+    frames
+        One frame of each network, in the order of `networks`.
+    networks
+        The networks.
+    study
+        The name of the study.
+    like
+        A frame without rows that has the columns, for a study that has no such network.
+    """
+    stacked = [
         _with_coordinates(frame, network, study)
         for frame, network in zip(frames, networks, strict=True)
-    )
+    ]
+    if like is not None:
+        stacked.append(_with_coordinates(like, Coordinates("", "", format_rate(0), 0), study))
+    return pl.concat(stacked)
 
 
 def _with_coordinates(frame: pl.DataFrame, network: Coordinates, study: str) -> pl.DataFrame:

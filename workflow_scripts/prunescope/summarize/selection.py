@@ -12,6 +12,7 @@ from prunescope.networks.coordinates import (
     DENSE,
     ITERATIVE,
     NOT_RETRAINED,
+    RECALIBRATED,
     UNTRAINED,
     Coordinates,
 )
@@ -24,6 +25,10 @@ UNIT = ("layer", "unit")
 IS_DENSE = (pl.col("method") == DENSE) & (pl.col("retraining") == NOT_RETRAINED)
 # Dense and untrained networks, retrained or not.
 IS_UNPRUNED = pl.col("method").is_in([DENSE, UNTRAINED])
+# Networks that were trained after pruning. Where nobody tells the epochs, their name tells.
+IS_TRAINED = (pl.col("epochs") > 0).fill_null(
+    ~pl.col("retraining").is_in([NOT_RETRAINED, RECALIBRATED])
+)
 
 
 def by_network(frame: pl.DataFrame) -> Iterator[tuple[Coordinates, pl.DataFrame]]:
@@ -51,6 +56,11 @@ def controls(networks: pl.DataFrame) -> pl.DataFrame:
 def pruned(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows of the pruned networks."""
     return frame.filter(~IS_UNPRUNED)
+
+
+def trained(networks: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the networks that were trained after pruning."""
+    return networks.filter(IS_TRAINED)
 
 
 def live(units: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,8 @@ The descriptions are printed in `docs/artifacts.md` and on the pages of the repo
 of one, make that file again. All schemas are part of the digest of the rules that write them.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -30,6 +32,13 @@ COORDINATE_COLUMNS = {
     "rate": Column(pl.Float64, "pruning rate that was asked for", "fraction"),
     "seed": Column(pl.Int64, "seed of training, pruning and retraining"),
 }
+
+
+def _unknown_where_scores_are_given(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Columns that only networks or images tell: null in a study of given scores."""
+    return {name: replace(column, nullable=True) for name, column in columns.items()}
+
+
 # The sets of units over which mean scores are taken (`gathering.unit_scopes`), in words.
 UNIT_SCOPES = {
     "live": "live channels of convolutions",
@@ -39,18 +48,22 @@ UNIT_SCOPES = {
 }
 NETWORKS = Table(
     "results/{study}/tables/networks.parquet",
-    "A network of the study.",
+    "A network of the study. What a study of given scores does not know of it is null.",
     {
         **COORDINATE_COLUMNS,
-        "top1": Column(pl.Float64, "top-1 accuracy on the validation split", "fraction"),
-        "top5": Column(pl.Float64, "top-5 accuracy on the validation split", "fraction"),
-        "loss": Column(pl.Float64, "mean cross-entropy on the validation split", "nats"),
-        "images": Column(pl.Int64, "images in the validation split"),
-        "agreement": Column(
-            pl.Float64, "images given the same class as by the dense network", "fraction"
+        **_unknown_where_scores_are_given(
+            {
+                "top1": Column(pl.Float64, "top-1 accuracy on the validation split", "fraction"),
+                "top5": Column(pl.Float64, "top-5 accuracy on the validation split", "fraction"),
+                "loss": Column(pl.Float64, "mean cross-entropy on the validation split", "nats"),
+                "images": Column(pl.Int64, "images in the validation split"),
+                "agreement": Column(
+                    pl.Float64, "images given the same class as by the dense network", "fraction"
+                ),
+                **ACCOUNTING_COLUMNS,
+                "epochs": Column(pl.Int32, "epochs of retraining (of training, for `dense/none`)"),
+            }
         ),
-        **ACCOUNTING_COLUMNS,
-        "epochs": Column(pl.Int32, "epochs of retraining (of training, for `dense/none`)"),
         "units": Column(pl.Int64, "units: convolution channels and class logits"),
         "live_units": Column(pl.Int64, "units that are not constant"),
         **{
@@ -65,7 +78,18 @@ NETWORKS = Table(
 UNITS = Table(
     "results/{study}/tables/units.parquet",
     "A unit of a network.",
-    {**COORDINATE_COLUMNS, **UNIT_COLUMNS, **SCORE_COLUMNS, **MEASURE_COLUMNS},
+    {
+        **COORDINATE_COLUMNS,
+        **UNIT_COLUMNS,
+        **SCORE_COLUMNS,
+        **_unknown_where_scores_are_given(
+            {
+                "tied_fraction": UNIT_COLUMNS["tied_fraction"],
+                "mean_delta": SCORE_COLUMNS["mean_delta"],
+            }
+        ),
+        **MEASURE_COLUMNS,
+    },
 )
 LAYERS = Table(
     "results/{study}/tables/layers.parquet",

@@ -8,10 +8,17 @@ from pydantic_core import ErrorDetails
 
 from prunescope.foundation.errors import InputError
 from prunescope.study.config import schema
-from prunescope.study.config.section import HERE, PROBLEM, VALUE
+from prunescope.study.config.given.scores_model import (
+    UNIT_SCORES,
+    Root,
+    about_networks,
+    keys_of,
+    root_of,
+)
+from prunescope.study.config.section import HERE, PROBLEM, VALUE, Section
 from prunescope.study.config.sections.model import DOWNLOADED, TRAINED
 from prunescope.study.config.sections.statistics import ABSOLUTE, RELATIVE
-from prunescope.study.config.study_model import EXTENDS, StudyModel, problems_between
+from prunescope.study.config.study_model import EXTENDS, problems_between
 from prunescope.study.config.values import suggest, unknown
 from prunescope.study.config.yaml_text.plain import Typed
 
@@ -20,8 +27,10 @@ KEY = "[key]"
 MARKS = (KEY, TRAINED, DOWNLOADED, ABSOLUTE, RELATIVE)
 
 
-def check(config: Mapping[str, Any], typed: Typed | None = None) -> StudyModel:
+def check(config: Mapping[str, Any], typed: Typed | None = None) -> Section:
     """Check a config: each section by itself, and all against each other.
+
+    A config with `unit_scores` is a study of given scores: it has no sections about networks.
 
     Parameters
     ----------
@@ -33,16 +42,19 @@ def check(config: Mapping[str, Any], typed: Typed | None = None) -> StudyModel:
     InputError
         Lists everything that is wrong: the key, the value, and what is allowed.
     """
-    lines: list[str] = []
+    root, lines = root_of(config), []
+    if others := about_networks(config):
+        lines.append(_of_networks(others))
+        config = {name: value for name, value in config.items() if name not in others}
     try:
-        study = StudyModel.model_validate(config)
+        study: Section = root.model_validate(config)
         sections = dict(study)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=True)
         lines += dict.fromkeys(
-            f"{_explain(details)}{_hint(details, typed or {})}" for details in errors
+            f"{_explain(details, root)}{_hint(details, typed or {})}" for details in errors
         )
-        sections = dict(_sound(config, {details["loc"][0] for details in errors}))
+        sections = dict(_sound(config, {details["loc"][0] for details in errors}, root))
     lines += [_line(problem.key, problem.text) for problem in problems_between(sections)]
     if lines:
         listed = "\n".join(f"  - {line}" for line in lines)
@@ -50,15 +62,26 @@ def check(config: Mapping[str, Any], typed: Typed | None = None) -> StudyModel:
     return study
 
 
-def _sound(config: Mapping[str, Any], broken: set[int | str]) -> Iterator[tuple[str, Any]]:
+def _of_networks(keys: list[str]) -> str:
+    """One line on all sections that a study of given scores cannot have."""
+    named = ", ".join(f"`{name}`" for name in keys)
+    return (
+        f"{named}: about networks or images, which a study of given scores (`{UNIT_SCORES}`) has "
+        f"not. Remove {'it' if len(keys) == 1 else 'them'}, or remove `{UNIT_SCORES}`"
+    )
+
+
+def _sound(
+    config: Mapping[str, Any], broken: set[int | str], root: Root
+) -> Iterator[tuple[str, Any]]:
     """The sections that are valid on their own."""
-    for name, field in StudyModel.model_fields.items():
+    for name, field in root.model_fields.items():
         if name in config and name not in broken:
             kind: Any = Annotated[field.annotation, field]
             yield name, TypeAdapter(kind).validate_python(config[name])
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain(error: ErrorDetails, root: Root) -> str:
     """One line on one error of pydantic."""
     path = _path(error)
     where, value = ".".join(map(str, path)), error["input"]
@@ -74,7 +97,7 @@ def _explain(error: ErrorDetails) -> str:
             for option in schema.options(schema.at(path[:-1]))
             for key in option.get("properties", {})
         ]
-        keys = sorted(known if path[:-1] else [*known, EXTENDS])
+        keys = sorted(known if path[:-1] else [*keys_of(root), EXTENDS])
         return f"`{where}` is not a key of the config. {suggest(path[-1], keys)}"
     if value is None and schema.at(path[:-1]).get("additionalProperties"):
         return _line(where, "null takes away an entry, but none of this name was said before")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunescope.study.config import schema
+from prunescope.study.config.given.scores_model import UNIT_SCORES
 from prunescope.study.config.study_model import EXTENDS
 
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
@@ -16,7 +17,10 @@ _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 def make() -> dict[str, Any]:
     """The schema of a file. Draft 7, which the YAML language server knows best."""
-    whole = schema.whole()
+    whole, scores = schema.whole(), schema.of_given_scores()
+    own = {name: whole["properties"][name] for name in scores["properties"]}
+    others = {name: part for name, part in whole["properties"].items() if name != UNIT_SCORES}
+    made = {**whole, "properties": others}
     defined = {name: _tidy(part) for name, part in whole["$defs"].items()}
     study = _tidy({name: part for name, part in whole.items() if name != "$defs"})
     extends = {
@@ -28,8 +32,12 @@ def make() -> dict[str, Any]:
         "$schema": "http://json-schema.org/draft-07/schema#",
         **study,
         "properties": {EXTENDS: extends, **study["properties"]},
-        "if": {"not": {"required": [EXTENDS]}},
-        "then": _required(whole),
+        "if": {"required": [UNIT_SCORES]},
+        "then": {
+            "propertyNames": {"enum": [EXTENDS, *scores["properties"]]},
+            **_unless_extended({**scores, "properties": own}),
+        },
+        "else": _unless_extended(made),
         "$defs": defined,
     }
 
@@ -68,6 +76,11 @@ def _or_null(part: Mapping[str, Any]) -> dict[str, Any]:
     about = {name: part[name] for name in ("description", "default") if part.get(name) is not None}
     rest = {name: value for name, value in part.items() if name not in ("description", "default")}
     return {**about, "anyOf": [rest, {"type": "null"}]}
+
+
+def _unless_extended(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Require the keys of a study in a file that extends no other one."""
+    return {"if": {"not": {"required": [EXTENDS]}}, "then": _required(part)}
 
 
 def _required(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from prunescope.foundation.errors import InputError
 from prunescope.study.config import command_line
 from prunescope.study.config.checking import check
 from prunescope.study.config.command_line import COMMAND_LINE
+from prunescope.study.config.given.scores_model import root_of
 from prunescope.study.config.section import Section, kinds
-from prunescope.study.config.study_model import EXTENDS, StudyModel
+from prunescope.study.config.study_model import EXTENDS
 from prunescope.study.config.values import FOR_A_SHELL, is_for_a_shell
 from prunescope.study.config.yaml_text import documents
 from prunescope.study.config.yaml_text.documents import Document
@@ -86,7 +87,8 @@ def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Reso
     if overrides:
         said = said.then(_of_one_origin(command_line.read(overrides), COMMAND_LINE))
     try:
-        values = check(_without_removed(said.values, StudyModel), said.typed).model_dump()
+        kept = _without_removed(said.values, root_of(said.values))
+        values = check(kept, said.typed).model_dump()
     except InputError as error:
         how = command_line.how_to_write(overrides or {}, str(error))
         raise InputError(f"{error}{how}") from error

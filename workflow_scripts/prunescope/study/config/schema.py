@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from prunescope.study.config.given.scores_model import UNIT_SCORES, ScoresModel
 from prunescope.study.config.study_model import StudyModel
 from prunescope.study.config.values import Name
 
@@ -18,8 +19,20 @@ _WORDS = ("description", "x-note", "x-left-out")
 
 @cache
 def whole() -> Schema:
-    """The schema of a study. Keys that begin with `x-` hold our own words (see `section.key`)."""
-    return _with_property_names(StudyModel.model_json_schema())
+    """The schema of a study. Keys that begin with `x-` hold our own words (see `section.key`).
+
+    It has the keys of both kinds of studies. The required ones are those of a study that makes its
+    networks; `of_given_scores` has those of the others.
+    """
+    study, scores = StudyModel.model_json_schema(), of_given_scores()
+    study["properties"][UNIT_SCORES] = scores["properties"][UNIT_SCORES]
+    study["$defs"] |= scores["$defs"]
+    return _with_property_names(study)
+
+
+def of_given_scores() -> Schema:
+    """The schema of a study whose scores were made elsewhere."""
+    return ScoresModel.model_json_schema()
 
 
 def _with_property_names(part: Any) -> Any:

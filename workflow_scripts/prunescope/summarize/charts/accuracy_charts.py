@@ -4,6 +4,7 @@ import altair as alt
 import polars as pl
 
 from prunescope.networks.coordinates import DENSE, ITERATIVE, NOT_RETRAINED, ONE_SHOT, UNTRAINED
+from prunescope.summarize import selection
 from prunescope.summarize.charts import chart_rows, panels, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -28,7 +29,9 @@ def accuracy_without_retraining(study: ChartData, settings: ChartSettings) -> al
     )
     if points.is_empty():
         return theme.nothing_to_show(
-            title, settings, "no network was pruned and left without retraining"
+            title,
+            settings,
+            chart_rows.why_no_accuracy(study, "no network was pruned and left without retraining"),
         )
     theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     panel = panels.draw(
@@ -60,7 +63,11 @@ def accuracy_during_retraining(study: ChartData, settings: ChartSettings) -> alt
     heading = "Validation accuracy while retraining in one shot"
     if highest is None:
         title = chart_rows.heading(heading, study, history)
-        return theme.nothing_to_show(title, settings, "no pruned network was retrained in one shot")
+        retrained = selection.pruned(study.networks).filter(retraining=kind)
+        reason = "no pruned network was retrained in one shot"
+        if retrained.height:
+            reason = "accuracy during retraining is not known"
+        return theme.nothing_to_show(title, settings, reason)
     shown = history.filter((pl.col("method") == DENSE) | (pl.col("rate") == highest))
     beside = published.filter(retraining=kind, rate=highest)
     watched = chart_rows.span(shown["validation_images"])
@@ -112,7 +119,11 @@ def iterative_vs_one_shot(study: ChartData, settings: ChartSettings) -> alt.TopL
     )
     if points.is_empty():
         return theme.nothing_to_show(
-            title, settings, "no method was retrained both iteratively and in one shot"
+            title,
+            settings,
+            chart_rows.why_no_accuracy(
+                study, "no method was retrained both iteratively and in one shot"
+            ),
         )
     references = chart_rows.references(study, shown, "top1", study.classes)
     theirs = chart_rows.published_lines(study, beside, "rate", by_retraining=True)
@@ -141,7 +152,8 @@ def accuracy_by_method(study: ChartData, settings: ChartSettings) -> alt.TopLeve
         *chart_rows.source(published),
     )
     if points.is_empty():
-        return theme.nothing_to_show(title, settings, "no network was pruned")
+        reason = chart_rows.why_no_accuracy(study, "no network was pruned")
+        return theme.nothing_to_show(title, settings, reason)
     references = chart_rows.references(study, networks, "top1", study.classes)
     theirs = chart_rows.published_lines(study, published, "rate", by_retraining=False)
     return theme.finish(

@@ -47,7 +47,8 @@ class ChartData:
     dataset
         Name of the dataset.
     probe_images
-        Number of the images among which the exemplars of the units were looked for.
+        Number of the images among which the exemplars of the units were looked for; 0 where the
+        scores were made elsewhere.
     classes
         Number of the classes of the dataset, equally frequent: gives the level of chance, which
         is not drawn if this is None.
@@ -75,6 +76,17 @@ class ChartData:
     units: pl.DataFrame = field(default_factory=study_tables.UNITS.empty)
     trivial: pl.DataFrame = field(default_factory=trivial_units.TRIVIAL_UNITS.empty)
     margin: float | None = None
+
+
+def has_dense(study: ChartData) -> bool:
+    """Whether networks are compared with dense ones; else with those of the lowest rate."""
+    return not selection.dense(study.networks).is_empty()
+
+
+def why_no_accuracy(study: ChartData, otherwise: str) -> str:
+    """Why a chart of accuracy shows nothing: accuracy is not known, or another reason."""
+    known = scored(study, "top1").height or study.networks.is_empty()
+    return otherwise if known else "the accuracy of the networks is not known"
 
 
 def scored(study: ChartData, column: str) -> pl.DataFrame:
@@ -345,11 +357,12 @@ def heading(
         maintain_order=True
     )
     networks = shown.select(COLUMNS).n_unique() if shown.height else 0
+    told = study.networks["images"].drop_nulls()
     seeds = shown["seed"].n_unique()
     subtitle = [
         f"Study {', '.join(studies) or '(empty)'}",
         f"dataset {study.dataset}",
-        *([] if images is None else [images.format(span(study.networks["images"]))]),
+        *([] if images is None or told.is_empty() else [images.format(span(told))]),
         f"{networks} network{'s' * (networks != 1)}",
         f"{seeds} seed{'s' * (seeds != 1)}",
     ]
@@ -377,7 +390,9 @@ def interval_facts(drawn: pl.DataFrame, over: str) -> list[str]:
 def mis_facts(study: ChartData) -> list[str]:
     """What a reader of scores must know, as facts of a heading."""
     missing = study.networks.height - scored(study, "mis_soft_live").height
-    facts = [f"Machine Interpretability Score over {study.probe_images:,} probe images"]
+    facts = ["Machine Interpretability Score, made elsewhere"]
+    if study.probe_images:
+        facts = [f"Machine Interpretability Score over {study.probe_images:,} probe images"]
     if missing:
         facts.append(f"{missing} network{'s' * (missing != 1)} without a score left out")
     return facts

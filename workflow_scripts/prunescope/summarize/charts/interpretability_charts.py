@@ -71,23 +71,24 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
     Where at least half of the networks are about as accurate as the best one, a second panel shows
     these on larger scales.
     """
-    networks = chart_rows.scored(study, "mis_soft_live")
+    networks = chart_rows.scored(study, "mis_soft_live").drop_nulls("top1")
     published = chart_rows.published_pairs(study)
     points = _points(study, networks)
     band = _margin(study, networks)
-    bars = points["low"].null_count() < len(points)
+    bars = _bars(points)
     title = chart_rows.heading(
         "Interpretability (mean soft MIS) against accuracy",
         study,
         networks,
         *chart_rows.mis_facts(study),
-        *(["bars: 95 % intervals over units and images"] if bars else []),
+        *([f"bars: 95 % intervals over {' and '.join(bars)}"] if bars else []),
         *([] if band is None else [f"band: dense \u00b1 {study.margin:.3g}, the margin"]),
         *chart_rows.source(published, "small, grey, filled"),
         means=False,
     )
     if networks.is_empty():
-        return theme.nothing_to_show(title, settings, "no network has a score")
+        reason = chart_rows.why_no_accuracy(study, "no network has a score")
+        return theme.nothing_to_show(title, settings, reason)
     whole = theme.ACCURACY, theme.mis_axis([*points["mis_soft_live"], *published["mis_soft_live"]])
     is_close = pl.col("top1") > max(points["top1"].to_list()) - CLOSE
     close = points.filter(is_close)
@@ -108,6 +109,12 @@ def mis_vs_accuracy(study: ChartData, settings: ChartSettings) -> alt.TopLevelMi
         ),
         title,
     )
+
+
+def _bars(points: pl.DataFrame) -> list[str]:
+    """What the intervals of the points are over, as far as there are any."""
+    over = {"low": "units", "top1_low": "images"}
+    return [what for end, what in over.items() if points[end].null_count() < len(points)]
 
 
 def _close_axes(points: pl.DataFrame) -> tuple[theme.Axis, theme.Axis]:
@@ -157,13 +164,14 @@ def _cloud(
         alt.Tooltip("mis_soft_live:Q", title="mean soft MIS", format=".3f"),
     ]
     colour = chart_rows.colour(study, "method", legend)
-    whiskers = theme.from_rows(points.drop_nulls(["low", "top1_low"])).mark_rule(opacity=0.45)
+    upright, level = (
+        theme.from_rows(points.drop_nulls(end)).mark_rule(opacity=0.45)
+        for end in ("low", "top1_low")
+    )
     layers = [
         *([] if band is None else [panels.band_layer(band, up, settings)]),
-        whiskers.encode(x=across, y=up.encode(alt.Y, "low"), y2="high:Q", color=colour),
-        whiskers.encode(
-            x=right.encode(alt.X, "top1_low"), x2="top1_high:Q", y=upwards, color=colour
-        ),
+        upright.encode(x=across, y=up.encode(alt.Y, "low"), y2="high:Q", color=colour),
+        level.encode(x=right.encode(alt.X, "top1_low"), x2="top1_high:Q", y=upwards, color=colour),
         theme.from_rows(points.drop("low", "high", "top1_low", "top1_high"))
         .mark_point(size=70, strokeWidth=1.8)
         .encode(**encoding, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),

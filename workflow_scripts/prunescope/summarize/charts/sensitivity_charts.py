@@ -28,8 +28,15 @@ def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         )
     )
     networks = study.networks.join(shifts, on=COORDINATES, how="semi", maintain_order="left")
+    text = "Change of the score by pruning, under every variant of the score"
+    if shifts.is_empty():
+        return theme.nothing_to_show(
+            chart_rows.heading(text, study, networks, images=None),
+            settings,
+            "no retrained pruned network was scored in variants",
+        )
     title = chart_rows.heading(
-        "Change of the score by pruning, under every variant of the score",
+        text,
         study,
         networks,
         "the same units, pruned minus dense retrained as often (soft MIS)",
@@ -39,10 +46,6 @@ def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
         images=None,
         means=False,
     )
-    if shifts.is_empty():
-        return theme.nothing_to_show(
-            title, settings, "no retrained pruned network was scored in variants"
-        )
     order = study.statistics.filter(quantity=study_tables.ORDER_UNDER_VARIANT).select(
         "variant", order="estimate"
     )

@@ -1,5 +1,7 @@
 """Charts of single units: how pruning changes them, at which depth, and by which measure."""
 
+from dataclasses import replace
+
 import altair as alt
 import numpy as np
 import polars as pl
@@ -21,6 +23,8 @@ from prunescope.summarize.selection import UNIT
 # The number of squares of a density along each axis, small enough that few hold a single unit.
 BINS = 32
 SCORE = theme.Axis("Soft MIS in the dense network", 0.2, 1, ".1f", (0.2, 0.4, 0.6, 0.8, 1))
+# The axis where networks are compared with those of the lowest rate.
+SCORE_AT_LOWEST = replace(SCORE, title="Soft MIS at the lowest rate")
 MEASURE_LABELS = {
     "mis_soft": "MIS, soft",
     "mis_hard": "MIS, hard",
@@ -44,6 +48,8 @@ def unit_change(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     changes.
     """
     heading = "The same unit before and after: soft MIS in the dense and in the pruned network"
+    if not chart_rows.has_dense(study):
+        heading = "The same unit at the lowest and at a higher rate: soft MIS"
     chosen = _compared(study)
     title = chart_rows.heading(
         heading,
@@ -59,14 +65,15 @@ def unit_change(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
     counts = [(name, cells) for name, cells in counts if not cells.is_empty()]
     if not counts:
         return theme.nothing_to_show(
-            title, settings, "no network has units that are live in the dense one"
+            title, settings, "no network has units that are live in the one it is compared with"
         )
     columns = min(3, len(counts))
     size = theme.panel_size(settings, columns, -(-len(counts) // columns))
     side = ChartSettings(min(size.width, size.height), min(size.width, size.height), size.png_scale)
     most = max(share for _, cells in counts for share in cells["share"].to_list())
+    across = SCORE if chart_rows.has_dense(study) else SCORE_AT_LOWEST
     drawn = [
-        _density_panel(name, cells, side, most, first=position % columns == 0)
+        _density_panel(name, cells, side, most, across, first=position % columns == 0)
         for position, (name, cells) in enumerate(counts)
     ]
     return theme.finish(alt.concat(*drawn, columns=columns, spacing=28), title)
@@ -104,7 +111,12 @@ def _density(study: ChartData, row: dict[str, object]) -> pl.DataFrame:
     """Shares of the units in squares of the score before and after, over all seeds."""
     live = selection.live(selection.channels(study.units))
     own = live.filter(*(pl.col(key) == row[key] for key in KIND))
-    pairs = selection.dense(live).join(own, on=["seed", *UNIT], suffix="_after")
+    partners = selection.dense(live)
+    if partners.is_empty():
+        chain = live.filter(*(pl.col(key) == row[key] for key in ("method", "retraining")))
+        lowest = pl.col("rate") == pl.col("rate").min()
+        partners = chain.filter(lowest, pl.col("rate") < pl.lit(row["rate"]))
+    pairs = partners.join(own, on=["seed", *UNIT], suffix="_after")
     edges = np.linspace(SCORE.low, SCORE.high, BINS + 1)
     before, after = (
         pairs[name].clip(SCORE.low, SCORE.high).to_numpy()
@@ -128,7 +140,13 @@ def _density(study: ChartData, row: dict[str, object]) -> pl.DataFrame:
 
 
 def _density_panel(
-    name: str, cells: pl.DataFrame, size: ChartSettings, most: float, *, first: bool
+    name: str,
+    cells: pl.DataFrame,
+    size: ChartSettings,
+    most: float,
+    across: theme.Axis,
+    *,
+    first: bool,
 ) -> alt.LayerChart:
     # No change is +0.000.
     mean, total = round(cells["mean"][0], 3) + 0.0, cells["total"][0]
@@ -150,7 +168,7 @@ def _density_panel(
         theme.from_rows(cells.drop("mean", "total"))
         .mark_rect()
         .encode(
-            x=SCORE.encode(alt.X, "x"),
+            x=across.encode(alt.X, "x"),
             x2="x2:Q",
             y=y.encode(alt.Y, "y"),
             y2="y2:Q",
@@ -162,7 +180,7 @@ def _density_panel(
     diagonal = (
         theme.from_rows(ends)
         .mark_line(color="#D55E00", strokeWidth=1)
-        .encode(x=SCORE.encode(alt.X, "x"), y=y.encode(alt.Y, "y"))
+        .encode(x=across.encode(alt.X, "x"), y=y.encode(alt.Y, "y"))
     )
     return alt.LayerChart(
         layer=[squares, diagonal], width=size.width, height=size.height, title=heading

@@ -22,7 +22,7 @@ from prunescope.summarize.estimates.paired_changes import (
 )
 from prunescope.summarize.estimates.rows import BLANK
 from prunescope.summarize.estimates.runs import margin
-from prunescope.summarize.estimates.runs.accuracy_changes import accuracy_changes
+from prunescope.summarize.estimates.runs.accuracy_changes import accuracy_changes, changes_as_given
 from prunescope.summarize.estimates.runs.means_over_runs import means_over_runs
 from prunescope.summarize.estimates.runs.over_runs import (
     changes_over_runs,
@@ -59,7 +59,11 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
         *changes_by_layer(paired),
         *changes_by_depth(paired, layers.to_list()),
         *changes_over_runs(paired, limit),
-        *accuracy_changes(study.answers),
+        *(
+            changes_as_given(study.networks)
+            if study.answers.is_empty()
+            else accuracy_changes(study.answers)
+        ),
         *slopes_over_runs(study.networks, limit),
         *correlations_over_runs(study.networks),
         *variants(varied),

@@ -5,7 +5,7 @@ networks is spread over their units. How another run would turn out, they do not
 `over_runs`. So nothing is tested here but the order of layers.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from prunescope.summarize.selection import UNIT
 from prunescope.summarize.study_tables import Row
 
 CONTROL = "dense retrained alike"
+# The partner where a run has no dense network.
+LOWEST = "the lowest rate"
 PAIRED = "mean over units live in both, percentile bootstrap within layers, this run alone"
 CLUSTERED = "mean over units live in both, t with layers as clusters, this run alone"
 # Of fewer clusters, or where one has more than half of the units, a mean over clusters says little.
@@ -35,7 +37,7 @@ class Pair:
     network
         The network.
     partner
-        The other one: `DENSE` or `CONTROL`.
+        The other one: `DENSE`, `CONTROL` or `LOWEST`.
     changes
         One row for each unit that is live in both: `layer`, and the change of every score and
         measure from the partner to the network.
@@ -52,15 +54,22 @@ class Pair:
 
 
 def pairs(units: pl.DataFrame) -> Iterator[Pair]:
-    """Each network beside the dense one, and beside the dense one that was retrained as often."""
+    """Each network beside each of its partners."""
     by_network = dict(selection.by_network(selection.live(units)))
     for network, rows in by_network.items():
         for name, partner in partners_of(network, by_network).items():
             yield Pair(network, name, _change(rows, by_network[partner]))
 
 
-def partners_of(network: Coordinates, known: Container[Coordinates]) -> dict[str, Coordinates]:
-    """The partners of a network, by their names, among the networks that are known."""
+def partners_of(network: Coordinates, known: Collection[Coordinates]) -> dict[str, Coordinates]:
+    """The partners of a network, by their names, among the networks that are known.
+
+    They are the dense network of the run, and the dense network that was retrained as often. Where
+    a run has no dense network, the partner is the network of the lowest rate of the same method and
+    retraining.
+    """
+    if network.dense not in known:
+        return _lowest(network, known)
     partners = {DENSE: network.dense}
     controls = (network.chain_control, network.control)
     control = next((other for other in controls if other in known), network.dense)
@@ -69,10 +78,22 @@ def partners_of(network: Coordinates, known: Container[Coordinates]) -> dict[str
     return {name: other for name, other in partners.items() if other != network and other in known}
 
 
-def partner_of_verdict(network: Coordinates, known: Container[Coordinates]) -> Coordinates | None:
+def _lowest(network: Coordinates, known: Collection[Coordinates]) -> dict[str, Coordinates]:
+    chain = [
+        other
+        for other in known
+        if (other.method, other.retraining, other.seed)
+        == (network.method, network.retraining, network.seed)
+    ]
+    first = min(chain, key=lambda other: float(other.rate), default=network)
+    return {} if float(first.rate) >= float(network.rate) else {LOWEST: first}
+
+
+def partner_of_verdict(network: Coordinates, known: Collection[Coordinates]) -> Coordinates | None:
     """The partner that a network is judged against: for a retrained one, one retrained as often."""
+    partners = partners_of(network, known)
     name = DENSE if network.retraining == NOT_RETRAINED else CONTROL
-    return partners_of(network, known).get(name)
+    return partners.get(LOWEST) or partners.get(name)
 
 
 def _change(rows: pl.DataFrame, partner: pl.DataFrame) -> pl.DataFrame:
@@ -122,10 +143,13 @@ def _clustered(pair: Pair) -> Iterator[Row]:
 
 
 def changes_by_layer(found: Sequence[Pair]) -> Iterator[Row]:
-    """Mean change of the soft score against dense, in each layer and in each block of layers."""
+    """Mean change of the soft score in each layer and in each block of layers.
+
+    Against the dense network, or the one of the lowest rate.
+    """
     block = pl.col("layer").str.split(".").list.first()
     for pair in found:
-        if pair.partner != DENSE:
+        if pair.partner not in (DENSE, LOWEST):
             continue
         for part, by in (("layer", pl.col("layer")), ("block", block)):
             quantity = f"mis_soft_change_by_{part}"
@@ -157,7 +181,7 @@ def changes_by_depth(found: Sequence[Pair], layers: Sequence[str]) -> Iterator[R
     for pair in found:
         means = pair.changes.group_by("layer", maintain_order=True).agg(pl.col("mis_soft").mean())
         change = means["mis_soft"].to_numpy()
-        if pair.partner != DENSE or len(means) < FEWEST or np.ptp(change) == 0:
+        if pair.partner not in (DENSE, LOWEST) or len(means) < FEWEST or np.ptp(change) == 0:
             continue
         depth = np.array([places[name] for name in means["layer"]], dtype=np.float64)
         quantity = "spearman(mis_soft_change, depth)"

@@ -52,9 +52,8 @@ def shares(study: StudyTables) -> Iterator[Row]:
     for row in study.networks.iter_rows(named=True):
         network = Coordinates.from_row(row)
         for quantity in ("top1", "agreement"):
-            hits = round(row[quantity] * row["images"])
-            found = estimators.proportion(hits, row["images"])
-            yield statistic(quantity, network.name, found, "share of images, Wilson", network)
+            if row[quantity] is not None:
+                yield _share(quantity, network, row[quantity], row["images"])
     for network, rows in selection.by_network(study.classes):
         worst = rows.sort("top1_change", "class").row(0, named=True)
         found = Estimate(worst["top1_change"], None, None, None, worst["images"], level=None)
@@ -64,8 +63,20 @@ def shares(study: StudyTables) -> Iterator[Row]:
     yield from _disagreements(study)
 
 
+def _share(quantity: str, network: Coordinates, share: float, images: int | None) -> Row:
+    """A share of images. Where nobody tells their number, there is no interval."""
+    if images is None:
+        found = Estimate(share, None, None, None, 1, level=None)
+        return statistic(quantity, network.name, found, "as given", network)
+    found = estimators.proportion(round(share * images), images)
+    return statistic(quantity, network.name, found, "share of images, Wilson", network)
+
+
 def _disagreements(study: StudyTables) -> Iterator[Row]:
     images = study.networks["images"][0]
+    # Without answers, nobody knows on which images networks disagree.
+    if study.answers.is_empty():
+        return
     kinds = selection.pruned(study.networks).select(KIND).unique(maintain_order=True)
     counted = study.disagreements.group_by(KIND).agg(count=pl.len())
     joined = kinds.join(counted, on=KIND, how="left", maintain_order="left")

@@ -57,8 +57,13 @@ def accuracy(facts: Facts) -> str:
 def _accuracy_of_one_run(facts: Facts) -> str:
     if facts.pruned.is_empty():
         return "Nothing is said of pruned accuracy."
-    found = (facts.retrained if facts.retrained.height else facts.pruned).sort("top1")
+    known = [part.drop_nulls("top1") for part in (facts.retrained, facts.pruned)]
+    found = next((part for part in known if part.height), known[-1]).sort("top1")
+    if found.is_empty():
+        return "Their accuracy is not known."
     low, high = found.row(0, named=True), found.row(-1, named=True)
+    if len(found) == 1:
+        return f"Its accuracy is {percent(low['top1'])} ({named(low)})."
     return (
         f"Their accuracy lies between {percent(low['top1'])} ({named(low)}) and "
         f"{percent(high['top1'])} ({named(high)})."

@@ -24,6 +24,8 @@ from prunescope.summarize.words import human
 
 def caption(name: str, facts: Facts) -> str:
     """The finding of a chart, by its name in `all_charts.CHARTS`."""
+    if name in OF_ACCURACY and not facts.has_accuracy:
+        return on_accuracy.NOT_KNOWN
     return CAPTIONS[name](facts)
 
 
@@ -51,7 +53,9 @@ def _during_retraining(facts: Facts) -> str:
     if found.is_empty():
         return "No pruned network was retrained in one shot."
     highest = found.filter(pl.col("rate") == pl.col("rate").max())
-    epochs = [str(number) for number in sorted(set(networks["epochs"].to_list()))]
+    epochs = [str(number) for number in sorted(set(networks["epochs"].drop_nulls().to_list()))]
+    if not epochs:
+        return "How accuracy changed while networks were retrained is not known."
     dense = facts.unpruned("top1", DENSE, ONE_SHOT)
     control = "" if dense is None else f"; dense, retrained alike: {percent(dense['estimate'])}"
     return (
@@ -97,7 +101,7 @@ def _by_depth(facts: Facts) -> str:
     found = rows.join(facts.pruned, on=COORDINATES, how="semi")
     if found.is_empty():
         return "Too few layers have live units in pruned networks."
-    not_trained = facts.pruned.filter(epochs=0)
+    not_trained = facts.pruned.filter(~selection.IS_TRAINED)
     said = [
         _with_depth(found.join(networks, on=COORDINATES, how="semi"), words, ending)
         for networks, words, ending in (
@@ -135,6 +139,14 @@ def _rates(facts: Facts) -> str:
     return f"{start}{on_scores.rates(facts)}"
 
 
+# The charts that show nothing but accuracy.
+OF_ACCURACY = (
+    "accuracy_without_retraining",
+    "accuracy_during_retraining",
+    "iterative_vs_one_shot",
+    "accuracy_by_method",
+    "mis_vs_accuracy",
+)
 CAPTIONS: Mapping[str, Callable[[Facts], str]] = {
     "accuracy_without_retraining": _without_retraining,
     "accuracy_during_retraining": _during_retraining,

@@ -37,9 +37,12 @@ class Facts:
     margin
         The largest change of the score that is too small to matter.
     images_per_side
-        How many of a unit's strongest images, and of its weakest images, its score takes.
+        How many of a unit's strongest images, and of its weakest images, its score takes; None
+        where nobody tells.
     random_methods
         The pruning methods that choose at random.
+    given
+        Whether the scores were made elsewhere, so that there are no images.
     """
 
     networks: pl.DataFrame
@@ -50,8 +53,9 @@ class Facts:
     dataset: str
     metric: str
     margin: float
-    images_per_side: int
+    images_per_side: int | None
     random_methods: tuple[str, ...] = ()
+    given: bool = False
 
     @classmethod
     def of_study(
@@ -78,9 +82,22 @@ class Facts:
         return cls(networks, statistics, images, history, trivial, **rest)
 
     @property
-    def classes(self) -> int:
-        """The number of classes. Guessing has an accuracy of one over this number."""
-        return self.images.filter(split="train").height
+    def classes(self) -> int | None:
+        """The number of classes. Guessing has an accuracy of one over this number.
+
+        None where the images are not known.
+        """
+        return self.images.filter(split="train").height or None
+
+    @property
+    def has_accuracy(self) -> bool:
+        """Whether the accuracy of any network is known."""
+        return self.networks["top1"].null_count() < self.networks.height
+
+    @property
+    def has_dense(self) -> bool:
+        """Whether networks are compared with dense ones; else with those of the lowest rate."""
+        return not selection.dense(self.networks).is_empty()
 
     @property
     def probe_images(self) -> int:
@@ -107,7 +124,7 @@ class Facts:
     @cached_property
     def retrained(self) -> pl.DataFrame:
         """The pruned networks that were trained after pruning, each once."""
-        return self.pruned.filter(pl.col("epochs") > 0)
+        return selection.trained(self.pruned)
 
     @property
     def runs(self) -> int:
@@ -116,7 +133,9 @@ class Facts:
 
     @property
     def kinds_with_partner(self) -> list[str]:
-        """The kinds of retraining whose networks have a dense partner."""
+        """The kinds of retraining whose networks have the partner of a verdict."""
+        if not self.has_dense:
+            return selection.present(self.networks["retraining"])
         return [NOT_RETRAINED, *self.control_retrainings]
 
     @property

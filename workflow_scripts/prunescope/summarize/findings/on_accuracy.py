@@ -18,12 +18,16 @@ from prunescope.summarize.findings.wording import (
 )
 from prunescope.summarize.words import describe_retraining
 
+NOT_KNOWN = "The accuracy of the pruned networks is not known."
+
 
 def dense_accuracy(facts: Facts) -> str:
     """Accuracy of the dense networks, as trained and retrained."""
     plain = facts.unpruned("top1", DENSE)
-    if plain is None:
+    if not facts.has_dense:
         return "The study has no dense network."
+    if plain is None:
+        return "The accuracy of the dense network is not known."
     said = [f"The dense network has {percent(plain['estimate'])} top-1{interval(plain, percent)}"]
     for retraining in facts.control_retrainings:
         control = facts.unpruned("top1", DENSE, retraining)
@@ -61,7 +65,7 @@ def pruned_accuracy(facts: Facts) -> str:
     """The best pruned networks: of all, and at the highest rate."""
     found = kind_means(facts.pruned, "top1").sort("top1", descending=True, maintain_order=True)
     if found.is_empty():
-        return "No network was pruned."
+        return NOT_KNOWN if facts.pruned.height else "No network was pruned."
     best = found.row(0, named=True)
     highest = found.filter(pl.col("rate") == pl.col("rate").max())
     first, last = highest.row(0, named=True), highest.row(-1, named=True)
@@ -78,7 +82,11 @@ def guessing(facts: Facts) -> str:
     """The networks that are not shown to be better than chance, and the score that they have."""
     if facts.pruned.is_empty():
         return "No network was pruned."
-    found = _guessing_networks(facts)
+    if not facts.has_accuracy:
+        return NOT_KNOWN
+    if facts.classes is None:
+        return "Which networks guess is not known, as the number of classes is not."
+    found = _guessing_networks(facts, facts.classes)
     chance = percent(1 / facts.classes)
     if found.is_empty():
         return f"All pruned networks are above chance ({chance})."
@@ -99,10 +107,10 @@ def guessing(facts: Facts) -> str:
     )
 
 
-def _guessing_networks(facts: Facts) -> pl.DataFrame:
+def _guessing_networks(facts: Facts, classes: int) -> pl.DataFrame:
     """The pruned networks whose accuracy is not shown to be above chance."""
     low = facts.statistics.filter(
         pl.col("variant").is_null(), pl.col("seed").is_not_null(), quantity="top1"
     ).select("retraining", "rate", "seed", low="low", method="pruning")
     joined = facts.pruned.join(low, on=COORDINATES, maintain_order="left")
-    return joined.filter(pl.col("low") <= 1 / facts.classes)
+    return joined.filter(pl.col("low") <= 1 / classes)

@@ -92,10 +92,15 @@ def _recalibrated(facts: Facts) -> Iterator[str]:
     )
     if pairs.height:
         top1, mis = (
-            sum(values) / len(values)
-            for values in (pairs["top1"].to_list(), pairs["mis"].drop_nulls().to_list() or [0.0])
+            sum(values) / len(values) if values else None
+            for values in (pairs[name].drop_nulls().to_list() for name in ("top1", "mis"))
         )
-        yield (
-            f"recalibrating batch norm alone changes accuracy by {100 * top1:+.1f} points and the "
-            f"mean score by {change(mis)} on average"
-        )
+        said = [
+            *([] if top1 is None else [f"accuracy by {100 * top1:+.1f} points"]),
+            *(
+                ["the mean score by +0.000"]
+                if mis is None
+                else [f"the mean score by {change(mis)}"]
+            ),
+        ]
+        yield f"recalibrating batch norm alone changes {' and '.join(said)} on average"

@@ -27,7 +27,9 @@ def _above_dense(facts: Facts) -> Iterator[str]:
 
 def _more_images_than_a_class(facts: Facts) -> Iterator[str]:
     most, detectors = facts.smallest_probe_class, trivial_units.mean_detector(facts.trivial)
-    if facts.images_per_side > most and detectors is not None:
+    if detectors is None or facts.images_per_side is None:
+        return
+    if facts.images_per_side > most:
         yield (
             f"the score takes {facts.images_per_side} strongest images of each unit, but a class "
             f"has as few as {most} among the probe images, so that those of a unit which detects "

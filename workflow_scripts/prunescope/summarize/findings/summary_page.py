@@ -17,10 +17,11 @@ from prunescope.summarize.findings import (
 from prunescope.summarize.findings.answer import answer
 from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.findings.verdicts import table_of_kinds
-from prunescope.summarize.findings.wording import change, count, percent, score
+from prunescope.summarize.findings.wording import change, count, listed, percent, score
 from prunescope.summarize.words import describe_retraining, human
 
 # The titles of the lines after the table.
+NO_EXPLORER = "There is none, because the scores were given without the images of the units."
 LINES = (
     "What cannot be concluded",
     "The margin",
@@ -44,6 +45,8 @@ def to_markdown(facts: Facts) -> str:
     lines = [*zip(LINES, details(facts), strict=True)]
     if warning := on_trivial_units.warning(facts):
         lines.append(("Warning", warning))
+    if facts.given:
+        lines.append(("Unit explorer", NO_EXPLORER))
     return f"# What the study {name} found\n\n{answer(facts)}\n\n{verdict_table(facts)}" + "".join(
         f"- **{title}:** {line}\n" for title, line in lines
     )
@@ -74,15 +77,18 @@ def verdict_table(facts: Facts) -> str:
     rows = [_row(row) for row in kinds.to_dicts()]
     lines = [head, ["---"] * len(head), *rows]
     table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    single = "units" if facts.given else "images and units"
     over = (
         "95 % intervals over runs"
         if facts.runs > 1
-        else "one run: 95 % intervals over images and units, which say nothing of other runs"
+        else f"one run: 95 % intervals over {single}, which say nothing of other runs"
     )
-    return (
-        f"{table}\nChanges are against the dense network, for retrained networks against the dense "
-        f"network retrained as often ({over}).\n\n"
+    partner = (
+        "the dense network, for retrained networks against the dense network retrained as often"
+        if facts.has_dense
+        else "the network of the lowest rate of the same method and retraining"
     )
+    return f"{table}\nChanges are against {partner} ({over}).\n\n"
 
 
 def _row(row: dict) -> list[str]:
@@ -93,7 +99,7 @@ def _row(row: dict) -> list[str]:
         describe_retraining(row["retraining"]),
         percent(row["rate"], 0),
         str(row["runs"]),
-        percent(row["top1"]),
+        "" if row["top1"] is None else percent(row["top1"]),
         _with_interval([None if value is None else f"{100 * value:+.1f}" for value in top1]),
         "" if row["mis"] is None else score(row["mis"]),
         _with_interval([None if value is None else change(value) for value in moved]),
@@ -109,6 +115,8 @@ def _with_interval(said: list[str | None]) -> str:
 
 def images(facts: Facts) -> str:
     """The images behind the numbers, and those that could not be read."""
+    if facts.given:
+        return _images_elsewhere(facts)
     validation = int(facts.images.filter(split="validation")["images"].sum())
     said = [
         f"Accuracy is measured on {validation:,} validation images.",
@@ -125,6 +133,18 @@ def images(facts: Facts) -> str:
             "others of their class, whose files are damaged."
         )
     return " ".join(said)
+
+
+def _images_elsewhere(facts: Facts) -> str:
+    """What is known of images that were looked at elsewhere."""
+    told = sorted(set(facts.networks["images"].drop_nulls().to_list()))
+    said = (
+        f"Scores were made elsewhere, by the metric {facts.metric}; from how many images is not "
+        "told."
+    )
+    if not told:
+        return said
+    return f"Accuracy was measured on {listed([f'{number:,}' for number in told])} images. {said}"
 
 
 def margin_in_units(facts: Facts) -> str:
@@ -156,6 +176,11 @@ def limits(facts: Facts) -> str:
         said.append(
             f"{count(facts.runs, 'run')} tell little of how much runs differ: wide intervals are "
             "part of the answer."
+        )
+    if not facts.has_dense:
+        said.append(
+            "Without a dense network, each network is compared with the one of the lowest rate of "
+            "its method and retraining: what pruning to that rate changed is not seen."
         )
     without = selection.present(
         facts.pruned.filter(~pl.col("retraining").is_in(facts.kinds_with_partner))["retraining"]

@@ -20,8 +20,9 @@ def verdicts(facts: Facts) -> pl.DataFrame:
     """The verdict on each kind of pruned network: how its score differs from its partner's.
 
     Networks that were not retrained are compared with the dense one, others with the dense network
-    that was retrained as often. A verdict needs several runs and a partner: kinds that lack one of
-    them are left out.
+    that was retrained as often. In a study without dense networks, all are compared with the
+    network of the lowest rate of the same method and retraining. A verdict needs several runs and a
+    partner: kinds that lack one of them are left out.
 
     Returns
     -------
@@ -80,7 +81,8 @@ def table_of_kinds(facts: Facts) -> pl.DataFrame:
         *KIND, "verdict", mis_change="estimate", mis_low="low", mis_high="high"
     )
     if facts.runs == 1:
-        top1 = _of_one_run(facts, "top1_change_over_images", "top1_")
+        quantity = accuracy_changes_module.AS_GIVEN if facts.given else "top1_change_over_images"
+        top1 = _of_one_run(facts, quantity, "top1_")
         mis = _of_one_run(facts, "mis_soft_change_over_units", "mis_").with_columns(
             verdict=pl.lit(None, dtype=pl.String)
         )
@@ -101,6 +103,8 @@ def _against_partners(facts: Facts, over: str = f", {over_runs.OVER_RUNS}") -> p
     """The rows in which each kind of pruned network is compared with the partner of its verdict."""
     retrained = pl.col("retraining") != NOT_RETRAINED
     partner = pl.when(retrained).then(pl.lit(paired_changes.CONTROL)).otherwise(pl.lit(DENSE))
+    if not facts.has_dense:
+        partner = pl.lit(paired_changes.LOWEST)
     end = pl.concat_str(pl.lit(" against "), partner, pl.lit(over))
     named = facts.statistics.filter(pl.col("layer").is_null()).with_columns(method="pruning")
     found = named.filter(pl.col("family") == pl.concat_str("quantity", end))

@@ -13,13 +13,22 @@ import polars as pl
 
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED, Coordinates, name_kind
 from prunescope.summarize import estimators, selection
-from prunescope.summarize.estimates.paired_changes import CONTROL, partners_of
+from prunescope.summarize.estimates.paired_changes import CONTROL, LOWEST, partners_of
 from prunescope.summarize.estimates.rows import statistic
-from prunescope.summarize.estimates.runs.over_runs import OVER_RUNS, Layout, columns_of, kind_of
+from prunescope.summarize.estimates.runs.over_runs import (
+    OVER_RUNS,
+    Layout,
+    columns_of,
+    kind_of,
+    tested,
+)
+from prunescope.summarize.estimators import Estimate
 from prunescope.summarize.run_model import Known, combined
 from prunescope.summarize.study_tables import Row
 
 QUANTITY = "top1_change"
+# The change between two numbers that were given: without the answers there is no interval.
+AS_GIVEN = "top1_change_as_given"
 
 
 def accuracy_changes(answers: pl.DataFrame) -> Iterator[Row]:
@@ -44,7 +53,7 @@ def accuracy_changes(answers: pl.DataFrame) -> Iterator[Row]:
                  "retrained": network.retraining != NOT_RETRAINED, "difference": difference,
                  "value": float(difference.mean())}
             )  # fmt: skip
-    for partner in (DENSE, CONTROL):
+    for partner in (DENSE, CONTROL, LOWEST):
         for retrained in (False, True):
             rows = [r for r in found if (r["partner"], r["retrained"]) == (partner, retrained)]
             yield from _over_runs(rows, partner)
@@ -63,6 +72,52 @@ def _over_images(network: Coordinates, partner: str, difference: np.ndarray) -> 
         network,
         family=f"{QUANTITY}_over_images against {partner}",
     )
+
+
+def changes_as_given(networks: pl.DataFrame) -> Iterator[Row]:
+    """The change of accuracy from each partner, where only the accuracy of networks is known.
+
+    Parameters
+    ----------
+    networks
+        As `study_tables.NETWORKS`.
+    """
+    known = {
+        Coordinates.from_row(row): row["top1"]
+        for row in networks.drop_nulls("top1").iter_rows(named=True)
+    }
+    found = []
+    for network, own in known.items():
+        for partner, other in partners_of(network, known).items():
+            value = own - known[other]
+            yield statistic(
+                AS_GIVEN,
+                f"{network.name} against {partner}",
+                Estimate(value, None, None, None, 1, level=None),
+                "difference of two given numbers",
+                network,
+                family=f"{AS_GIVEN} against {partner}",
+            )
+            found.append(
+                {**kind_of(network), "seed": network.seed, "partner": partner,
+                 "retrained": network.retraining != NOT_RETRAINED, "value": value}
+            )  # fmt: skip
+    for (partner, _), rows in (
+        pl.DataFrame(found).group_by("partner", "retrained", maintain_order=True) if found else ()
+    ):
+        layout = Layout.of(rows.select(*KIND, "seed", "value"))
+        if layout is None:
+            continue
+        for place, kind in enumerate(layout.kinds.to_dicts()):
+            name = name_kind(kind["method"], kind["retraining"], kind["rate"])
+            yield statistic(
+                QUANTITY,
+                f"{name} against {partner}, {OVER_RUNS}",
+                tested(layout.model.mean(place), layout.model.runs),
+                f"mean over {layout.model.runs} runs, t, of given numbers",
+                family=f"{QUANTITY} against {partner}, {OVER_RUNS}",
+                **columns_of(kind),
+            )
 
 
 def _over_runs(rows: list[dict[str, Any]], partner: str) -> Iterator[Row]:

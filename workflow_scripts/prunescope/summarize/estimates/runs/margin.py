@@ -13,7 +13,7 @@ import polars as pl
 from prunescope.foundation.errors import InputError
 from prunescope.networks.coordinates import KIND, NOT_RETRAINED
 from prunescope.summarize import estimators, selection
-from prunescope.summarize.estimates.paired_changes import CONTROL, Pair
+from prunescope.summarize.estimates.paired_changes import CONTROL, LOWEST, Pair
 from prunescope.summarize.estimates.rows import statistic
 from prunescope.summarize.estimates.runs import over_runs
 from prunescope.summarize.estimators import Estimate
@@ -72,7 +72,7 @@ def _given_by_training(networks: pl.DataFrame) -> Estimate | None:
 
 def _spread_of_runs(pairs: Sequence[Pair]) -> Estimate | None:
     """Of retrained networks; where there are none, of the others."""
-    for partner in (CONTROL, None):
+    for retrained in (True, False):
         rows = [
             {
                 **over_runs.kind_of(pair.network),
@@ -80,7 +80,8 @@ def _spread_of_runs(pairs: Sequence[Pair]) -> Estimate | None:
                 "value": pair.changes["mis_soft"].mean(),
             }
             for pair in pairs
-            if (pair.partner == CONTROL if partner else pair.network.retraining == NOT_RETRAINED)
+            if (pair.network.retraining != NOT_RETRAINED) == retrained
+            and (not retrained or pair.partner in (CONTROL, LOWEST))
             and len(pair.changes)
         ]
         if not rows:

@@ -188,7 +188,7 @@ def correlations_over_runs(networks: pl.DataFrame) -> Iterator[Row]:
             for other in ("rate", "top1"):
                 found = [
                     float(np.corrcoef(run[column].rank(), run[other].rank())[0, 1])
-                    for _, run in rows.group_by("seed", maintain_order=True)
+                    for _, run in rows.drop_nulls(other).group_by("seed", maintain_order=True)
                     if len(run) >= FEWEST and min(run[column].n_unique(), run[other].n_unique()) > 1
                 ]
                 if found:
@@ -225,7 +225,7 @@ def groups(pruned: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, Row]]:
     """Groups of networks: their name, the networks, each once, and what they have in common."""
     once = selection.distinct(pruned)
     yield study_tables.ALL_PRUNED, once, {}
-    retrained = once.filter(pl.col("epochs") > 0)
+    retrained = selection.trained(once)
     if 0 < len(retrained) < len(once):
         yield study_tables.ALL_RETRAINED, retrained, {}
     for (kind,), rows in pruned.group_by(["retraining"], maintain_order=True):

@@ -1,0 +1,1 @@
+"""The config of a study whose scores were made elsewhere."""

@@ -1,0 +1,1 @@
+"""The kinds of studies: what they share, and the kind whose scores were made elsewhere."""
