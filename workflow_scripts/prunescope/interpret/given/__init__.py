@@ -1,0 +1,1 @@
+"""Scores of units that were made elsewhere: tables of them, read and checked."""
