@@ -1,0 +1,47 @@
+"""A small made-up study in the form of the published scores."""
+
+import numpy as np
+import polars as pl
+
+from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
+from prunescope.interpret.published_scores import files
+
+LAYERS = {f"inception{block}.branch1.conv": 10 for block in ("3a", "3b", "4a", "4b", "4c", "4d")}
+
+
+def small_tables(rising: float = 0.05) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Six arms of four networks with 60 channels and 20 logits, whose scores rise with the rate.
+
+    In structured arms the first `10 * rate` channels of each layer are constant. With Adam one more
+    channel is.
+    """
+    rng = np.random.default_rng(5)
+    names = [*LAYERS, "fc"]
+    sizes = [*LAYERS.values(), 20]
+    layer = np.repeat(names, sizes)
+    unit = np.concatenate([np.arange(size) for size in sizes])
+    base = rng.uniform(0.5, 0.8, len(layer))
+    units, networks = [], []
+    for arm in files.arms():
+        for rate in files.RATES:
+            soft = base + rising * rate + rng.normal(0, 0.002, len(layer))
+            constant = np.zeros(len(layer), dtype=bool)
+            if arm.method == files.STRUCTURED:
+                constant = (unit < round(10 * rate)) & (layer != "fc")
+                if arm.optimizer == "adam":
+                    constant |= (layer == names[0]) & (unit == 9)
+            soft = np.where(constant, 0.999, soft)
+            network = {"method": arm.method, "retraining": arm.retraining, "rate": rate, "seed": 0}
+            kind = ["linear" if name == "fc" else "conv2d" for name in layer]
+            units.append(
+                GIVEN_UNITS.conform(
+                    pl.DataFrame(
+                        {"layer": layer, "layer_type": kind, "unit": unit, "constant": constant,
+                         "mis_soft": soft, "mis_hard": soft}
+                    ).with_columns(**{key: pl.lit(value) for key, value in network.items()})
+                )
+            )  # fmt: skip
+            top1 = 0.8 - 0.3 * rate - 0.1 * rate * (arm.method == files.STRUCTURED)
+            known = arm.epochs == 50
+            networks.append({**network, "top1": top1 if known else None, "images": None})
+    return pl.concat(units), GIVEN_NETWORKS.conform(pl.DataFrame(networks))
