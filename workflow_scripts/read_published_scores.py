@@ -10,8 +10,7 @@ def main(smk) -> None:
     units = reading.read(smk.input.scores)
     accuracies = None
     if smk.input.published:
-        (path,) = smk.input.published
-        accuracies = published_values.of_networks(path, published_values.TOP1)
+        accuracies = published_values.of_networks(smk.input.published, published_values.TOP1)
     GIVEN_UNITS.write(units, smk.output.units)
     GIVEN_NETWORKS.write(reading.networks(units, accuracies), smk.output.networks)
 

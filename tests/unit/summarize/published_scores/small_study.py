@@ -1,10 +1,16 @@
-"""A small made-up study in the form of the published scores."""
+"""The published scores as a study reads them, and a small made-up study of the same form."""
+
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
-from prunescope.interpret.published_scores import files
+from prunescope.interpret.published_scores import files, reading
+from prunescope.summarize.published_scores import published_values
+from prunescope.summarize.published_scores.readings import Scores
+
+PUBLISHED = Path(__file__).resolve().parents[4] / "resources" / "published_results.csv"
 
 LAYERS = {f"inception{block}.branch1.conv": 10 for block in ("3a", "3b", "4a", "4b", "4c", "4d")}
 
@@ -45,3 +51,19 @@ def small_tables(rising: float = 0.05) -> tuple[pl.DataFrame, pl.DataFrame]:
             known = arm.epochs == 50
             networks.append({**network, "top1": top1 if known else None, "images": None})
     return pl.concat(units), GIVEN_NETWORKS.conform(pl.DataFrame(networks))
+
+
+def small_scores(rising: float = 0.05) -> Scores:
+    """The scores of `small_tables`, which rise by `0.6 * rising` over the rates."""
+    return Scores.of_tables(*small_tables(rising))
+
+
+def published_units(folder: Path) -> pl.DataFrame:
+    """The table of units that the published files make."""
+    return reading.read([file.within(folder) for file in files.published_files()])
+
+
+def scores_of(units: pl.DataFrame) -> Scores:
+    """The published scores."""
+    top1 = published_values.of_networks(PUBLISHED, published_values.TOP1)
+    return Scores.of_tables(units, reading.networks(units, top1))

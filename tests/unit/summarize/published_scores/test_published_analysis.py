@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
-from small_study import small_tables
+from small_study import PUBLISHED, published_units, scores_of, small_scores, small_tables
 
 from prunescope.foundation.errors import InputError
 from prunescope.summarize.published_scores import (
@@ -20,6 +20,26 @@ from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
 from prunescope.summarize.published_scores.readings import Scores
 
 MARGIN = 0.02
+
+
+@pytest.fixture
+def small() -> Scores:
+    return small_scores()
+
+
+@pytest.fixture(scope="module")
+def units(published_folder: Path) -> pl.DataFrame:
+    return published_units(published_folder)
+
+
+@pytest.fixture(scope="module")
+def scores(units: pl.DataFrame) -> Scores:
+    return scores_of(units)
+
+
+@pytest.fixture(scope="module")
+def table_of_published(scores: Scores) -> pl.DataFrame:
+    return analysis.analyse(scores, PUBLISHED, MARGIN)
 
 
 def pick(table: pl.DataFrame, **where: object) -> pl.DataFrame:
@@ -62,11 +82,12 @@ def test_a_planted_rise_is_found(small: Scores) -> None:
     assert (pick(table, quantity="mis_soft_equivalence", reading="constant")["p"] > 0.9).all()
     within = pick(table, quantity=relations.WITHIN, reading="constant", layer_type="both")
     assert (within["estimate"] == 1).all()
-    assert np.allclose(within["p"], 2 / 24**3)
+    # One optimizer, two, and both methods together: the smallest p that there can be.
+    assert np.allclose(np.sort(within["p"])[::2], [2 / 24**3, 2 / 24**2, 2 / 24])
 
 
 def test_no_change_is_equivalent() -> None:
-    table = analysis.analyse(Scores.of_tables(*small_tables(0.0)), None, MARGIN)
+    table = analysis.analyse(small_scores(0.0), None, MARGIN)
     assert (pick(table, quantity="mis_soft_equivalence", reading="constant")["p_holm"] < 0.01).all()
 
 
@@ -139,12 +160,12 @@ def test_tables_that_do_not_fit_are_refused(fault: str) -> None:
 # --- published values ----------------------------------------------------------------------------
 
 
-def test_published_values_of_networks(published: Path) -> None:
-    found = published_values.of_networks(published, published_values.TOP1)
+def test_published_values_of_networks() -> None:
+    found = published_values.of_networks(PUBLISHED, published_values.TOP1)
     arm = pick(found, method="structured", retraining="one_shot_sgd_50").sort("rate")
     assert arm["value"].to_list() == [0.7, 0.66, 0.59, 0.44]
-    assert len(published_values.figure(published)) == 28
-    assert published_values.borrowed(published) == 0.699678
+    assert len(published_values.figure(PUBLISHED)) == 28
+    assert published_values.borrowed(PUBLISHED) == 0.699678
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
@@ -156,8 +177,8 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 # --- the published scores, beside plain NumPy ----------------------------------------------------
 
 
-def test_published_means_come_out(published_scores: Scores, published: Path) -> None:
-    table = analysis.analyse(published_scores, published, MARGIN)
+def test_published_means_come_out(table_of_published: pl.DataFrame) -> None:
+    table = table_of_published
     difference = pick(table, quantity="mis_soft_minus_published", reading="pruned")
     assert len(difference) == 12
     assert (difference["estimate"].abs() < 5e-7).all()
@@ -166,27 +187,25 @@ def test_published_means_come_out(published_scores: Scores, published: Path) -> 
     assert counts["pruned_filters"] == counts["expected_pruned_filters"]
 
 
-def test_the_published_test_of_score_and_rate(published_scores: Scores, published: Path) -> None:
-    table = pick(
-        analysis.analyse(published_scores, published, MARGIN), quantity=relations.AS_TESTED
-    )
+def test_the_published_test_of_score_and_rate(table_of_published: pl.DataFrame) -> None:
+    table = pick(table_of_published, quantity=relations.AS_TESTED)
     rounded = {group: (round(found["estimate"].item(), 2), round(found["p"].item(), 2))
                for group in (relations.FIGURE, relations.BORROWED)
                for found in [pick(table, group=group)]}  # fmt: skip
     assert rounded == {relations.FIGURE: (0.48, 0.01), relations.BORROWED: (0.11, 0.54)}
 
 
-def test_the_headline_numbers_again(
-    published_units: pl.DataFrame, published_scores: Scores
+def test_the_headline_again(
+    units: pl.DataFrame, scores: Scores, table_of_published: pl.DataFrame
 ) -> None:
     """In a few lines of NumPy, from the scores alone."""
-    soft = published_units["mis_soft"].to_numpy().reshape(24, 8280)
-    layers = published_units["layer"].to_numpy()[:8280]
+    soft = units["mis_soft"].to_numpy().reshape(24, 8280)
+    layers = units["layer"].to_numpy()[:8280]
     dead = np.array(
         [[(soft[:, u] == score).sum() > 1 for u, score in enumerate(one)] for one in soft]
     )
     rates = np.tile([0.2, 0.4, 0.6, 0.8], 6)
-    table = analysis.analyse(published_scores, None, MARGIN)
+    table = table_of_published
     both = {"layer_type": "both", "reading": "constant"}
 
     live = np.array([one[~out].mean() for one, out in zip(soft, dead, strict=True)])
@@ -201,7 +220,7 @@ def test_the_headline_numbers_again(
 
     arm = {"pruning": "structured", "retraining": "one_shot_sgd_50"}
     first, last = 20, 23  # the last arm of the table
-    assert published_scores.networks[first].to_dicts()[0]["retraining"] == arm["retraining"]
+    assert scores.networks[first].to_dicts()[0]["retraining"] == arm["retraining"]
     kept = ~dead[first] & ~dead[last] & (layers != "fc")
     change = soft[last, kept] - soft[first, kept]
     where = layers[kept]

@@ -164,3 +164,24 @@ def published_files() -> Iterator[PublishedFile]:
 def arms() -> list[Arm]:
     """The arms, in the order of tables and charts."""
     return list(CHECKSUMS)
+
+
+def scores_for_study(folder: str | None, downloads: str) -> list[str]:
+    """The path of every file of `published_files`, in its order.
+
+    Parameters
+    ----------
+    folder
+        `unit_scores.folder` of the config; None if the files are fetched.
+    downloads
+        Where they are kept when they are fetched.
+
+    Raises
+    ------
+    InputError
+        A file is missing in the folder.
+    """
+    return [
+        f"{downloads}/{file.name}" if folder is None else file.within(folder)
+        for file in published_files()
+    ]

@@ -11,6 +11,7 @@ from prunescope.compact.cost_tables import COMPACTION, COSTS, SIZES
 from prunescope.data.image_tables import INDEX, REPORT
 from prunescope.evaluate.network_tables import ACCOUNTING, PREDICTIONS
 from prunescope.foundation.tables import Table
+from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
 from prunescope.interpret.trivial_units import TRIVIAL_UNITS
 from prunescope.interpret.unit_tables import (
     ABLATION,
@@ -22,6 +23,7 @@ from prunescope.interpret.unit_tables import (
     VARIANTS,
 )
 from prunescope.summarize.image_counts import COUNTS
+from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
 from prunescope.summarize.study_tables import (
     CLASSES,
     DISAGREEMENTS,
@@ -52,6 +54,8 @@ ALL_TABLES: Mapping[str, Table] = {
     "compaction": COMPACTION,
     "sizes": SIZES,
     "costs": COSTS,
+    "given_units": GIVEN_UNITS,
+    "given_networks": GIVEN_NETWORKS,
     "images": COUNTS,
     "networks": NETWORKS,
     "units": UNITS,
@@ -64,6 +68,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "histories": HISTORIES,
     "statistics": STATISTICS,
     "published": PUBLISHED,
+    "published_analysis": ANALYSIS,
 }
 
 

@@ -11,6 +11,7 @@ from prunescope.summarize.published_scores import (
     published_values,
     relations,
 )
+from prunescope.summarize.published_scores.analysis_rows import MARGIN, number, row
 from prunescope.summarize.published_scores.readings import Scores
 
 
@@ -37,6 +38,8 @@ def analyse(scores: Scores, published: str | Path | None, margin: float | None) 
         *changes.changes(scores, margin),
         *relations.relations(scores),
     ]
+    if margin is not None:
+        rows.append(row(MARGIN, "all arms", number(margin, 1), "a setting of the study"))
     if published is not None:
         means = published_values.of_networks(published, published_values.MIS_SOFT)
         rows += of_networks.differences(scores, means)

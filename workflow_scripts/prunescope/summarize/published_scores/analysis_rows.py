@@ -1,5 +1,6 @@
 """The table of all that is estimated from the published scores, and how a row of it is made."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,16 @@ ANALYSIS = Table(
         "method": Column(pl.String, "statistical method, and what it does not tell"),
     },
 )
+MARGIN = "margin"
 _FAMILY = ("quantity", "layer_type", "units", "reading")
+
+
+def margin_of(setting: float | Mapping[str, float]) -> float | None:
+    """The margin of the config as a number; None if it is given in units of the study's own runs.
+
+    There is no dense network and one run of each kind, so such units do not exist here.
+    """
+    return None if isinstance(setting, Mapping) else float(setting)
 
 
 def number(value: float, n: int) -> Estimate:

@@ -13,6 +13,10 @@ from prunescope.summarize import published
 TOP1, MIS_SOFT = "top1", "mis_soft"
 # The figure of the source that shows the mean score by rate.
 FIGURE = 5
+# A kind of retraining with its optimizer and epochs, if it has any.
+_RETRAINING = pl.concat_str(
+    "retraining", "optimizer", "epochs", separator="_", ignore_nulls=True
+).alias("retraining")
 
 
 def _rows(path: str | Path, metric: str) -> pl.DataFrame:
@@ -42,8 +46,7 @@ def of_networks(path: str | Path, metric: str) -> pl.DataFrame:
         The file is no table of published numbers.
     """
     rows = _rows(path, metric).filter(pl.col("retraining") == "one_shot")
-    retraining = pl.concat_str("retraining", "optimizer", "epochs", separator="_")
-    return rows.select("method", retraining.alias("retraining"), "value", rate="rate_requested")
+    return rows.select("method", _RETRAINING, "value", rate="rate_requested")
 
 
 def figure(path: str | Path) -> pl.DataFrame:
@@ -52,7 +55,8 @@ def figure(path: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        `curve` (its kind of network in words), `method`, `rate`, `value`; in the order of the file.
+        `method`, `retraining` (`none`, or with optimizer and epochs), `rate`, `value`; in the order
+        of the file.
 
     Raises
     ------
@@ -60,8 +64,7 @@ def figure(path: str | Path) -> pl.DataFrame:
         The file is no table of published numbers.
     """
     rows = _rows(path, MIS_SOFT).filter(pl.col("method") != DENSE, figure=FIGURE)
-    curve = pl.concat_str("method", "retraining", "optimizer", separator=", ", ignore_nulls=True)
-    return rows.select(curve.alias("curve"), "method", "value", rate="rate_requested")
+    return rows.select("method", _RETRAINING, "value", rate="rate_requested")
 
 
 def borrowed(path: str | Path) -> float | None:
