@@ -1,4 +1,7 @@
 # The scores of units that von Rad & Seuffert published: fetched, read, and what they say.
+from snakemake.exceptions import WorkflowError
+
+from prunescope.foundation.errors import InputError
 from prunescope.interpret.published_scores.files import (
     published_files,
     scores_for_study,
@@ -20,6 +23,15 @@ PUBLISHED_RESULTS = [
 
 localrules:
     fetch_published_scores,
+
+
+def published_score_files(wildcards):
+    """The files of all networks: in the folder of the user, or fetched."""
+    folder = config["unit_scores"]["folder"]
+    try:
+        return scores_for_study(folder, "downloads/published_scores")
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
 
 
 rule fetch_published_scores:
@@ -48,11 +60,7 @@ rule fetch_published_scores:
 rule read_published_scores:
     input:
         # Their content is fixed by checksums: a new date, or another place, changes nothing.
-        scores=ancient(
-            scores_for_study(
-                config["unit_scores"]["folder"], "downloads/published_scores"
-            )
-        ),
+        scores=ancient(published_score_files),
         published=config["published"] or [],
     output:
         units="results/{study}/given/units.parquet",

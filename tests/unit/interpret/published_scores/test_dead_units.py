@@ -106,6 +106,8 @@ def test_published_means_leave_out_the_recovered_filters(published_folder: Path)
     for arm, expected in PUBLISHED.items():
         means = [score[~dead].mean() for score, dead in zip(structured[arm], pruned, strict=True)]
         assert np.round(means, 6).tolist() == expected
+    counted = structured["one_shot_sgd_50", "structured"].mean(axis=1)
+    assert np.round(counted, 6).tolist() == [0.728087, 0.790431, 0.853885, 0.917764]
 
     every = np.concatenate([*structured.values(), *(
         np.array([table["mis_soft"].to_numpy() for table in found])
@@ -116,5 +118,7 @@ def test_published_means_leave_out_the_recovered_filters(published_folder: Path)
         2003, 3010, 4334, 5589, 2050, 3022, 4331, 5602,
         1395, 2786, 4174, 5565, 1395, 2786, 4174, 5565, *[0] * 8,
     ]  # fmt: skip
+    # All equal scores are near 1, as those of constant units are here.
+    assert every[constant].min() > 0.985
     by_arm = constant[:16].reshape(4, 4, -1)
     assert np.array_equal(dead_units.pruned_filters(by_arm), pruned)

@@ -3,12 +3,15 @@
 import hashlib
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
+from files import load_module
 from published_frames import frame, pickled, scores
 
+from prunescope.foundation import code_digest
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.published_scores import files, frames
 from prunescope.networks.architectures import googlenet
@@ -193,6 +196,38 @@ def test_a_file_may_lie_in_either_of_two_folders(tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
         assert file.within(tmp_path) == str(tmp_path / path)
+
+
+def test_files_come_from_a_folder_or_are_fetched(tmp_path: Path) -> None:
+    fetched = files.scores_for_study(None, "downloads")
+    assert fetched[0] == "downloads/connection_sparsity_random-one_shot_sgd_10-rate0.20.pkl"
+    with pytest.raises(InputError, match="does not exist"):
+        files.scores_for_study(str(tmp_path), "downloads")
+    for file in files.published_files():
+        (tmp_path / file.paths[0]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file.paths[0]).touch()
+    given = files.scores_for_study(str(tmp_path), "downloads")
+    assert len(given) == 24
+    assert all(path.startswith(str(tmp_path)) for path in given)
+
+
+def test_the_script_fetches_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = load_module(code_digest.SCRIPTS / "fetch_published_scores.py")
+    asked = {}
+
+    def fetch(url: str, target: Path, *, sha256: str, advice: str) -> None:
+        asked.update(url=url, target=target, sha256=sha256, advice=advice)
+
+    monkeypatch.setattr(script.downloads, "fetch", fetch)
+    file = list(files.published_files())[5]
+    script.main(
+        SimpleNamespace(
+            params=SimpleNamespace(file=file.name), output=SimpleNamespace(scores=tmp_path / "s")
+        )
+    )
+    assert asked["url"] == file.url
+    assert asked["sha256"] == file.sha256
+    assert "unit_scores.folder" in asked["advice"]
 
 
 # --- the published files -------------------------------------------------------------------------
