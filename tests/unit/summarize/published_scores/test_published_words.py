@@ -63,8 +63,8 @@ def test_numbers_follow_the_table(table: pl.DataFrame) -> None:
 
 def test_a_rise_is_told_with_its_limits(table: pl.DataFrame) -> None:
     text = analysis_words.paragraph(table)
-    assert "made of this one dense network the score rises with the rate" in text
-    assert "it is not shown for random connections (p = 0.083) alone" in text
+    assert "made of one dense network the score rises with the rate" in text
+    assert "it is not shown of random connections (p = 0.083) alone" in text
     assert "one run of each kind" in text
     assert "no dense network was scored" in text
 
@@ -79,8 +79,17 @@ def test_nothing_is_told_of_chance(table: pl.DataFrame) -> None:
         p=pl.when(pl.col("quantity") == relations.WITHIN).then(0.3).otherwise("p")
     )
     text = analysis_words.paragraph(chance)
-    assert "does not show that the score goes with the rate" in text
+    assert "That the score goes with the rate is not shown" in text
     assert "rises with the rate" not in text
+
+
+def test_a_rise_under_one_reading_is_told_as_such(table: pl.DataFrame) -> None:
+    """The main reading decides what is said first; the others stand beside it."""
+    other = (pl.col("quantity") == relations.WITHIN) & (pl.col("reading") == "suspected")
+    mixed = table.with_columns(p=pl.when(other).then(0.4).otherwise("p"))
+    text = analysis_words.paragraph(mixed)
+    assert "under other readings of dead units" in text
+    assert "p is up to 0.4" in text
 
 
 def test_equivalence_is_told_of_arms() -> None:
