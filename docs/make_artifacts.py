@@ -56,6 +56,12 @@ Weights that `model.checkpoint` names, as downloaded or put there by hand. They 
 they come and again when they are read. `make clean` leaves them alone. What has come of a download
 that broke off is `{file}.part`; the next run continues it.
 
+### `downloads/published_scores/{scores}.pkl`
+
+The published scores of units, one file for each network, as their authors pickled them. They are
+verified by the SHA-256 checksums in
+`workflow_scripts/prunescope/interpret/published_scores/files.py`, and opened without pandas.
+
 ### `results/datasets/{dataset}/source/`
 
 The four files of Fashion-MNIST, decompressed, as published (IDX format). Their SHA-256 checksums
@@ -159,6 +165,12 @@ is said.
 
 Tables to read and filter in a browser (works without a network connection), and the config of the
 study. The tables themselves, with all digits, are the Parquet files.
+
+### `results/{study}/published_scores.md`
+
+What the published scores of units say ([published_scores.md](published_scores.md)): a paragraph,
+the numbers under each reading of dead units beside each other, and what stands against them. Its
+chart is `charts/published_scores`. Only made if `unit_scores.source` is `published`.
 
 ### `results/{study}/charts/{chart}.html`, `.svg`, `.png`, `.json`, `.txt`
 

@@ -1,12 +1,14 @@
-"""Networks that several unit tests share, and the settings of the property tests."""
+"""Networks and files that several unit tests share, and the settings of the property tests."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from published_files import unpack
 from registries import register_architecture
 from torch import nn
 from torchvision.models.googlenet import googlenet
@@ -125,3 +127,9 @@ def googlenet_network(googlenet_module: nn.Module) -> Network:
 def paper_exclude() -> tuple[str, ...]:
     """The layers that arXiv 2409.19727 leaves alone."""
     return ("conv1.conv", "conv2.conv", "conv3.conv", "aux1.conv.conv", "aux2.conv.conv")
+
+
+@pytest.fixture(scope="session")
+def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the published scores as their repository does, where they are at hand."""
+    return unpack(tmp_path_factory)

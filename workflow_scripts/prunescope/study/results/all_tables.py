@@ -23,6 +23,7 @@ from prunescope.interpret.unit_tables import (
     VARIANTS,
 )
 from prunescope.summarize.image_counts import COUNTS
+from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
 from prunescope.summarize.study_tables import (
     CLASSES,
     DISAGREEMENTS,
@@ -67,6 +68,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "histories": HISTORIES,
     "statistics": STATISTICS,
     "published": PUBLISHED,
+    "published_analysis": ANALYSIS,
 }
 
 

@@ -1,0 +1,187 @@
+"""What is said of published scores, and the chart: on a made-up study, through the scripts."""
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+from files import load_module
+from small_study import PUBLISHED, published_units, scores_of, small_scores, small_tables
+
+from prunescope.foundation import code_digest
+from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
+from prunescope.summarize.charts.theme import ChartSettings
+from prunescope.summarize.findings.wording import change, score
+from prunescope.summarize.published_scores import (
+    analysis,
+    analysis_rows,
+    analysis_words,
+    chart,
+    relations,
+)
+from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
+
+SETTINGS = ChartSettings(420, 300, 1)
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    return analysis.analyse(small_scores(), PUBLISHED, 0.02)
+
+
+def written(table: pl.DataFrame) -> set[str]:
+    """All numbers of a table as sentences may write them."""
+    texts = {f"{value:.3g}" for value in table.filter(quantity="margin")["estimate"]}
+    texts |= {f"{value:.2g}" for value in table["p"].drop_nulls()}
+    texts |= {f"{value:,}" for value in table["n"]}
+    for value in table["estimate"]:
+        texts |= {change(value), score(abs(value)), f"{abs(value):.6f}", f"{value:,.0f}"}
+    return texts
+
+
+def numbers_of(text: str) -> set[str]:
+    """The numbers of a text, without those that name an arm or a network."""
+    plain = re.sub(r"\d+ epochs", "", text)
+    return {found.rstrip(".,") for found in re.findall(r"[+-]?\d[\d.,]*(?:e-\d+)?", plain)}
+
+
+def test_all_numbers_come_from_the_table(table: pl.DataFrame) -> None:
+    for text in (analysis_words.paragraph(table), analysis_words.caption(table)):
+        assert len(numbers_of(text)) > 5
+        assert numbers_of(text) <= written(table)
+
+
+def test_numbers_follow_the_table(table: pl.DataFrame) -> None:
+    other = table.with_columns(pl.col("estimate") * 0.5)
+    assert analysis_words.paragraph(other) != analysis_words.paragraph(table)
+    assert numbers_of(analysis_words.paragraph(other)) <= written(other)
+
+
+def test_a_rise_is_told_with_its_limits(table: pl.DataFrame) -> None:
+    text = analysis_words.paragraph(table)
+    assert "made of one dense network the score rises with the rate" in text
+    assert "it is not shown of random connections (p = 0.083) alone" in text
+    assert "one run of each kind" in text
+    assert "no dense network was scored" in text
+
+
+def test_a_fall_is_told() -> None:
+    table = analysis.analyse(small_scores(-0.05), PUBLISHED, 0.02)
+    assert "the score falls with the rate" in analysis_words.paragraph(table)
+
+
+def test_nothing_is_told_of_chance(table: pl.DataFrame) -> None:
+    chance = table.with_columns(
+        p=pl.when(pl.col("quantity") == relations.WITHIN).then(0.3).otherwise("p")
+    )
+    text = analysis_words.paragraph(chance)
+    assert "That the score goes with the rate is not shown" in text
+    assert "rises with the rate" not in text
+
+
+def test_a_rise_under_one_reading_is_told_as_such(table: pl.DataFrame) -> None:
+    """The main reading decides what is said first; the others stand beside it."""
+    other = (pl.col("quantity") == relations.WITHIN) & (pl.col("reading") == "suspected")
+    mixed = table.with_columns(p=pl.when(other).then(0.4).otherwise("p"))
+    text = analysis_words.paragraph(mixed)
+    assert "under other readings of dead units" in text
+    assert "p is up to 0.4" in text
+
+
+def test_equivalence_is_told_of_arms() -> None:
+    flat = analysis.analyse(small_scores(0.0), PUBLISHED, 0.02)
+    text = analysis_words.paragraph(flat)
+    assert "structured, Adam, 50 epochs (channels)" in text
+    assert "stay within 0.02, for these pairs of networks alone" in text
+    none = flat.with_columns(p_holm=pl.lit(1.0))
+    assert "alone: none of them." in analysis_words.paragraph(none)
+
+
+def test_without_published_numbers_less_is_told() -> None:
+    table = analysis.analyse(small_scores(), None, None)
+    text = analysis_words.paragraph(table)
+    assert "published means" not in text
+    assert "figure" not in text
+    assert "within" not in analysis_words.caption(table).partition("From the lowest")[2]
+    chart.chart(table, None, SETTINGS).to_dict()
+
+
+def test_the_page_has_every_reading_beside_the_others(table: pl.DataFrame) -> None:
+    page = analysis_words.page(table)
+    for name in ("counted", "pruned", "constant", "suspected"):
+        assert page.count(f"`{name}`") >= 3
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    for line, after in pairwise(rows):
+        if after.startswith("| ---"):
+            assert line.replace(r"\|", "").count("|") == after.count("|")
+    assert "structured, Adam, 10 epochs, 20%" in page
+
+
+def test_the_chart_has_a_panel_for_each_reading(table: pl.DataFrame) -> None:
+    drawn = chart.chart(table, 0.02, SETTINGS).to_dict()
+    titles = [panel["title"]["text"] for row in drawn["vconcat"] for panel in row["hconcat"]]
+    assert titles == [
+        "As published, with a borrowed dense value",
+        "Every unit counted, dead or not",
+        "Pruned filters out (the source's means)",
+        "All constant units out",
+        "The 31 units that live in all",
+        "Change from the lowest to the highest rate",
+    ]
+    assert chart.OTHERS in json.dumps(drawn)
+
+
+@pytest.mark.parametrize(("setting", "margin"), [(0.03, 0.03), ({"of_runs": 3.0}, None)])
+def test_a_margin_in_units_of_runs_does_not_exist(setting: Any, margin: float | None) -> None:
+    assert analysis_rows.margin_of(setting) == margin
+
+
+@pytest.mark.slow
+def test_the_scripts(tmp_path: Path) -> None:
+    units, networks = small_tables()
+    GIVEN_UNITS.write(units, tmp_path / "units.parquet")
+    GIVEN_NETWORKS.write(networks, tmp_path / "networks.parquet")
+    params = SimpleNamespace(margin=0.02, charts={"width": 420, "height": 300, "png_scale": 1})
+    analyse = load_module(code_digest.SCRIPTS / "analyse_published_scores.py")
+    analyse.main(
+        SimpleNamespace(
+            input=SimpleNamespace(
+                units=tmp_path / "units.parquet",
+                networks=tmp_path / "networks.parquet",
+                published=PUBLISHED,
+            ),
+            output=SimpleNamespace(analysis=tmp_path / "a.parquet", page=tmp_path / "page.md"),
+            params=params,
+        )
+    )
+    table = ANALYSIS.read(tmp_path / "a.parquet")
+    assert analysis_words.paragraph(table) in (tmp_path / "page.md").read_text(encoding="utf-8")
+
+    class Outputs(dict):
+        caption = tmp_path / "chart.txt"
+
+    draw = load_module(code_digest.SCRIPTS / "draw_published_scores.py")
+    formats = {name: tmp_path / f"chart.{name}" for name in ("html", "svg", "png", "json")}
+    draw.main(
+        SimpleNamespace(
+            input=SimpleNamespace(analysis=tmp_path / "a.parquet"),
+            output=Outputs(formats),
+            params=params,
+        )
+    )
+    assert all(path.stat().st_size > 1000 for path in formats.values())
+    assert (tmp_path / "chart.txt").read_text() == f"{analysis_words.caption(table)}\n"
+
+
+def test_the_documents_say_what_the_published_scores_say(published_folder: Path) -> None:
+    scores = scores_of(published_units(published_folder))
+    table = analysis.analyse(scores, PUBLISHED, 0.02)
+    _, _, page = analysis_words.page(table).partition("\n\n")
+    document = PUBLISHED.parents[1] / "docs" / "published_scores.md"
+    _, _, rest = document.read_text(encoding="utf-8").partition("<!-- found -->\n\n")
+    found, _, _ = rest.partition("\n\n<!-- end -->")
+    assert found == page.replace("\n## ", "\n### ").rstrip()

@@ -1,0 +1,1 @@
+"""The scores of units that von Rad & Seuffert published, as they are in their repository."""

@@ -1,0 +1,1 @@
+"""What the published scores of units say: estimates, a chart and a paragraph."""
