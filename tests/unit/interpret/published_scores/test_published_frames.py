@@ -50,8 +50,10 @@ def test_a_small_frame() -> None:
 
 def test_pandas_reads_what_these_tests_write() -> None:
     """It comes with statsmodels; the library itself does not use it."""
-    pytest.importorskip("pandas")
-    found = pickle.loads(pickled(SMALL))["scores"]
+    try:
+        found = pickle.loads(pickled(SMALL))["scores"]
+    except ModuleNotFoundError:
+        pytest.skip("pandas is not installed: statsmodels no longer brings it along")
     assert found["mis_confidence"].tolist() == [0.5, 0.625, 0.75]
     assert found["layer"].tolist() == ["conv1_conv", "conv1_bn", "fc"]
 
