@@ -3,7 +3,8 @@
 from prunescope.foundation import job
 from prunescope.interpret import trivial_units
 from prunescope.interpret.given import given_scores
-from prunescope.summarize import given_tables, image_counts, study_tables
+from prunescope.summarize import image_counts, study_tables
+from prunescope.summarize.given import given_tables
 
 
 def main(smk) -> None:

@@ -9,7 +9,6 @@ from pydantic_core import ErrorDetails
 from prunescope.foundation.errors import InputError
 from prunescope.study.config import schema
 from prunescope.study.config.given.scores_model import (
-    UNIT_SCORES,
     Root,
     about_networks,
     keys_of,
@@ -21,6 +20,7 @@ from prunescope.study.config.sections.statistics import ABSOLUTE, RELATIVE
 from prunescope.study.config.study_model import EXTENDS, problems_between
 from prunescope.study.config.values import suggest, unknown
 from prunescope.study.config.yaml_text.plain import Typed
+from prunescope.study.kinds.scores_study import UNIT_SCORES
 
 # What pydantic puts into the paths of errors in addition to keys.
 KEY = "[key]"

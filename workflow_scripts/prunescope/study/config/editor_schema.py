@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunescope.study.config import schema
-from prunescope.study.config.given.scores_model import UNIT_SCORES
 from prunescope.study.config.study_model import EXTENDS
+from prunescope.study.kinds.scores_study import UNIT_SCORES
 
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from prunescope.study.config.given.scores_model import UNIT_SCORES, ScoresModel
+from prunescope.study.config.given.scores_model import ScoresModel
 from prunescope.study.config.study_model import StudyModel
 from prunescope.study.config.values import Name
+from prunescope.study.kinds.scores_study import UNIT_SCORES
 
 Schema = Mapping[str, Any]
 _WORDS = ("description", "x-note", "x-left-out")

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from prunescope.study.config.given.scores_model import UNIT_SCORES
-from prunescope.study.kinds.scores_study import ScoresStudy
+from prunescope.study.kinds.scores_study import UNIT_SCORES, ScoresStudy
 from prunescope.study.study import Study
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from prunescope.networks.coordinates import Coordinates
-from prunescope.study.config.given.scores_model import UNIT_SCORES
-from prunescope.study.config.given.unit_scores import TABLE
 from prunescope.study.kinds.any_study import AnyStudy, Settings
 
+# The key of the config whose presence makes a study one of this kind.
+UNIT_SCORES = "unit_scores"
+# The source of scores that reads tables of the user.
+TABLE = "table"
 # What the published scores are of.
 PUBLISHED_FACTS = {"dataset": "ImageNet", "metric": "DreamSim"}
 

@@ -9,9 +9,7 @@ from prunescope.study.config.sections.charts import Charts
 from prunescope.study.config.sections.statistics import Statistics
 from prunescope.study.config.study_model import StudyModel
 from prunescope.study.config.values import InputPath, Name
-
-# The key whose presence makes a config one of this kind.
-UNIT_SCORES = "unit_scores"
+from prunescope.study.kinds.scores_study import UNIT_SCORES
 
 
 def _as_in_other_studies(name: str) -> Any:

@@ -5,8 +5,9 @@ from typing import Literal
 
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.values import InputPath, Path
+from prunescope.study.kinds.scores_study import TABLE
 
-TABLE, PUBLISHED = "table", "published"
+PUBLISHED = "published"
 # The keys that only one of the sources has.
 _KEYS = {TABLE: ("units", "networks", "dataset", "metric"), PUBLISHED: ("folder",)}
 _REQUIRED = ("units", "dataset", "metric")

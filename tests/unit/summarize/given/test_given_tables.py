@@ -12,7 +12,7 @@ from prunescope.evaluate import accuracy, network_tables
 from prunescope.interpret import unit_tables
 from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
 from prunescope.interpret.trivial_units import TRIVIAL_UNITS
-from prunescope.summarize import gathering, given_tables, image_counts, study_tables
+from prunescope.summarize import gathering, image_counts, study_tables
 from prunescope.summarize.charts import all_charts
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -20,6 +20,7 @@ from prunescope.summarize.estimates import estimate
 from prunescope.summarize.estimates.inputs import EstimationSettings, StudyTables
 from prunescope.summarize.findings import captions, summary_page
 from prunescope.summarize.findings.facts import Facts
+from prunescope.summarize.given import given_tables
 
 SETTINGS = {
     "dataset": "ImageNet",

@@ -1,0 +1,1 @@
+"""The tables of a study whose scores were made elsewhere."""
