@@ -22,6 +22,7 @@ PUBLISHED_RESULTS = [
 
 
 localrules:
+    fetch,
     fetch_published_scores,
 
 
@@ -32,6 +33,11 @@ def published_score_files(wildcards):
         return scores_for_study(folder, "downloads/published_scores")
     except InputError as error:
         raise WorkflowError(str(error)) from error
+
+
+rule fetch:
+    input:
+        published_score_files,
 
 
 rule fetch_published_scores:

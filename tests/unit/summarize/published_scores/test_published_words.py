@@ -50,7 +50,8 @@ def numbers_of(text: str) -> set[str]:
 
 
 def test_all_numbers_come_from_the_table(table: pl.DataFrame) -> None:
-    for text in (analysis_words.paragraph(table), analysis_words.caption(table)):
+    details = " ".join(analysis_words.details(table))
+    for text in (analysis_words.paragraph(table), analysis_words.caption(table), details):
         assert len(numbers_of(text)) > 5
         assert numbers_of(text) <= written(table)
 
@@ -64,7 +65,7 @@ def test_numbers_follow_the_table(table: pl.DataFrame) -> None:
 def test_a_rise_is_told_with_its_limits(table: pl.DataFrame) -> None:
     text = analysis_words.paragraph(table)
     assert "made of one dense network the score rises with the rate" in text
-    assert "it is not shown of random connections (p = 0.083) alone" in text
+    assert "It is not shown of random connections (p = 0.083) alone." in text
     assert "one run of each kind" in text
     assert "no dense network was scored" in text
 
@@ -88,7 +89,7 @@ def test_a_rise_under_one_reading_is_told_as_such(table: pl.DataFrame) -> None:
     other = (pl.col("quantity") == relations.WITHIN) & (pl.col("reading") == "suspected")
     mixed = table.with_columns(p=pl.when(other).then(0.4).otherwise("p"))
     text = analysis_words.paragraph(mixed)
-    assert "under other readings of dead units" in text
+    assert "Under other readings of dead units" in text
     assert "p is up to 0.4" in text
 
 
@@ -103,7 +104,7 @@ def test_equivalence_is_told_of_arms() -> None:
 
 def test_without_published_numbers_less_is_told() -> None:
     table = analysis.analyse(small_scores(), None, None)
-    text = analysis_words.paragraph(table)
+    text = " ".join([analysis_words.paragraph(table), *analysis_words.details(table)])
     assert "published means" not in text
     assert "figure" not in text
     assert "within" not in analysis_words.caption(table).partition("From the lowest")[2]

@@ -63,6 +63,11 @@ class ScoresStudy(AnyStudy):
         return [path] if path else []
 
     @property
+    def tables(self) -> list[str]:
+        own = [] if self.reads_tables else ["published_analysis"]
+        return [*super().tables, *own]
+
+    @property
     def facts(self) -> Settings:
         told = {key: self.unit_scores.get(key) for key in PUBLISHED_FACTS}
         return {

@@ -80,13 +80,18 @@ def paragraph(table: pl.DataFrame) -> str:
         _answer(numbers),
         _changes(numbers),
         _accuracy(numbers),
-        _dead(numbers),
-        _published(numbers),
-        _readings(numbers),
-        "Against it stands that there is one run of each kind, that all networks share their first "
-        "weights, that pruned connections could grow again, and that no dense network was scored.",
+        "Against it stands that there is one run of each kind, and that no dense network was "
+        "scored. All networks share their first weights, and pruned connections could grow again. "
+        "The test takes trainings at different rates for independent of each other.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def details(table: pl.DataFrame) -> list[str]:
+    """What is known of dead units, and how the published numbers come about."""
+    numbers = _Numbers(table)
+    found = (_dead(numbers), _published(numbers), _readings(numbers), _figure(numbers))
+    return [text for text in found if text]
 
 
 def caption(table: pl.DataFrame) -> str:
@@ -110,14 +115,14 @@ def _dead(numbers: _Numbers) -> str:
     text = (
         f"Of the {count(len(networks), 'network')} with {networks['n'][0]:,} scored units each, "
         f"those pruned by filters hold {low:,} to {high:,} pruned filters. Their scores are equal "
-        "to the bit in all structured arms, so they are found without a threshold"
+        "to the bit in all structured arms, so they are found without a threshold."
     )
     if further.is_empty():
-        return f"{text}."
+        return text
     ends = int(further["estimate"].min()), int(further["estimate"].max())  # type: ignore[arg-type]
     names = sorted({describe_method(*arm) for arm in further[["pruning", "retraining"]].rows()})
     return (
-        f"{text}; {ends[0]:,} to {ends[1]:,} further units are constant in each network of "
+        f"{text} {ends[0]:,} to {ends[1]:,} further units are constant in each network of "
         f"{listed(names)}."
     )
 
@@ -136,7 +141,7 @@ def _published(numbers: _Numbers) -> str:
     )
     if off > -0.0005:
         return f"{same}."
-    return f"{same}; they count the further ones, which lifts them by up to {score(-off)}."
+    return f"{same}. They count the further ones, which lifts them by up to {score(-off)}."
 
 
 def _answer(numbers: _Numbers) -> str:
@@ -146,52 +151,58 @@ def _answer(numbers: _Numbers) -> str:
     within = numbers.one(relations.WITHIN, group=relations.ALL, **where)
     rising = numbers.one("arms_that_rise", **where)
     worst = max(numbers.rows(relations.WITHIN, group=relations.ALL)["p"].to_list())
-    text = (
-        f"over the {means['n'][0]:,} units that live in all {len(means)} networks the mean score "
+    seen = (
+        f"Over the {means['n'][0]:,} units that live in all {len(means)} networks the mean score "
         f"is higher at the highest rate than at the lowest in {rising['estimate']:.0f} of "
-        f"{rising['n']} arms, and within arms score and rate correlate with "
-        f"{change(within['estimate'])} (Spearman, mean of arms; exact permutation "
-        f"p = {within['p']:.2g})"
+        f"{rising['n']} arms."
     )
     if within["p"] >= SHOWN:
-        return f"That the score goes with the rate is not shown: {text}."
+        return (
+            f"That the score goes with the rate is not shown (exact permutation "
+            f"p = {within['p']:.2g}). {seen}"
+        )
     way = "rises" if within["estimate"] > 0 else "falls"
     firm = (
-        f"p is at most {worst:.2g} under every reading of dead units, for channels and logits too"
+        f"p is at most {worst:.2g} under every reading of dead units, for channels and logits too."
         if worst < SHOWN
-        else f"under other readings of dead units, or for channels or logits alone, p is up to "
-        f"{worst:.2g}"
+        else f"Under other readings of dead units, or for channels or logits alone, p is up to "
+        f"{worst:.2g}."
     )
     return (
         f"Among the pruned networks that were made of one dense network the score {way} with the "
-        f"rate: {text}; {firm}{_by_method(numbers)}."
+        f"rate. {seen} Dealt at random, rates would seldom fit so well (exact permutation "
+        f"p = {within['p']:.2g}). {firm}{_by_method(numbers)}"
     )
 
 
 def _readings(numbers: _Numbers) -> str:
-    """The correlation over all networks, by how dead units are read, and the published one."""
+    """The correlation over all networks, by how dead units are read."""
     pearson = {
         (reading, units): numbers.one(
             "pearson(mis_soft, rate)", reading=reading, units=units, layer_type=BOTH
         )
         for reading, units in readings.WAYS
     }
-    text = (
+    return (
         f"Over all {pearson[CONSTANT, LIVE]['n']} networks Pearson's correlation of score and rate "
-        f"is {change(pearson[COUNTED, LIVE]['estimate'])} if dead units are counted, "
-        f"{change(pearson[PRUNED, LIVE]['estimate'])} with pruned filters out, "
-        f"{change(pearson[CONSTANT, LIVE]['estimate'])} with all constant units out, and "
-        f"{change(pearson[CONSTANT, MATCHED]['estimate'])} over the units that live in all"
+        f"is {change(pearson[COUNTED, LIVE]['estimate'])} if dead units are counted. It is "
+        f"{change(pearson[PRUNED, LIVE]['estimate'])} with pruned filters out, and "
+        f"{change(pearson[CONSTANT, LIVE]['estimate'])} with all constant units out. Over the "
+        f"units that live in all it is {change(pearson[CONSTANT, MATCHED]['estimate'])}."
     )
+
+
+def _figure(numbers: _Numbers) -> str:
+    """The correlation over the points of the published figure, with and without what is wrong."""
     figure = numbers.rows(relations.AS_TESTED, group=relations.BORROWED)
     without = numbers.rows(relations.AS_TESTED, group=relations.FIGURE)
     if figure.is_empty() or without.is_empty():
-        return f"{text}."
+        return ""
     return (
-        f"{text}. In the published figure it is {change(figure['estimate'][0])} "
-        f"(p = {figure['p'][0]:.2g}, as if points were independent) with the value of another "
-        f"network as dense score, and {change(without['estimate'][0])} "
-        f"(p = {without['p'][0]:.2g}) without it."
+        f"In the published figure, which takes the value of another network for the dense score, "
+        f"score and rate correlate with {change(figure['estimate'][0])} "
+        f"(p = {figure['p'][0]:.2g}, as if points were independent). Without that value it is "
+        f"{change(without['estimate'][0])} (p = {without['p'][0]:.2g})."
     )
 
 
@@ -205,7 +216,7 @@ def _by_method(numbers: _Numbers) -> str:
         f"{describe_method(row['pruning'], '').partition(',')[0]} (p = {row['p']:.2g})"
         for row in rows.iter_rows(named=True)
     ]
-    return f"; it is not shown of {listed(words)} alone" if words else ""
+    return f" It is not shown of {listed(words)} alone." if words else ""
 
 
 def _changes(numbers: _Numbers) -> str:
@@ -216,11 +227,11 @@ def _changes(numbers: _Numbers) -> str:
     tests = numbers.rows("mis_soft_equivalence", **where)
     text = (
         "From the lowest to the highest rate the same convolution channels change by "
-        f"{change(channels[0])} to {change(channels[1])} by arm, the logits by "
-        f"{change(logits[0])} to {change(logits[1])}"
+        f"{change(channels[0])} to {change(channels[1])}, by arm. The logits change by "
+        f"{change(logits[0])} to {change(logits[1])}."
     )
     if not margin:
-        return f"{text}."
+        return text
     within = tests.filter(pl.col("p_holm") < SHOWN)
     parts = [
         f"{describe_arm(row['pruning'], row['retraining'])} "
@@ -229,7 +240,7 @@ def _changes(numbers: _Numbers) -> str:
     ]
     found = listed(parts) if parts else "none of them"
     return (
-        f"{text}; shown to stay within {margin[0]:.3g}, for these pairs of networks alone: {found}."
+        f"{text} Shown to stay within {margin[0]:.3g}, for these pairs of networks alone: {found}."
     )
 
 
@@ -241,17 +252,14 @@ def _accuracy(numbers: _Numbers) -> str:
     found = _Numbers(out)
     plain = found.span("spearman(mis_soft, top1)")
     rate = found.span("spearman(mis_soft, rate | top1)")
-    top1 = found.span("spearman(mis_soft, top1 | rate)")
     known = numbers.rows("spearman(mis_soft, top1)")["n"][0]
-    if rate[0] < 0 < rate[1]:
-        unclear = ", so with accuracy held the direction of the rate depends on the reading"
-    else:
-        unclear = ""
+    either = rate[0] < 0 < rate[1]
+    unclear = ": which way depends on how dead units are read" if either else ""
     return (
         f"Over the {known} networks with a published accuracy, score and accuracy correlate with "
-        f"{change(plain[0])} to {change(plain[1])} (Spearman, by how dead units are read); given "
-        f"the rate with {change(top1[0])} to {change(top1[1])}. Score and rate given accuracy "
-        f"correlate with {change(rate[0])} to {change(rate[1])}{unclear}."
+        f"{change(plain[0])} to {change(plain[1])} (Spearman, by how dead units are read). With "
+        f"accuracy held, score and rate correlate with {change(rate[0])} to {change(rate[1])}"
+        f"{unclear}."
     )
 
 
@@ -262,8 +270,9 @@ def page(table: pl.DataFrame) -> str:
     """The paragraph, the numbers under each reading beside each other, and the limits."""
     meanings = "".join(f"- `{name}`: {meaning}\n" for name, meaning in READINGS.items())
     limits = "".join(f"- {limit}\n" for limit in LIMITS)
+    listing = "".join(f"- {text}\n" for text in details(table))
     return (
-        f"# What the published scores of units say\n\n{paragraph(table)}\n\n"
+        f"# What the published scores of units say\n\n{paragraph(table)}\n\n{listing}\n"
         f"## How units are read as dead\n\n{meanings}\n{_dead_table(table)}\n"
         f"## Changes from the lowest to the highest rate\n\n"
         "Mean over the same units, those that are live in both networks (soft MIS, 95 % interval "

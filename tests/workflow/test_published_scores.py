@@ -1,0 +1,60 @@
+"""The study of the published scores, on the files as published, where they are at hand."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from published_files import unpack
+from workspaces import Workspace, temporary_project
+
+pytestmark = pytest.mark.slow
+
+CONFIG = "config/own.yaml"
+RESULTS = "results/published_scores"
+
+
+def tables(workspace: Workspace) -> dict[str, str]:
+    """The digests of all tables of the study."""
+    return {
+        str(path.relative_to(workspace.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(workspace.path(RESULTS).rglob("*.parquet"))
+    }
+
+
+def study_in(workspace: Workspace, folder: Path) -> Workspace:
+    # An own config in a fixed place: the path of the files is part of the provenance.
+    workspace.path("files").symlink_to(folder)
+    own = {"extends": "published_scores.yaml", "unit_scores": {"folder": "files"}}
+    workspace.path(CONFIG).write_text(yaml.safe_dump(own), encoding="utf-8")
+    done = workspace.snakemake(config=CONFIG)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    folder = unpack(tmp_path_factory)
+    with temporary_project(tmp_path_factory, "first") as workspace:
+        yield study_in(workspace, folder)
+
+
+def test_a_second_run_does_nothing(finished: Workspace) -> None:
+    assert finished.stale(config=CONFIG) == {}
+
+
+def test_the_study_says_what_it_is_of(finished: Workspace) -> None:
+    page = finished.path(f"{RESULTS}/published_scores.md").read_text(encoding="utf-8")
+    assert "over the 2,537 units that live in all 24 networks" in page.replace("Over", "over")
+    summary = finished.path(f"{RESULTS}/summary.md").read_text(encoding="utf-8")
+    assert "**Unit explorer:** There is none" in summary
+    assert finished.path(f"{RESULTS}/charts/published_scores.svg").stat().st_size > 1000
+
+
+def test_tables_are_the_same_in_another_folder(
+    finished: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with temporary_project(tmp_path_factory, "second") as workspace:
+        again = study_in(workspace, unpack(tmp_path_factory))
+        assert tables(again) == tables(finished) != {}
