@@ -56,9 +56,10 @@ def test_captures_count_second_estimates_in_first_intervals() -> None:
         for value, name in zip((0.04, -0.05, 0.01), names, strict=True)
     ]
     alone = row_of(0.0, 0.01, 2, comparison="d against dense, over runs")
+    certain = {**alone, "comparison": names[0], "family": "g", "low": 0.1, "high": 0.1}
     of_one_run = row_of(0.0, 0.01, 2, comparison="a against dense")
     (row,) = repetition.captures(
-        table(*first, alone, of_one_run), table(*second, of_one_run)
+        table(*first, alone, certain, of_one_run), table(*second, certain, of_one_run)
     ).to_dicts()
     assert (row["quantity"], row["intervals"]) == ("mis_soft_change", 3)
     assert row["captured"] == pytest.approx(2 / 3)
