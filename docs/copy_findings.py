@@ -56,7 +56,13 @@ def rewrite(path: Path, change: dict[str, str]) -> None:
 
 
 def main() -> None:
-    finished = [name for name in PICTURES if (RESULTS / name / "summary.md").exists()]
+    # The charts come last, and after what is said.
+    finished = [
+        name
+        for name, pictures in PICTURES.items()
+        if all((RESULTS / name / "charts" / f"{picture}.svg").exists() for picture in pictures)
+        and (RESULTS / name / "summary.md").exists()
+    ]
     for name in finished:
         for picture in PICTURES[name]:
             source = RESULTS / name / "charts" / f"{picture}.svg"

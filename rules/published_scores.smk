@@ -118,7 +118,12 @@ rule draw_published_scores:
             category="Published scores",
             labels={"chart": "published scores, by how dead units are read"},
         ),
-        svg=f"{PUBLISHED_CHART}.svg",
+        svg=report(
+            f"{PUBLISHED_CHART}.svg",
+            caption="report/chart.rst",
+            category="Published scores",
+            labels={"chart": "published scores, by how dead units are read (picture)"},
+        ),
         png=f"{PUBLISHED_CHART}.png",
         json=f"{PUBLISHED_CHART}.json",
         caption=f"{PUBLISHED_CHART}.txt",

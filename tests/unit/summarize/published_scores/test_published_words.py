@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from files import load_module
@@ -65,7 +66,7 @@ def test_numbers_follow_the_table(table: pl.DataFrame) -> None:
 def test_a_rise_is_told_with_its_limits(table: pl.DataFrame) -> None:
     text = analysis_words.paragraph(table)
     assert "made of one dense network the score rises with the rate" in text
-    assert "It is not shown of random connections (p = 0.083) alone." in text
+    assert "It is not shown of random connections (p = 0.083) alone, whose networks are too" in text
     assert "one run of each kind" in text
     assert "no dense network was scored" in text
 
@@ -91,6 +92,20 @@ def test_a_rise_under_one_reading_is_told_as_such(table: pl.DataFrame) -> None:
     text = analysis_words.paragraph(mixed)
     assert "Under other readings of dead units" in text
     assert "p is up to 0.4" in text
+
+
+def test_a_reading_under_which_it_goes_the_other_way_is_no_support(table: pl.DataFrame) -> None:
+    other = (pl.col("quantity") == relations.WITHIN) & (pl.col("reading") == "suspected")
+    turned = table.with_columns(
+        estimate=pl.when(other).then(-pl.col("estimate")).otherwise("estimate")
+    )
+    assert "p is up to 1 for the same direction" in analysis_words.paragraph(turned)
+
+
+def test_equal_scores_go_with_no_rate() -> None:
+    scores = small_scores()
+    flat = relations.within_arms(np.full(len(scores.networks), 0.7), scores)
+    assert (flat.estimate, flat.p) == (0, 1)
 
 
 def test_equivalence_is_told_of_arms() -> None:
@@ -186,3 +201,5 @@ def test_the_documents_say_what_the_published_scores_say(published_folder: Path)
     _, _, rest = document.read_text(encoding="utf-8").partition("<!-- found -->\n\n")
     found, _, _ = rest.partition("\n\n<!-- end -->")
     assert found == page.replace("\n## ", "\n### ").rstrip()
+    readme = (PUBLISHED.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"\n{analysis_words.paragraph(table)}\n" in readme

@@ -63,6 +63,11 @@ class ScoresStudy(AnyStudy):
         return [path] if path else []
 
     @property
+    def published(self) -> list[str]:
+        # The names of these networks are not those of the table: its accuracies are read elsewhere.
+        return super().published if self.reads_tables else []
+
+    @property
     def tables(self) -> list[str]:
         own = [] if self.reads_tables else ["published_analysis"]
         return [*super().tables, *own]

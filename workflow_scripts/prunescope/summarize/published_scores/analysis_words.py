@@ -150,11 +150,14 @@ def _answer(numbers: _Numbers) -> str:
     means = numbers.rows("mis_soft", **where)
     within = numbers.one(relations.WITHIN, group=relations.ALL, **where)
     rising = numbers.one("arms_that_rise", **where)
-    worst = max(numbers.rows(relations.WITHIN, group=relations.ALL)["p"].to_list())
+    # A reading under which the score goes the other way does not support what is said.
+    readings_of = numbers.rows(relations.WITHIN, group=relations.ALL)
+    same_way = pl.col("estimate") * within["estimate"] > 0
+    worst = max(readings_of.select(pl.when(same_way).then("p").otherwise(1.0)).to_series())
     seen = (
-        f"Over the {means['n'][0]:,} units that live in all {len(means)} networks the mean score "
-        f"is higher at the highest rate than at the lowest in {rising['estimate']:.0f} of "
-        f"{rising['n']} arms."
+        f"Over the {means['n'][0]:,} channels and logits that live in all {len(means)} networks "
+        f"the mean score is higher at the highest rate than at the lowest in "
+        f"{rising['estimate']:.0f} of {rising['n']} arms."
     )
     if within["p"] >= SHOWN:
         return (
@@ -166,7 +169,7 @@ def _answer(numbers: _Numbers) -> str:
         f"p is at most {worst:.2g} under every reading of dead units, for channels and logits too."
         if worst < SHOWN
         else f"Under other readings of dead units, or for channels or logits alone, p is up to "
-        f"{worst:.2g}."
+        f"{worst:.2g} for the same direction."
     )
     return (
         f"Among the pruned networks that were made of one dense network the score {way} with the "
@@ -216,7 +219,12 @@ def _by_method(numbers: _Numbers) -> str:
         f"{describe_method(row['pruning'], '').partition(',')[0]} (p = {row['p']:.2g})"
         for row in rows.iter_rows(named=True)
     ]
-    return f" It is not shown of {listed(words)} alone." if words else ""
+    if not words:
+        return ""
+    return (
+        f" It is not shown of {listed(words)} alone, whose networks are too few for this test to "
+        "show anything."
+    )
 
 
 def _changes(numbers: _Numbers) -> str:
@@ -225,10 +233,16 @@ def _changes(numbers: _Numbers) -> str:
     channels = numbers.span("mis_soft_change", layer_type=CHANNELS, **where)
     logits = numbers.span("mis_soft_change", layer_type=LOGITS, **where)
     tests = numbers.rows("mis_soft_equivalence", **where)
+    less = numbers.span("mis_soft_change", layer_type=CHANNELS, reading=PRUNED, units=LIVE)
+    rows = numbers.rows("mis_soft_change", layer_type=CHANNELS, **where)
+    apart = rows.filter((pl.col("low") > 0) | (pl.col("high") < 0))
     text = (
-        "From the lowest to the highest rate the same convolution channels change by "
-        f"{change(channels[0])} to {change(channels[1])}, by arm. The logits change by "
-        f"{change(logits[0])} to {change(logits[1])}."
+        "With all constant units left out, the same convolution channels change from the lowest to "
+        f"the highest rate by {change(channels[0])} to {change(channels[1])}, by arm. In "
+        f"{len(apart)} of {len(rows)} arms the interval over the layers of that pair excludes "
+        f"zero. With pruned filters alone left out they change by {change(less[0])} to "
+        f"{change(less[1])}, and the logits in any case by {change(logits[0])} to "
+        f"{change(logits[1])}."
     )
     if not margin:
         return text
@@ -247,19 +261,17 @@ def _changes(numbers: _Numbers) -> str:
 def _accuracy(numbers: _Numbers) -> str:
     if numbers.rows("spearman(mis_soft, top1)").is_empty():
         return ""
-    # All readings that leave units out, over live units and over those that live in all.
-    out = numbers.table.filter(pl.col("reading") != COUNTED, layer_type=BOTH)
-    found = _Numbers(out)
-    plain = found.span("spearman(mis_soft, top1)")
-    rate = found.span("spearman(mis_soft, rate | top1)")
+    # Under all readings, over live units and over those that live in all.
+    plain = numbers.span("spearman(mis_soft, top1)", layer_type=CHANNELS)
+    rate = numbers.span("spearman(mis_soft, rate | top1)", layer_type=CHANNELS)
     known = numbers.rows("spearman(mis_soft, top1)")["n"][0]
     either = rate[0] < 0 < rate[1]
     unclear = ": which way depends on how dead units are read" if either else ""
     return (
-        f"Over the {known} networks with a published accuracy, score and accuracy correlate with "
-        f"{change(plain[0])} to {change(plain[1])} (Spearman, by how dead units are read). With "
-        f"accuracy held, score and rate correlate with {change(rate[0])} to {change(rate[1])}"
-        f"{unclear}."
+        f"Over the {known} networks with a published accuracy, the score of channels and accuracy "
+        f"correlate with {change(plain[0])} to {change(plain[1])} (Spearman, by how dead units are "
+        f"read). With accuracy held, their score and the rate correlate with {change(rate[0])} to "
+        f"{change(rate[1])}{unclear}."
     )
 
 

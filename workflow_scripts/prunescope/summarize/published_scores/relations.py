@@ -136,7 +136,9 @@ def within_arms(means: np.ndarray, scores: Scores, method: str | None = None) ->
 
 def _standard(values: np.ndarray) -> np.ndarray:
     ranks = stats.rankdata(values) - (len(values) + 1) / 2
-    return ranks / np.sqrt((ranks**2).sum())
+    length = np.sqrt((ranks**2).sum())
+    # Equal values go with nothing.
+    return ranks / length if length else ranks
 
 
 def with_borrowed(scores: Scores, figure: pl.DataFrame, borrowed: float | None) -> Iterator[Row]:

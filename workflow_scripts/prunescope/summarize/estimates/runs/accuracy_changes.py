@@ -82,13 +82,13 @@ def changes_as_given(networks: pl.DataFrame) -> Iterator[Row]:
     networks
         As `study_tables.NETWORKS`.
     """
-    known = {
-        Coordinates.from_row(row): row["top1"]
-        for row in networks.drop_nulls("top1").iter_rows(named=True)
-    }
+    # Networks of unknown accuracy count as partners too: else the next best would take their place.
+    known = {Coordinates.from_row(row): row["top1"] for row in networks.iter_rows(named=True)}
     found = []
     for network, own in known.items():
         for partner, other in partners_of(network, known).items():
+            if own is None or known[other] is None:
+                continue
             value = own - known[other]
             yield statistic(
                 AS_GIVEN,
