@@ -40,6 +40,7 @@ STEPS: list[dict[str, list[str]]] = [
         "evaluate_network": [f"{DENSE}/predictions.parquet"],
         "account_network": [f"{DENSE}/accounting.parquet"],
         "find_exemplars": [f"{DENSE}/exemplars.parquet", f"{DENSE}/activations_mean.npy"],
+        "find_exemplars_elsewhere": [f"{DENSE}/exemplars_probe-200-seed0.parquet"],
         "record_activations": [f"{DENSE}/activations_max.npy"],
         "ablate_units": [f"{DENSE}/ablation.parquet"],
         "count_images": [f"{TABLES}/images.parquet"],
