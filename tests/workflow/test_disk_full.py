@@ -40,7 +40,6 @@ STEPS: list[dict[str, list[str]]] = [
         "evaluate_network": [f"{DENSE}/predictions.parquet"],
         "account_network": [f"{DENSE}/accounting.parquet"],
         "find_exemplars": [f"{DENSE}/exemplars.parquet", f"{DENSE}/activations_mean.npy"],
-        "find_exemplars_elsewhere": [f"{DENSE}/exemplars_probe-200-seed0.parquet"],
         "record_activations": [f"{DENSE}/activations_max.npy"],
         "ablate_units": [f"{DENSE}/ablation.parquet"],
         "count_images": [f"{TABLES}/images.parquet"],
@@ -90,6 +89,8 @@ STEPS: list[dict[str, list[str]]] = [
 ELSEWHERE = {
     "fetch_fashion_mnist", "fetch_checkpoint", "fetch_metric_weights", "index_images",
     "pack_sample", "import_checkpoint", "recalibrate_network", "compare_published", "verify_study",
+    "find_exemplars_elsewhere", "read_unit_scores", "tabulate_scores", "fetch_published_scores",
+    "read_published_scores", "analyse_published_scores", "draw_published_scores",
 }  # fmt: skip
 
 

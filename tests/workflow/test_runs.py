@@ -8,6 +8,8 @@ import pytest
 import yaml
 from workspaces import Workspace, temporary_project
 
+from prunescope.foundation import arrays, tables
+from prunescope.interpret import mis, unit_tables
 from prunescope.networks import network_files
 from prunescope.summarize import study_tables
 
@@ -32,7 +34,11 @@ OWN = {
             "chain_alone": {**FILTERS, "retraining": ["iterative"]},
         }
     },
-    "sensitivity": {"rates": []},
+    "sensitivity": {
+        "rates": [],
+        "seeds": [1],
+        "variants": {"probe_200": {"probe": {"images": 200, "seed": 0}}},
+    },
     "compact": {"rates": []},
 }
 NETWORKS = "results/tiny/networks"
@@ -93,6 +99,33 @@ def test_iterative_networks_have_a_partner_that_was_retrained_as_often(study: Wo
     assert row["estimate"] == pytest.approx(means.mean())
     assert row["n"] == 2
     assert row["low"] < row["estimate"] < row["high"]
+
+
+def test_a_variant_may_look_at_more_images_than_the_study(study: Workspace) -> None:
+    """In the networks of the runs that are varied; the exemplars are among all 200 images."""
+    folder = study.path(f"{NETWORKS}/dense/none/rate0.00")
+    found = unit_tables.EXEMPLARS_ELSEWHERE.read(
+        folder / "seed1" / "exemplars_probe-200-seed0.parquet"
+    )
+    assert found["strongest"].explode().max() > 119
+    assert not (folder / "seed0" / "exemplars_probe-200-seed0.parquet").exists()
+    variants = unit_tables.VARIANTS.read(folder / "seed1" / "variants.parquet")
+    scores = {
+        name: rows["mis_soft"].to_numpy()
+        for (name,), rows in variants.group_by("variant", maintain_order=True)
+    }
+    assert not np.allclose(scores["probe_200"], scores["unchanged"])
+    similarity = arrays.load_array(
+        study.path(
+            "results/datasets/fashion_mnist_tiny/probe-200-seed0/"
+            "similarity_timm-tf_efficientnet_lite0-64px.npy"
+        )
+    )
+    strong, weak = (tables.matrix(found[side]) for side in ("strongest", "weakest"))
+    settings = mis.ScoreSettings(3, 5, 0.16, "imi", 0)
+    np.testing.assert_allclose(
+        scores["probe_200"], mis.score_units(strong, weak, similarity, settings)[0]
+    )
 
 
 def test_every_kind_gets_a_verdict(study: Workspace) -> None:

@@ -40,8 +40,7 @@ from prunescope.train.recipes import recipe
 ROOT = Path(__file__).resolve().parents[4]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
 TINY = ROOT / "config" / "tiny.yaml"
-VARIANTS = ("permuted", "tasks_4", "quantile", "probe_60", "probe_200", "pooling_max",
-            "metric_pixels")  # fmt: skip
+VARIANTS = ("permuted", "tasks_4", "quantile", "probe_60", "pooling_max", "metric_pixels")
 
 Write = Callable[..., Path]
 
