@@ -46,7 +46,7 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
 
 def test_the_study_says_what_it_is_of(finished: Workspace) -> None:
     page = finished.path(f"{RESULTS}/published_scores.md").read_text(encoding="utf-8")
-    assert "over the 2,537 units that live in all 24 networks" in page.replace("Over", "over")
+    assert "the 2,537 channels and logits that live in all 24 networks" in page
     summary = finished.path(f"{RESULTS}/summary.md").read_text(encoding="utf-8")
     assert "**Unit explorer:** There is none" in summary
     assert finished.path(f"{RESULTS}/charts/published_scores.svg").stat().st_size > 1000
