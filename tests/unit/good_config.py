@@ -13,6 +13,8 @@ from prunescope.study.config.checking import check
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHIPPED = [PROJECT / "config.yaml", *sorted((PROJECT / "config").glob("*.yaml"))]
+# Those that make networks.
+OF_NETWORKS = [path for path in SHIPPED if "\nunit_scores:" not in path.read_text(encoding="utf-8")]
 DELETED = object()
 SIMILARITY = "interpretability.similarity"
 

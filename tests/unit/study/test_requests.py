@@ -1,7 +1,7 @@
 """Files of networks that a study does not have are refused, with what is there instead."""
 
 import pytest
-from good_config import SHIPPED, changed, good, shipped
+from good_config import OF_NETWORKS, changed, good, shipped
 
 from prunescope.study.requests import Requests
 from prunescope.study.study import Study
@@ -73,7 +73,7 @@ def test_the_network_of_another_study_needs_its_config(requests: Requests) -> No
     assert "--configfile" in message
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_NETWORKS, ids=lambda path: path.stem)
 def test_all_networks_of_a_shipped_study_may_be_asked_for(path) -> None:
     study = Study(shipped(path))
     requests = Requests(study)

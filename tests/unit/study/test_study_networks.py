@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from good_config import SHIPPED, SIMILARITY, changed, good, shipped
+from good_config import OF_NETWORKS, SIMILARITY, changed, good, shipped
 
 from prunescope.networks.coordinates import Coordinates
 from prunescope.study.config.checking import check
@@ -238,7 +238,7 @@ def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -
     assert Study(config).kinds_of_input == kinds
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", OF_NETWORKS, ids=lambda path: path.name)
 def test_no_network_is_listed_twice(path: Path) -> None:
     networks = Study(shipped(path)).networks
     assert len(set(networks)) == len(networks)
