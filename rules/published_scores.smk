@@ -7,9 +7,9 @@ from prunescope.interpret.published_scores.files import (
     scores_for_study,
 )
 
-PUBLISHED_ANALYSIS = "results/{study}/tables/published_analysis.parquet"
+PUBLISHED_ANALYSIS = f"{TABLES}/published_analysis.parquet"
 PUBLISHED_PAGE = "results/{study}/published_scores.md"
-PUBLISHED_CHART = "results/{study}/charts/published_scores"
+PUBLISHED_CHART = f"{CHART_FOLDER}/published_scores"
 # What a study of these scores makes beside the usual tables and charts.
 PUBLISHED_RESULTS = [
     PUBLISHED_ANALYSIS,
@@ -30,7 +30,7 @@ def published_score_files(wildcards):
     """The files of all networks: in the folder of the user, or fetched."""
     folder = config["unit_scores"]["folder"]
     try:
-        return scores_for_study(folder, "downloads/published_scores")
+        return scores_for_study(folder, f"{DOWNLOADS}/published_scores")
     except InputError as error:
         raise WorkflowError(str(error)) from error
 
@@ -44,7 +44,7 @@ rule fetch_published_scores:
     output:
         # `update` keeps an existing file, and the job leaves a correct one unchanged: a user
         # without a network may have put it there.
-        scores=update("downloads/published_scores/{scores}"),
+        scores=update(f"{DOWNLOADS}/published_scores/{{scores}}"),
     log:
         "results/logs/downloads/{scores}.log",
     wildcard_constraints:
@@ -69,8 +69,8 @@ rule read_published_scores:
         scores=ancient(published_score_files),
         published=config["published"] or [],
     output:
-        units="results/{study}/given/units.parquet",
-        networks="results/{study}/given/networks.parquet",
+        units=f"{GIVEN}/units.parquet",
+        networks=f"{GIVEN}/networks.parquet",
     log:
         "results/logs/{study}/read_published_scores.log",
     conda:
@@ -87,8 +87,8 @@ rule read_published_scores:
 
 rule analyse_published_scores:
     input:
-        units="results/{study}/given/units.parquet",
-        networks="results/{study}/given/networks.parquet",
+        units=f"{GIVEN}/units.parquet",
+        networks=f"{GIVEN}/networks.parquet",
         published=config["published"] or [],
     output:
         analysis=PUBLISHED_ANALYSIS,
