@@ -20,8 +20,9 @@ class Layer:
     shape
         Shape of the weight: `(out, in, height, width)` or `(out, in)`.
     output_size
-        Height and width of the output in pixels for the network's image size; `(1, 1)` for
-        a linear layer.
+        Height and width of the output in pixels for the network's image size. `(1, 1)` for a
+        linear layer that runs once for an image, `(tokens, 1)` for one that runs on a row of
+        tokens.
     batch_norm
         Module name of the batch norm that follows, if there is one.
     auxiliary
@@ -30,6 +31,17 @@ class Layer:
         Positions of the kernel, `(row, column)`, that no image of the network's image size
         reaches: they meet padding only, or the layer never runs. The one position of a linear
         layer is `()`.
+    groups
+        Number of groups of channels that do not meet; 1 for a linear layer.
+    runs
+        How often the layer runs for an image in evaluation mode.
+    unit_axis
+        The axis of the units in the layer's output: 1 for `(images, units, ...)`, -1 for tokens or
+        maps whose channels come last.
+    block
+        The part of the network that the layer belongs to, by which charts group layers.
+    not_measured
+        Why the units cannot be measured; empty if they can.
     """
 
     name: str
@@ -39,6 +51,11 @@ class Layer:
     batch_norm: str | None = None
     auxiliary: bool = False
     unreached: tuple[tuple[int, ...], ...] = ()
+    groups: int = 1
+    runs: int = 1
+    unit_axis: int = 1
+    block: str = ""
+    not_measured: str = ""
 
     @property
     def weight(self) -> str:
@@ -67,6 +84,27 @@ class Layer:
     def unreached_weights(self) -> int:
         """Number of weights that no image reaches."""
         return self.shape[0] * self.shape[1] * len(self.unreached)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One run of a layer, whose units are measured.
+
+    Attributes
+    ----------
+    layer
+        The layer.
+    run
+        Which of the layer's runs, from 1.
+    """
+
+    layer: Layer
+    run: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name in tables: that of the layer; of one that runs several times, `layer@run`."""
+        return self.layer.name if self.layer.runs == 1 else f"{self.layer.name}@{self.run}"
 
 
 @dataclass(frozen=True)
@@ -127,9 +165,21 @@ class Description:
         )
 
     @property
-    def measured_layers(self) -> tuple[Layer, ...]:
+    def main_layers(self) -> tuple[Layer, ...]:
         """All layers except those of auxiliary heads, in forward order."""
         return tuple(layer for layer in self.layers if not layer.auxiliary)
+
+    @property
+    def measured_layers(self) -> tuple[Layer, ...]:
+        """The layers whose units are measured, in forward order."""
+        return tuple(layer for layer in self.main_layers if not layer.not_measured)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The runs of measured layers, in the order of the layers: where units are measured."""
+        return tuple(
+            Output(layer, run) for layer in self.measured_layers for run in range(1, layer.runs + 1)
+        )
 
 
 @dataclass(frozen=True)
