@@ -6,18 +6,23 @@ from several runs.
 
 The model is a two-way layout without replicates: the value of kind k in run r is the mean of the
 kind, plus an effect that all kinds of the run share (they come from one dense network), plus a
-deviation of its own. Source: Scheffé, "The Analysis of Variance", 1959, section 8.1; Satterthwaite
-1946 for the degrees of freedom of a sum of mean squares.
+deviation of its own. A few runs hardly tell how much a kind varies, so the variance of each kind is
+moved towards that of all kinds, the more, the less the kinds differ in it.
+
+Sources: Scheffé, "The Analysis of Variance", 1959, section 8.1; Satterthwaite 1946 for the degrees
+of freedom of a sum of mean squares; Smyth, "Linear models and empirical Bayes methods for assessing
+differential expression", Stat. Appl. Genet. Mol. Biol. 3, 2004, sections 3 and 6.2, for the
+moderated variances.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special
 
-# The pooled variance is used unless kinds are shown to differ in it at this level.
-POOLING_LEVEL = 0.05
+# With fewer kinds that vary, nothing is known of how much kinds differ in variance.
+FEWEST_KINDS = 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,14 @@ class Known:
 
     estimate: float
     error: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A variance between runs, and how many degrees of freedom it is worth."""
+
+    variance: float
     freedom: float
 
 
@@ -61,30 +74,65 @@ class RunModel:
         freedom = (kinds - 1) * (runs - 1)
         return between, float((self.deviations**2).sum()) / freedom if freedom else 0.0
 
-    @property
-    def p_of_equal_variances(self) -> float:
-        """The p value that all kinds vary alike between runs: Bartlett's test (1937).
+    @cached_property
+    def own_variances(self) -> np.ndarray:
+        """How much each kind varies between runs without what runs share, `(kinds,)`.
 
-        1 where there are fewer than two kinds that vary.
+        Each is a mean square with `(kinds - 1) (runs - 1) / kinds` degrees of freedom. Their mean
+        is the mean square of the deviations.
         """
-        varying = [row for row in self.deviations if np.ptp(row) > 0]
-        return float(stats.bartlett(*varying).pvalue) if len(varying) > 1 else 1.0
+        return (self.deviations**2).sum(axis=1) / self._own_freedom
+
+    @property
+    def _own_freedom(self) -> float:
+        return self._freedom / len(self.values)
+
+    @property
+    def _freedom(self) -> int:
+        kinds, runs = self.values.shape
+        return (kinds - 1) * (runs - 1)
 
     @cached_property
-    def is_pooled(self) -> bool:
-        """Whether the variance between runs is pooled over kinds: unless they differ in it."""
-        return len(self.values) > 1 and self.p_of_equal_variances >= POOLING_LEVEL
+    def prior(self) -> Prior:
+        """The variance towards which that of each kind is moved.
+
+        Its degrees of freedom are infinite, which is plain pooling, where kinds differ in variance
+        by no more than chance, and where there are too few kinds to tell.
+        """
+        varying = self.own_variances[self.own_variances > 0]
+        if len(varying) >= FEWEST_KINDS:
+            half = self._own_freedom / 2
+            logarithms = np.log(varying) - special.digamma(half) + np.log(half)
+            surplus = float(logarithms.var(ddof=1) - special.polygamma(1, half))
+            if surplus > 0:
+                prior_half = _inverse_trigamma(surplus)
+                shift = special.digamma(prior_half) - np.log(prior_half)
+                return Prior(float(np.exp(logarithms.mean() + shift)), 2 * prior_half)
+        return Prior(self.mean_squares[1], np.inf)
+
+    @cached_property
+    def variances(self) -> tuple[np.ndarray, float]:
+        """The moderated variances of the kinds, `(kinds,)`, and the degrees of freedom of each."""
+        prior, own = self.prior, self._own_freedom
+        if np.isinf(prior.freedom):
+            return np.full(len(self.values), prior.variance), float(self._freedom)
+        total = prior.freedom + own
+        moved = (prior.freedom * prior.variance + own * self.own_variances) / total
+        # The prior is made of the same kinds, so it knows no more than all of them together.
+        return moved, min(total, float(self._freedom))
 
     def mean(self, kind: int) -> Known:
         """The mean of a kind over runs."""
         values = self.values[kind]
-        if not self.is_pooled:
-            return _of_runs(values)
         kinds, runs = self.values.shape
-        between, within = self.mean_squares
-        parts = np.array([between / kinds, within * (kinds - 1) / kinds]) / runs
-        freedoms = np.array([runs - 1, (kinds - 1) * (runs - 1)])
-        return combined(float(values.mean()), parts, freedoms)
+        if kinds == 1:
+            return Known(
+                float(values.mean()), float(values.std(ddof=1) / np.sqrt(runs)), float(runs - 1)
+            )
+        variances, freedom = self.variances
+        between, _ = self.mean_squares
+        parts = np.array([between / kinds, variances[kind] * (kinds - 1) / kinds]) / runs
+        return combined(float(values.mean()), parts, np.array([runs - 1, freedom]))
 
     def contrast(self, weights: np.ndarray) -> Known:
         """A weighted sum of the means of the kinds.
@@ -94,13 +142,21 @@ class RunModel:
         weights
             `(kinds,)`, with the sum zero: then what all kinds of a run share falls out.
         """
-        by_run = weights @ self.values
-        if not self.is_pooled:
-            return _of_runs(by_run)
-        kinds, runs = self.values.shape
-        _, within = self.mean_squares
-        error = float(np.sqrt(within * (weights**2).sum() / runs))
-        return Known(float(by_run.mean()), error, float((kinds - 1) * (runs - 1)))
+        variances, freedom = self.variances
+        error = float(np.sqrt(variances @ weights**2 / self.runs))
+        # Degrees of freedom do not add up: the moderated variances have the prior in common.
+        return Known(float((weights @ self.values).mean()), error, freedom)
+
+
+def _inverse_trigamma(value: float) -> float:
+    """The number whose trigamma function is `value`."""
+    return float(
+        np.exp(
+            optimize.brentq(
+                lambda power: np.log(special.polygamma(1, np.exp(power)) / value), -30, 30
+            )
+        )
+    )
 
 
 def combined(estimate: float, parts: np.ndarray, freedoms: np.ndarray) -> Known:
@@ -118,9 +174,3 @@ def combined(estimate: float, parts: np.ndarray, freedoms: np.ndarray) -> Known:
     variance = float(parts.sum())
     freedom = variance**2 / float((parts**2 / freedoms).sum()) if variance else freedoms.sum()
     return Known(estimate, float(np.sqrt(variance)), float(freedom))
-
-
-def _of_runs(values: np.ndarray) -> Known:
-    """The mean over runs of a single number of each."""
-    runs = len(values)
-    return Known(float(values.mean()), float(values.std(ddof=1) / np.sqrt(runs)), float(runs - 1))

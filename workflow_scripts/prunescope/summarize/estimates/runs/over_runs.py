@@ -113,9 +113,12 @@ def columns_of(kind: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _method(model: RunModel) -> str:
-    if model.is_pooled:
-        return f"mean over {model.runs} runs, t, variance between runs pooled over kinds"
-    return f"mean over {model.runs} runs, t, variance between runs of this kind alone"
+    how = f"mean over {model.runs} runs, t, variance between runs"
+    if len(model.values) == 1:
+        return f"{how} of this kind alone"
+    if np.isinf(model.prior.freedom):
+        return f"{how} pooled over kinds"
+    return f"{how} moved towards that of all kinds, which counts {model.prior.freedom:.1f} degrees"
 
 
 def tested(known: Known, runs: int) -> Estimate:
