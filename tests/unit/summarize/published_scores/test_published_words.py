@@ -137,18 +137,89 @@ def test_the_page_has_every_reading_beside_the_others(table: pl.DataFrame) -> No
     assert "structured, Adam, 10 epochs, 20%" in page
 
 
-def test_the_chart_has_a_panel_for_each_reading(table: pl.DataFrame) -> None:
-    drawn = chart.chart(table, 0.02, SETTINGS).to_dict()
-    titles = [panel["title"]["text"] for row in drawn["vconcat"] for panel in row["hconcat"]]
-    assert titles == [
+def panels_of(table: pl.DataFrame, margin: float | None = 0.02) -> dict[tuple[str, str], dict]:
+    """The panels of the chart with their rows, by their title and the first line below it."""
+    drawn = chart.chart(table, margin, SETTINGS).to_dict()
+    panels = [panel for row in drawn["vconcat"] for panel in row["hconcat"]]
+    for panel in panels:
+        for layer in panel["layer"]:
+            # Altair keeps rows that layers share with their panel.
+            layer["data"] = drawn["datasets"][(layer.get("data") or panel["data"])["name"]]
+    found = {(panel["title"]["text"], panel["title"]["subtitle"][0]): panel for panel in panels}
+    assert len(found) == len(panels)
+    return found
+
+
+def shown(panel: dict, kind: str) -> list[dict]:
+    """The rows behind the marks of a kind."""
+    layers = (layer for layer in panel["layer"] if layer["mark"]["type"] == kind)
+    return [row for layer in layers for row in layer["data"]]
+
+
+def test_the_chart_has_a_panel_for_each_question(table: pl.DataFrame) -> None:
+    panels = panels_of(table)
+    change_of = "Change from lowest to highest rate"
+    assert [title if title != change_of else line for title, line in panels] == [
         "As published, with a borrowed dense value",
+        "Our means, with that borrowed value",
+        "Pruned filters out (as the source)",
         "Every unit counted, dead or not",
-        "Pruned filters out (the source's means)",
         "All constant units out",
         "The 31 units that live in all",
-        "Change from the lowest to the highest rate",
+        "Score of channels against accuracy",
+        "What the score of channels goes with",
+        "What the score of logits goes with",
+        "channels live in the pair",
+        "channels live in all",
+        "class logits",
     ]
-    assert chart.OTHERS in json.dumps(drawn)
+    assert chart.OTHERS in json.dumps([*panels.values()])
+
+
+def test_the_chart_tells_what_the_borrowed_value_does(table: pl.DataFrame) -> None:
+    def r(group: str, reading: str) -> str:
+        rows = table.filter(quantity=relations.AS_TESTED, group=group, reading=reading)
+        return f"{rows['estimate'].item():.2f}"
+
+    titles = {title: panel for (title, _), panel in panels_of(table).items()}
+    ours = titles["Our means, with that borrowed value"]
+    assert r(relations.OURS_BORROWED, "pruned") in ours["title"]["subtitle"][0]
+    starts = [row["estimate"] for row in shown(ours, "point") if row["rate"] == 0]
+    assert starts == [0.699678] * 6
+    for title, reading in (("Every unit counted, dead or not", "counted"),
+                           ("All constant units out", "constant")):  # fmt: skip
+        line = titles[title]["title"]["subtitle"][1]
+        assert line == f"r = {r(relations.OURS_BORROWED, reading)} with the borrowed value"
+
+
+def test_the_chart_has_every_correlation_under_every_reading(table: pl.DataFrame) -> None:
+    titles = {title: panel for (title, _), panel in panels_of(table).items()}
+    for word, layer_type in (("channels", "conv2d"), ("logits", "linear")):
+        found = shown(titles[f"What the score of {word} goes with"], "point")
+        rows = table.filter(
+            pl.col("quantity").is_in(list(chart.CORRELATIONS)) & pl.col("pruning").is_null(),
+            layer_type=layer_type,
+        )
+        assert len(rows) == 5 * 7
+        assert {row["estimate"] for row in found} == set(rows["estimate"])
+        # Logits are live under every reading: one point says it for all.
+        assert len(found) == (35 if layer_type == "conv2d" else 5)
+    points = shown(titles["Score of channels against accuracy"], "point")
+    assert len(points) == 2 * 12
+    assert {row["units"] for row in points} == {"live", "live in all"}
+
+
+@pytest.mark.parametrize(("rising", "same"), [(0.0, True), (0.05, False)])
+def test_the_chart_marks_changes_that_stay_within_the_margin(rising: float, same: bool) -> None:
+    table = analysis.analyse(small_scores(rising), PUBLISHED, 0.02)
+    panels = {line: panel for (_, line), panel in panels_of(table).items()}
+    pair, everywhere = panels["channels live in the pair"], panels["channels live in all"]
+    assert (len(shown(pair, "point")), len(shown(everywhere, "point"))) == (6 * 4, 6 * 3)
+    marked = {(row["arm"], row["reading"]) for row in shown(pair, "text")}
+    assert ("structured, SGD, 50 epochs", "all constant units out") in marked or not same
+    assert bool(marked) == same
+    # Dead filters that are counted lift the mean whatever live units do.
+    assert ("structured, SGD, 50 epochs", "every unit counted") not in marked
 
 
 @pytest.mark.parametrize(("setting", "margin"), [(0.03, 0.03), ({"of_runs": 3.0}, None)])

@@ -34,6 +34,7 @@ def analyse(scores: Scores, published: str | Path | None, margin: float | None) 
     """
     rows = [
         *of_networks.counts(scores),
+        *of_networks.accuracies(scores),
         *of_networks.means(scores),
         *changes.changes(scores, margin),
         *relations.relations(scores),

@@ -98,12 +98,17 @@ def caption(table: pl.DataFrame) -> str:
     """What the chart shows, in words."""
     numbers = _Numbers(table)
     return " ".join(
-        (
-            "Five panels show the mean score of networks by pruning rate, the last one how the "
-            "same units change from the lowest to the highest rate.",
+        text
+        for text in (
+            "The first six panels show the mean score of networks by pruning rate, as published "
+            "and by how dead units are read. The next three show what the score goes with: "
+            "accuracy, and the rate with accuracy held. The last three show how the same units "
+            "change from the lowest to the highest rate.",
             _answer(numbers),
             _changes(numbers),
+            _accuracy(numbers),
         )
+        if text
     )
 
 

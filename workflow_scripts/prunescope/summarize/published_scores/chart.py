@@ -1,4 +1,4 @@
-"""The chart of the published scores: the published figure, and what it becomes."""
+"""The chart of the published scores: the published figure, what it becomes, what goes with it."""
 
 from typing import Any
 
@@ -7,20 +7,47 @@ import polars as pl
 
 from prunescope.summarize.charts import theme
 from prunescope.summarize.charts.theme import ChartSettings
-from prunescope.summarize.published_scores import readings, relations
-from prunescope.summarize.published_scores.analysis_words import describe_arm, describe_method
-from prunescope.summarize.published_scores.readings import BOTH, CONSTANT, COUNTED, LIVE, PRUNED
+from prunescope.summarize.published_scores import of_networks, readings_panels, relations
+from prunescope.summarize.published_scores.analysis_words import (
+    SHOWN,
+    describe_arm,
+    describe_method,
+)
+from prunescope.summarize.published_scores.readings import (
+    BOTH,
+    CONSTANT,
+    COUNTED,
+    LIVE,
+    LOGITS,
+    MATCHED,
+    PRUNED,
+)
+from prunescope.summarize.selection import CHANNELS
 
 OTHERS, OTHERS_INK = "without published units", "#BBBBBB"
 NOT_RETRAINED = "not retrained"
-LOW, HIGH, COUNTED_HIGH = 0.64, 0.76, 0.96
-CHANNELS_NAME, LOGITS_NAME = "convolution channels", "class logits"
+# The ends of the axes of means. Counted, dead filters lift the means out of the range of others.
+MEANS, COUNTED_MEANS = (0.64, 0.76), (0.65, 0.95)
+TENTHS = tuple(tenth / 10 for tenth in range(11))
 DASHES = {"50 epochs": [1, 0], "10 epochs": [5, 3], NOT_RETRAINED: [1, 3]}
-READING_NAMES = {CONSTANT: "all constant units out", PRUNED: "pruned filters out"}
+HEADINGS = {
+    (COUNTED, LIVE): "Every unit counted, dead or not",
+    (PRUNED, LIVE): "Pruned filters out (as the source)",
+    (CONSTANT, LIVE): "All constant units out",
+    (CONSTANT, MATCHED): "The {:,} units that live in all",
+}
+# The correlations of the panels with what they are called there.
+CORRELATIONS = {
+    "spearman(mis_soft, rate)": "rate ({} networks)",
+    relations.WITHIN: "rate within arms ({} arms)",
+    "spearman(mis_soft, rate | top1)": "rate, accuracy held ({})",
+    "spearman(mis_soft, top1)": "accuracy ({} networks)",
+    "spearman(mis_soft, top1 | rate)": "accuracy, rate held ({})",
+}
 
 
 def chart(table: pl.DataFrame, margin: float | None, settings: ChartSettings) -> alt.TopLevelMixin:
-    """Mean scores by rate in five ways, and the changes from the lowest to the highest rate.
+    """Mean scores by rate, what they correlate with, and changes from the lowest to the highest.
 
     Parameters
     ----------
@@ -32,22 +59,28 @@ def chart(table: pl.DataFrame, margin: float | None, settings: ChartSettings) ->
         The size of all panels together.
     """
     size = theme.panel_size(settings, 3, 2)
+    tall = ChartSettings(size.width, size.height * 5 // 4, size.png_scale)
     kinds = _arms(table.filter(quantity="mis_soft"))["ink"].unique(maintain_order=True).to_list()
     colours = alt.Scale(domain=[*kinds, OTHERS], range=[*theme.PALETTE[: len(kinds)], OTHERS_INK])
-    ways = ((COUNTED, LIVE), (PRUNED, LIVE), (CONSTANT, LIVE), (CONSTANT, readings.MATCHED))
-    # In the order in which a reader should take them: the published figure first.
-    published = _published(table, size, colours)
-    counted, pruned, constant, matched = (
-        _means(table, *way, size, colours, legend=way == (PRUNED, LIVE)) for way in ways
+    pruned, counted, constant, matched = (
+        _means(table, *way, size, colours, legend=way == (PRUNED, LIVE))
+        for way in ((PRUNED, LIVE), (COUNTED, LIVE), (CONSTANT, LIVE), (CONSTANT, MATCHED))
     )
-    rows = (published, counted, pruned), (constant, matched, _changes(table, margin, size))
+    # In the order in which a reader should take them: the published figure first.
+    rows = (
+        (_published(table, size, colours), _with_borrowed(table, size, colours), pruned),
+        (counted, constant, matched),
+        (_accuracies(table, tall, colours), *_correlations(table, tall)),
+        _changes(table, margin, tall),
+    )
     title = alt.TitleParams(
         "What the published scores of units say, by how dead units are read",
         subtitle=[
             f"scores of units: {theme.SOURCE}; 24 GoogLeNets on ImageNet, DreamSim, one run each",
-            "r: Pearson's correlation of mean score and rate over the points of a panel",
-            "last panel: the same units, highest against lowest rate; bars: 95 % intervals over "
-            "layers or classes of one pair of networks",
+            "r: Pearson's correlation of mean score and rate over the points of a panel; borrowed: "
+            "the dense value of the",
+            "source, which is of another network. Bars: 95 % intervals over layers or classes of "
+            "one pair of networks",
         ],
     )
     lines = [_apart(alt.hconcat(*row, spacing=24)) for row in rows]
@@ -55,7 +88,7 @@ def chart(table: pl.DataFrame, margin: float | None, settings: ChartSettings) ->
 
 
 def _apart(panels: Any) -> Any:
-    """The panels share no scale: the last one shows other things."""
+    """The panels share no scale: they show several things."""
     return panels.resolve_scale(color="independent", strokeDash="independent", shape="independent")
 
 
@@ -79,16 +112,30 @@ def _published(table: pl.DataFrame, size: ChartSettings, colours: alt.Scale) -> 
     points = _arms(table.filter(quantity=relations.PUBLISHED_SCORE)).with_columns(
         ink=pl.when(pl.col("arm").is_in(scored.implode())).then("ink").otherwise(pl.lit(OTHERS))
     )
-    borrowed = table.filter(quantity=relations.BORROWED_SCORE)["estimate"]
-    start = points.unique("arm", maintain_order=True).with_columns(
-        rate=pl.lit(0.0), estimate=pl.lit(borrowed[0] if len(borrowed) else None, dtype=pl.Float64)
-    )
-    whole = pl.concat([start.drop_nulls("estimate"), points])
     heading = [
         "As published, with a borrowed dense value",
-        f"({_r(table, relations.BORROWED, PRUNED)})",
+        *_r(table, (relations.BORROWED, relations.FIGURE)),
     ]
-    return _lines(whole, heading, size, colours, HIGH)
+    return _lines(_begun(points, table), heading, size, colours, MEANS)
+
+
+def _with_borrowed(table: pl.DataFrame, size: ChartSettings, colours: alt.Scale) -> alt.LayerChart:
+    """The means of the source again, of all arms with published units: all begin alike."""
+    rows = _arms(table.filter(quantity="mis_soft", reading=PRUNED, units=LIVE, layer_type=BOTH))
+    heading = [
+        "Our means, with that borrowed value",
+        *_r(table, (relations.OURS_BORROWED, relations.ALL)),
+    ]
+    return _lines(_begun(rows, table), heading, size, colours, MEANS)
+
+
+def _begun(rows: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Rows of arms with the borrowed value at rate 0 of each, if it is known."""
+    borrowed = table.filter(quantity=relations.BORROWED_SCORE)["estimate"]
+    start = rows.unique("arm", maintain_order=True).with_columns(
+        rate=pl.lit(0.0), estimate=pl.lit(borrowed[0] if len(borrowed) else None, dtype=pl.Float64)
+    )
+    return pl.concat([start.drop_nulls("estimate"), rows])
 
 
 def _means(
@@ -102,28 +149,33 @@ def _means(
 ) -> alt.LayerChart:
     """Means of the 24 networks under one reading."""
     rows = table.filter(quantity="mis_soft", reading=reading, units=units, layer_type=BOTH)
-    words = {
-        (COUNTED, LIVE): "Every unit counted, dead or not",
-        (PRUNED, LIVE): "Pruned filters out (the source's means)",
-        (CONSTANT, LIVE): "All constant units out",
-        (CONSTANT, readings.MATCHED): f"The {rows['n'][0]:,} units that live in all",
-    }
     found = table.filter(
         quantity="pearson(mis_soft, rate)", reading=reading, units=units, layer_type=BOTH
     )["estimate"][0]
-    # Counted, dead filters lift the means out of the range of the other panels.
+    spoilt = table.filter(
+        quantity=relations.AS_TESTED, group=relations.OURS_BORROWED, reading=reading
+    )["estimate"]
     counted = reading == COUNTED
-    more = "; other axis" if counted else ""
-    heading = [words[reading, units], f"(r = {found:.2f}, {len(rows)} networks{more})"]
-    high = COUNTED_HIGH if counted else HIGH
-    return _lines(_arms(rows), heading, size, colours, high, legend=legend)
+    # It was asked of live units alone.
+    asked = units == LIVE and len(spoilt)
+    heading = [
+        HEADINGS[reading, units].format(rows["n"][0]),
+        f"r = {found:.2f} ({len(rows)} networks){'; another axis' if counted else ''}",
+        f"r = {spoilt[0]:.2f} with the borrowed value" if asked else " ",
+    ]
+    ends = COUNTED_MEANS if counted else MEANS
+    return _lines(_arms(rows), heading, size, colours, ends, legend=legend)
 
 
-def _r(table: pl.DataFrame, group: str, reading: str) -> str:
-    found = table.filter(quantity=relations.AS_TESTED, group=group, reading=reading)
-    if found.is_empty():
-        return "not given"
-    return f"r = {found['estimate'][0]:.2f}, {found['n'][0]} points"
+def _r(table: pl.DataFrame, groups: tuple[str, str]) -> list[str]:
+    """The correlation over the points of a panel, and what it is without the borrowed value."""
+    found = [
+        table.filter(quantity=relations.AS_TESTED, group=group, reading=PRUNED) for group in groups
+    ]
+    if any(row.is_empty() for row in found):
+        return ["not given", " "]
+    (whole, n), (without, fewer) = ((row["estimate"][0], row["n"][0]) for row in found)
+    return [f"r = {whole:.2f} ({n} points)", f"r = {without:.2f} without that value ({fewer})"]
 
 
 def _lines(
@@ -131,13 +183,13 @@ def _lines(
     heading: list[str],
     size: ChartSettings,
     colours: alt.Scale,
-    high: float,
+    ends: tuple[float, float],
     *,
     legend: bool = False,
 ) -> alt.LayerChart:
     rates = (0.0, 0.2, 0.4, 0.6, 0.8)
     x = theme.Axis("Pruning rate (%)", -0.03, 0.83, ticks=rates).encode(alt.X, "rate")
-    y = theme.Axis("Mean soft MIS (axis cut)", LOW, high, ".2f").encode(alt.Y, "estimate")
+    y = theme.Axis("Mean soft MIS (axis cut)", *ends, ".2f").encode(alt.Y, "estimate")
     # One legend for all panels.
     colour = alt.Color("ink:N", scale=colours, legend=alt.Legend(title=None) if legend else None)
     dash = alt.StrokeDash(
@@ -160,67 +212,109 @@ def _lines(
         ),
     ]
     panel = alt.LayerChart(layer=layers, width=size.width, height=size.height)
-    return panel.properties(
-        title=alt.TitleParams(heading[0], subtitle=heading[1:], anchor="start", fontSize=12,
-                              subtitleFontSize=11, offset=8)
-    )  # fmt: skip
+    return panel.properties(title=readings_panels.titled(heading))
 
 
-def _changes(table: pl.DataFrame, margin: float | None, size: ChartSettings) -> alt.LayerChart:
-    """Changes of each arm, channels and logits apart, under two readings."""
-    rows = _arms(
-        table.filter(pl.col("reading").is_in(list(READING_NAMES)), quantity="mis_soft_change",
-                     units=LIVE)
-    )  # fmt: skip
-    names = rows["arm"].unique(maintain_order=True).to_list()
-    rank = pl.int_range(pl.len()).over("arm")
-    placed = rows.with_columns(
-        line=pl.col("arm").replace_strict({name: i for i, name in enumerate(names)},
-                                          return_dtype=pl.Float64) + (rank - 1.5) * 0.17,
-        kind=pl.col("layer_type").replace_strict(
-            {"conv2d": CHANNELS_NAME, "linear": LOGITS_NAME}, return_dtype=pl.String),
-        reading=pl.col("reading").replace_strict(READING_NAMES, return_dtype=pl.String),
-    )  # fmt: skip
-    axis = theme.Axis("Change of the soft MIS", -max(0.02, margin or 0), 0.2, "+.2f")
-    x = axis.encode(alt.X, "estimate")
-    y = theme.Axis("", len(names) - 0.5, -0.5, names=tuple(names)).encode(alt.Y, "line")
-    colour = alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=[CHANNELS_NAME, LOGITS_NAME], range=["#222222", "#CC79A7"]),
-        legend=alt.Legend(title=None, orient="bottom", direction="vertical", offset=10),
-    )
-    shape = alt.Shape(
-        "reading:N",
-        scale=alt.Scale(domain=list(READING_NAMES.values()), range=["circle", "diamond"]),
-        legend=alt.Legend(title=None, orient="bottom", direction="vertical", offset=10),
-    )
-    base = theme.from_rows(
-        placed.select("line", "estimate", "low", "high", "kind", "reading", "arm")
-    )
-    zero = theme.from_rows(pl.DataFrame({"estimate": [0.0]}))
-    layers = [
-        zero.mark_rule(color="#888888").encode(x=x, y=alt.value(0), y2=alt.value(size.height)),
-        base.mark_rule(strokeWidth=1.2).encode(
-            x=axis.encode(alt.X, "low"),
-            x2="high:Q", y=y, color=colour,
-        ),
-        base.mark_point(filled=True, size=30, opacity=1).encode(
-            x=x, y=y, color=colour, shape=shape,
-            tooltip=[alt.Tooltip("arm:N"), alt.Tooltip("kind:N"), alt.Tooltip("reading:N"),
-                     alt.Tooltip("estimate:Q", format="+.3f")],
-        ),
-    ]  # fmt: skip
-    if margin is not None:
-        band = theme.from_rows(pl.DataFrame({"estimate": [-margin], "high": [margin]}))
-        layers.insert(
-            0,
-            band.mark_rect(color=theme.BAND).encode(
-                x=x, x2="high:Q", y=alt.value(0), y2=alt.value(size.height)
-            ),
+def _accuracies(table: pl.DataFrame, size: ChartSettings, colours: alt.Scale) -> alt.LayerChart:
+    """Means against published accuracies, over live units and over those that live in all."""
+    key = ["pruning", "retraining", "rate"]
+    accuracy = table.filter(quantity=of_networks.ACCURACY).select(*key, top1="estimate")
+    means = table.filter(quantity="mis_soft", reading=CONSTANT, layer_type=CHANNELS)
+    rows = _arms(means.join(accuracy, on=key, how="inner", maintain_order="left"))
+    heading = [
+        "Score of channels against accuracy",
+        "all constant units out; colours as above",
+        "filled: live units, hollow: live in all",
+    ]
+    ends = _ends(rows["top1"])
+    x = theme.Axis("Published top-1 accuracy (%)", *ends, ticks=TENTHS).encode(alt.X, "top1")
+    y = theme.Axis("Mean soft MIS (axis cut)", *MEANS, ".2f").encode(alt.Y, "estimate")
+    colour = alt.Color("ink:N", scale=colours, legend=None)
+    drawn = []
+    for units in (LIVE, MATCHED):
+        base = theme.from_rows(
+            rows.filter(units=units).select("top1", "estimate", "ink", "arm", "units", "rate")
         )
-    panel = alt.LayerChart(layer=layers, width=size.width, height=size.height)
-    note = "" if margin is None else f"band: within {margin:.3g}"
-    return panel.properties(
-        title=alt.TitleParams("Change from the lowest to the highest rate", subtitle=note,
-                              anchor="start", fontSize=12, subtitleFontSize=11, offset=8)
-    )  # fmt: skip
+        drawn += [
+            base.mark_line(strokeWidth=1.2, opacity=0.6).encode(
+                x=x, y=y, color=colour, detail="arm:N", order="rate:Q"
+            ),
+            base.mark_point(**readings_panels.point(hollow=units != LIVE)).encode(
+                x=x, y=y, color=colour,
+                tooltip=[alt.Tooltip("arm:N"), alt.Tooltip("rate:Q", format=".0%"),
+                         alt.Tooltip("units:N"), alt.Tooltip("top1:Q", format=".1%"),
+                         alt.Tooltip("estimate:Q", title="mean soft MIS", format=".4f")],
+            ),
+        ]  # fmt: skip
+    panel = alt.LayerChart(layer=drawn, width=size.width, height=size.height)
+    return panel.properties(title=readings_panels.titled(heading))
+
+
+def _correlations(table: pl.DataFrame, size: ChartSettings) -> list[alt.LayerChart]:
+    """What the score of channels and that of logits go with, each given the other."""
+    named = {}
+    for quantity, words in CORRELATIONS.items():
+        found = table.filter(pl.col("pruning").is_null(), quantity=quantity)
+        if len(found):
+            named[quantity] = words.format(found["n"][0])
+    rows = table.filter(
+        pl.col("pruning").is_null() & pl.col("quantity").is_in(list(named))
+    ).with_columns(
+        name=pl.col("quantity").replace_strict(named, return_dtype=pl.String), same=pl.lit(False)
+    )
+    axis = theme.Axis("Spearman's correlation", -1.05, 1.05, "+.1f", (-1, -0.5, 0, 0.5, 1))
+    panels = []
+    for layer_type, word in ((CHANNELS, "channels"), (LOGITS, "logits")):
+        first = layer_type == CHANNELS
+        heading = [
+            f"What the score of {word} goes with",
+            "networks share weights: no intervals",
+            "filled: live units, hollow: live in all" if first else "the same units in all",
+        ]
+        panels.append(
+            readings_panels.panel(
+                rows.filter(layer_type=layer_type), heading, axis, size,
+                names=list(named.values()), named=first, legend=not first,
+            )
+        )  # fmt: skip
+    return panels
+
+
+def _changes(
+    table: pl.DataFrame, margin: float | None, size: ChartSettings
+) -> list[alt.LayerChart]:
+    """Changes of each arm, channels and logits apart, and whether they lie within the margin."""
+    key = ["pruning", "retraining", "layer_type", "units", "reading"]
+    tested = table.filter(quantity="mis_soft_equivalence").select(*key, same="p_holm")
+    rows = _arms(table.filter(quantity="mis_soft_change")).join(
+        tested, on=key, how="left", maintain_order="left"
+    )
+    rows = rows.with_columns(name="arm", same=(pl.col("same") < SHOWN).fill_null(value=False))
+    names = rows["arm"].unique(maintain_order=True).to_list()
+    axis = theme.Axis(
+        "Change of the soft MIS", -max(0.03, margin or 0), 0.22, "+.2f", (0, 0.05, 0.1, 0.15, 0.2)
+    )
+    notes = [] if margin is None else [f"band: within {margin:.3g}; =: shown to stay within it"]
+    panels = []
+    for layer_type, units, words in (
+        (CHANNELS, LIVE, "channels live in the pair"),
+        (CHANNELS, MATCHED, "channels live in all"),
+        (LOGITS, LIVE, "class logits"),
+    ):
+        heading = ["Change from lowest to highest rate", words, *notes]
+        panels.append(
+            readings_panels.panel(
+                rows.filter(layer_type=layer_type, units=units), heading, axis, size,
+                names=names, named=layer_type == CHANNELS and units == LIVE, band=margin,
+                legend=layer_type == LOGITS,
+            )
+        )  # fmt: skip
+    return panels
+
+
+def _ends(values: pl.Series) -> tuple[float, float]:
+    """Ends of an axis, at multiples of 0.05 beyond all values."""
+    if values.is_empty():
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    return (low * 20 - 0.2) // 1 / 20, -((-high * 20 - 0.2) // 1) / 20

@@ -11,6 +11,7 @@ from prunescope.summarize.published_scores.analysis_rows import number, row
 from prunescope.summarize.published_scores.readings import CONSTANT, LIVE, PRUNED, Scores
 from prunescope.summarize.study_tables import Row
 
+ACCURACY = "top1"
 COUNT = "counted, no estimate"
 MEAN = "mean over units; nothing is known of other runs"
 
@@ -54,6 +55,14 @@ def counts(scores: Scores) -> Iterator[Row]:
         }
         for quantity, value in found.items():
             yield row(quantity, name, number(float(value), units), COUNT, **place)
+
+
+def accuracies(scores: Scores) -> Iterator[Row]:
+    """The accuracy of the networks of which it is known."""
+    for index, name, place in places(scores):
+        value = float(scores.top1[index])
+        if not np.isnan(value):
+            yield row(ACCURACY, name, number(value, 1), "as published", **place)
 
 
 def means(scores: Scores) -> Iterator[Row]:
