@@ -170,7 +170,9 @@ study. The tables themselves, with all digits, are the Parquet files.
 
 What the published scores of units say ([published_scores.md](published_scores.md)): a paragraph,
 the numbers under each reading of dead units beside each other, and what stands against them. Its
-chart is `charts/published_scores`. Only made if `unit_scores.source` is `published`.
+chart is `charts/published_scores`. What stands above the tables is also printed at the end of a run
+and shown on the first page of the report, which holds the whole file. Only made if
+`unit_scores.source` is `published`.
 
 ### `results/{study}/charts/{chart}.html`, `.svg`, `.png`, `.json`, `.txt`
 

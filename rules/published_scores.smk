@@ -92,7 +92,12 @@ rule analyse_published_scores:
         published=config["published"] or [],
     output:
         analysis=PUBLISHED_ANALYSIS,
-        page=PUBLISHED_PAGE,
+        page=report(
+            PUBLISHED_PAGE,
+            caption="report/published_scores.rst",
+            category="Published scores",
+            labels={"chart": "what the published scores say (text and tables)"},
+        ),
     log:
         "results/logs/{study}/analyse_published_scores.log",
     conda:

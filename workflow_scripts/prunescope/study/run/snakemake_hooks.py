@@ -31,6 +31,7 @@ SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 # The number of scripts from which on a fork server saves time: with fewer, starting it costs more.
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
+RULE_OF_PUBLISHED_SCORES = "analyse_published_scores"
 
 
 def take_braces_in_paths() -> None:
@@ -188,7 +189,16 @@ def start_scripts_with(command: str) -> None:
 
 
 def show_summary(jobs: Iterable[Any]) -> None:
-    """Print the summary of the study, at the end of a run that made it."""
-    found = {str(job.output.summary) for job in jobs if job.rule.name == RULE_OF_SUMMARY}
-    for path in sorted(found):
+    """Print what the study found, at the end of a run that made it.
+
+    That is its summary, and in a study of published scores also what they say: the text above the
+    tables of its page.
+    """
+    listed = list(jobs)
+    summaries = {str(job.output.summary) for job in listed if job.rule.name == RULE_OF_SUMMARY}
+    pages = {str(job.output.page) for job in listed if job.rule.name == RULE_OF_PUBLISHED_SCORES}
+    for path in sorted(summaries):
         print(Path(path).read_text(encoding="utf-8"))
+    for path in sorted(pages):
+        said, _, _ = Path(path).read_text(encoding="utf-8").partition("\n## ")
+        print(f"{said}\nThe tables behind it: {path}\n")
