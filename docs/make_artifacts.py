@@ -64,15 +64,16 @@ verified by the SHA-256 checksums in
 
 ### `results/datasets/{dataset}/source/`
 
-The four files of Fashion-MNIST, decompressed, as published (IDX format). Their SHA-256 checksums
-are in `workflow_scripts/prunescope/data/sources/fashion_mnist.py`; a file with another checksum is
-refused.
+The files of an archive as published: the four of Fashion-MNIST (decompressed, IDX format), or the
+tar archive of CIFAR-10 or Imagenette. Their SHA-256 checksums are in
+`workflow_scripts/prunescope/data/sources/`; a file with another checksum is refused.
 
 ### `results/datasets/{dataset}/{split}/images.npy`
 
 The images of a split: NumPy array, `uint8`, shape `(images, 3, side, side)`, values 0 to 255.
 `side` is `datasets.<name>.image_size`. The images of Fashion-MNIST are centred on black and
-repeated in three channels; image files are resized, and their centre is cut out. Open it with
+repeated in three channels; those of CIFAR-10 are as published where `side` is 32; image files are
+resized, and their centre is cut out. Open it with
 `np.load(path, mmap_mode="r")` to read only what you index. `index.parquet` beside it says where
 each image comes from.
 

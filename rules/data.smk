@@ -3,12 +3,37 @@
 
 localrules:
     fetch,
+    fetch_archive,
     fetch_fashion_mnist,
 
 
 rule fetch:
     input:
         PATHS.files_to_fetch(),
+
+
+rule fetch_archive:
+    output:
+        file=ensure(f"{DATASET}/source/{{file}}", sha256=PARAMS.checksum),
+    log:
+        "results/logs/datasets/{dataset}/fetch_{file}.log",
+    wildcard_constraints:
+        dataset=one_of(STUDY.fetched_datasets),
+        file=r"[^/]+",
+    retries: 2
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(60),
+    params:
+        code=unwatched(code_of("fetch_archive.py", PARAMS.source)),
+        source=unwatched(lookup("datasets/{dataset}/source", within=config)),
+        folder=unwatched(lookup("datasets/{dataset}/folder", within=config)),
+        file="{file}",
+    script:
+        "../workflow_scripts/fetch_archive.py"
 
 
 rule fetch_fashion_mnist:

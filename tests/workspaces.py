@@ -14,8 +14,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PARTS = (
-    "Snakefile", "config.yaml", "config", "resources", "rules", "workflow_scripts", "profiles",
-    "envs",
+    "Snakefile", "config.yaml", "config", "networks", "resources", "rules", "workflow_scripts",
+    "profiles", "envs",
 )  # fmt: skip
 TINY = "config/tiny.yaml"
 # A limit for a run that hangs, not for one that is slow.

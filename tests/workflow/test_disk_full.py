@@ -87,10 +87,11 @@ STEPS: list[dict[str, list[str]]] = [
 ]  # fmt: skip
 # Steps that this study has none of. They write as the others do, or have tests of their own.
 ELSEWHERE = {
-    "fetch_fashion_mnist", "fetch_checkpoint", "fetch_metric_weights", "index_images",
-    "pack_sample", "import_checkpoint", "recalibrate_network", "compare_published", "verify_study",
-    "find_exemplars_elsewhere", "read_unit_scores", "tabulate_scores", "fetch_published_scores",
-    "read_published_scores", "analyse_published_scores", "draw_published_scores",
+    "fetch_archive", "fetch_fashion_mnist", "fetch_checkpoint", "fetch_metric_weights",
+    "index_images", "pack_sample", "import_checkpoint", "recalibrate_network", "compare_published",
+    "verify_study", "find_exemplars_elsewhere", "read_unit_scores", "tabulate_scores",
+    "fetch_published_scores", "read_published_scores", "analyse_published_scores",
+    "draw_published_scores",
 }  # fmt: skip
 
 

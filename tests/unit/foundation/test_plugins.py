@@ -46,7 +46,7 @@ def test_a_source_is_an_archive_or_a_folder(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(InputError, match="lacks index"):
         source.load("neither")
     register(monkeypatch, source.SOURCES, "half", read=print, **FACTS)
-    with pytest.raises(InputError, match="lacks FILES, DOWNLOADED"):
+    with pytest.raises(InputError, match="lacks FILES, DOWNLOADED, ADDRESSES"):
         source.load("half")
 
 
@@ -62,4 +62,32 @@ def test_a_source_takes_the_keys_that_the_config_has(
 ) -> None:
     register(monkeypatch, source.SOURCES, "odd", index=print, other_files=print, **FACTS | facts)
     with pytest.raises(InputError, match=reason):
+        source.load("odd")
+
+
+FETCHED = {
+    "REQUIRED": (), "OPTIONAL": (), "IMAGES": None, "DOWNLOADED": True, "read": print,
+    "FILES": {"a.tgz": "0" * 64, "b.tgz": "1" * 64},
+    "ADDRESSES": {"a.tgz": "https://example.org/a.tgz", "b.tgz": "https://example.org/b.tgz"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"DOWNLOADED": False},
+        {"FILES": {"a.tgz": "0" * 64, "b.tgz": None}},
+        {"FILES": {"a.tgz": "0" * 64}},
+        {"ADDRESSES": {"a.tgz": "https://example.org/a.tgz"}},
+        {"ADDRESSES": {"a.tgz": "https://a.org/a.tgz", "b.tgz": "http://a.org/b.tgz"}},
+    ],
+    ids=["the user's", "no checksum", "one file", "one address", "not encrypted"],
+)
+def test_what_is_fetched_has_checksums_and_encrypted_addresses(
+    facts: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, source.SOURCES, "odd", **FETCHED)
+    assert source.load("odd").DOWNLOADED
+    register(monkeypatch, source.SOURCES, "odd", **FETCHED | facts)
+    with pytest.raises(InputError, match=r"odd\.py: ADDRESSES needs .* its SHA-256"):
         source.load("odd")

@@ -85,10 +85,7 @@ class Peculiarity:
 
 
 def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
-    """Read an image file as upright RGB.
-
-    Other modes are converted with `Image.convert`, which drops transparency, as in torchvision's
-    loader. Unlike in torchvision's loader, the EXIF orientation is applied.
+    """Read an image file as upright RGB, as `decode_content` does.
 
     Returns
     -------
@@ -110,6 +107,25 @@ def decode(path: Path) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
             f"{shown(path)}: {reason}. {advice}, or, if the folder has changed since its images "
             "were listed, run again: they are listed anew."
         ) from error
+    return decode_content(content)
+
+
+def decode_content(content: bytes) -> tuple[Image.Image, tuple[Peculiarity, ...]]:
+    """Make upright RGB of the content of an image file.
+
+    Other modes are converted with `Image.convert`, which drops transparency, as in torchvision's
+    loader. Unlike in torchvision's loader, the EXIF orientation is applied.
+
+    Returns
+    -------
+    image, peculiarities
+        The RGB image, and all that was converted or turned.
+
+    Raises
+    ------
+    UnreadableError
+        The content is damaged, or has more than `MOST_PIXELS` pixels.
+    """
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MOST_PIXELS:

@@ -16,7 +16,7 @@ INDEX = Table(
         "source_split": Column(pl.String, "split of the dataset that it was taken from"),
         "source_index": Column(pl.Int32, "index in that split"),
         "file": Column(
-            pl.String, "file below the dataset's `folder`; none for Fashion-MNIST", nullable=True
+            pl.String, "file below the dataset's `folder`; none for archives", nullable=True
         ),
         "bytes": Column(
             pl.Int64, "size of the file when it was listed; none without a file", "B", nullable=True

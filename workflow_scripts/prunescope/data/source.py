@@ -86,10 +86,14 @@ class Archive(Source, Protocol):
         Names of the files in the dataset's `folder` and their SHA-256; None accepts any content.
     DOWNLOADED
         Whether a rule of the workflow fetches the files.
+    ADDRESSES
+        The https addresses from which `fetch_archive` downloads the files, by the files' names.
+        Empty if the files are the user's, or if a rule of their own fetches them.
     """
 
     FILES: Mapping[str, str | None]
     DOWNLOADED: bool
+    ADDRESSES: Mapping[str, str]
 
     def read(self, files: Mapping[str, Path], image_size: int) -> Iterator[Split]:
         """Read the splits `train` and `test`, scaled or padded to `image_size` pixels.
@@ -137,4 +141,22 @@ def load(name: str) -> Archive | Folder:
             f"prunescope/data/sources/{name}.py: REQUIRED of a folder of image files must name "
             f"{', '.join(OF_FOLDERS)}."
         )
+    if isinstance(loaded, Archive):
+        _check_addresses(name, loaded)
     return loaded
+
+
+def _check_addresses(name: str, archive: Archive) -> None:
+    if not archive.ADDRESSES:
+        return
+    sound = (
+        archive.DOWNLOADED
+        and archive.ADDRESSES.keys() == archive.FILES.keys()
+        and all(archive.FILES.values())
+        and all(address.startswith("https://") for address in archive.ADDRESSES.values())
+    )
+    if not sound:
+        raise InputError(
+            f"prunescope/data/sources/{name}.py: ADDRESSES needs DOWNLOADED = True, an https "
+            "address for each of FILES, and for each of FILES its SHA-256."
+        )

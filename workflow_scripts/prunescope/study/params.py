@@ -54,6 +54,12 @@ class JobParams:
         """The module of the dataset's source."""
         return f"{source.SOURCES}.{self.study.config['datasets'][wildcards.dataset]['source']}"
 
+    def checksum(self, wildcards: Wildcards) -> str:
+        """The SHA-256 of a file of a dataset's archive."""
+        archive = source.load(self.study.config["datasets"][wildcards.dataset]["source"])
+        assert isinstance(archive, source.Archive)
+        return str(archive.FILES[wildcards.file])
+
     def source_settings(self, wildcards: Wildcards) -> Mapping[str, Any]:
         """The keys of a dataset that only its source has."""
         dataset = self.study.config["datasets"][wildcards.dataset]

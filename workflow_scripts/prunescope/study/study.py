@@ -216,6 +216,18 @@ class Study(AnyStudy):
         return [key for key, kind in self.config["datasets"].items() if kind["source"] == name]
 
     @property
+    def fetched_datasets(self) -> list[str]:
+        """The datasets whose files have addresses from which they are fetched one by one."""
+        sources = {
+            key: source.load(self.config["datasets"][key]["source"]) for key in self.packed_datasets
+        }
+        return [
+            key
+            for key, found in sources.items()
+            if isinstance(found, source.Archive) and found.ADDRESSES
+        ]
+
+    @property
     def packed_datasets(self) -> list[str]:
         """The datasets whose splits are drawn from packed images."""
         return [

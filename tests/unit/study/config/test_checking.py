@@ -457,7 +457,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown source": (
         {"datasets.clothes.source": "imagnet"},
-        ["`datasets.clothes.source`", "'imagnet' is", "Did you mean `imagenet`? Allowed: fashion"],
+        ["`datasets.clothes.source`", "'imagnet' is", "Did you mean `imagenet`? Allowed: cifar10"],
     ),
     "a crop that is not the first": (
         {f"{RECIPE}.augmentation": ["horizontal_flip", "random_resized_crop"]},
@@ -686,7 +686,11 @@ def test_folders_whose_files_are_inputs_have_no_braces(
     monkeypatch: pytest.MonkeyPatch, downloaded: bool
 ) -> None:
     """Other folders may have them: jobs look into these by themselves."""
-    facts = OWN_ARCHIVE | {"DOWNLOADED": downloaded, "read": lambda files, image_size: iter(())}
+    facts = OWN_ARCHIVE | {
+        "DOWNLOADED": downloaded,
+        "ADDRESSES": {},
+        "read": lambda files, image_size: iter(()),
+    }
     register(monkeypatch, "data.sources", "own", **facts)
     config = changed({f"{CLOTHES}.source": "own", f"{CLOTHES}.folder": "my {0} files"})
     if downloaded:

@@ -15,6 +15,8 @@ REQUIRED = ()
 OPTIONAL = ()
 IMAGES = {"train": 60_000, "test": 10_000}
 DOWNLOADED = True
+# It has a rule of its own, which looks in several places.
+ADDRESSES: Mapping[str, str] = {}
 # SHA-256 of the decompressed files, because the gzip headers differ between providers.
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

@@ -18,7 +18,7 @@ from prunescope.study.config.values import (
     has_braces,
 )
 
-_OF_IMAGE_FILES = "required by `image_folder` and `imagenet`, refused by `fashion_mnist`"
+_OF_IMAGE_FILES = "required by `image_folder` and `imagenet`, refused by the other sources"
 
 
 class Validation(Section):
@@ -26,8 +26,8 @@ class Validation(Section):
 
     images: int | None = key(
         "images of the validation split, drawn from the test images, evenly over the classes",
-        note="at most as many as there are (10,000 in Fashion-MNIST); `null` for all, with "
-        "`image_folder` and `imagenet` only",
+        note="at most as many as there are (10,000 in Fashion-MNIST and CIFAR-10, 3,925 in "
+        "Imagenette); `null` for all, with `image_folder` and `imagenet` only",
         ge=1,
     )
     seed: Seed = key("seed of that draw")
@@ -39,8 +39,8 @@ class Probe(Sample):
     images: int = key(
         "images among which exemplars are looked for, drawn from the train images, evenly over the "
         "classes",
-        note="at most as many as there are (60,000 in Fashion-MNIST), at least twice "
-        "`interpretability.exemplars.per_side`",
+        note="at most as many as there are (60,000 in Fashion-MNIST, 50,000 in CIFAR-10, 9,469 in "
+        "Imagenette), at least twice `interpretability.exemplars.per_side`",
         ge=1,
     )
 
@@ -49,13 +49,13 @@ class Dataset(Section):
     """A dataset. Which keys it has depends on its source."""
 
     source: Annotated[str, OneOf(choices.sources)] = key(
-        "where the images come from. [imagenet.md](imagenet.md) explains the last two, which read "
-        "image files"
+        "where the images come from. [datasets.md](datasets.md) describes each"
     )
     folder: Path | None = key(
         "for Fashion-MNIST, a folder with its four files, gzipped or plain; `null` looks for "
-        "Debian's package on this machine, then downloads. For image files, the folder that holds "
-        "`train/` and `val/`",
+        "Debian's package on this machine, then downloads. For CIFAR-10 and Imagenette, the folder "
+        "with the archive; `null` downloads it. For image files, the folder that holds `train/` "
+        "and `val/`",
         note="`image_folder` and `imagenet` need a path",
     )
     validation_labels: Path | None = key(
@@ -80,7 +80,8 @@ class Dataset(Section):
     )
     image_size: int = key(
         "side of the packed images in pixels. The 28 x 28 images of Fashion-MNIST are centred on "
-        "black; of image files, the centre is cut out",
+        "black; those of CIFAR-10 are as published at 32, otherwise resized; of Imagenette, the "
+        "shorter side is made as long; of all image files, the centre is cut out",
         ge=28,
         le=1024,
     )

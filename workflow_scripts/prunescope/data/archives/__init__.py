@@ -1,0 +1,1 @@
+"""Archives that datasets are published as: how they are fetched and read."""
