@@ -12,8 +12,8 @@ from prunescope.compact.graph import batch_norms, tracing
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.networks import modules
 from prunescope.networks.architectures import googlenet
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
-from prunescope.networks.layers import find_layers
 from prunescope.prune import masks
 
 

@@ -14,8 +14,8 @@ from torch import nn
 from torchvision.models.googlenet import googlenet
 
 from prunescope.networks import modules
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Layer, Network
-from prunescope.networks.layers import find_layers
 
 # Small networks are faster on one thread than several are at waiting for each other, all the more
 # where test files run side by side.

@@ -20,8 +20,8 @@ from prunescope.compact.graph.nodes import INPUT, Node, Tensors
 from prunescope.compact.removal import Compact
 from prunescope.networks import modules, reach
 from prunescope.networks.architectures.googlenet import build
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
-from prunescope.networks.layers import find_layers
 from prunescope.prune.masks import PruningMethod, make_masks
 
 POINT = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}

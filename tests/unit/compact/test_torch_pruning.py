@@ -14,8 +14,8 @@ from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import torch_modules, tracing
 from prunescope.networks import modules
 from prunescope.networks.architectures import googlenet
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
-from prunescope.networks.layers import find_layers
 from prunescope.prune.masks import PruningMethod, make_masks
 
 tp = pytest.importorskip("torch_pruning")

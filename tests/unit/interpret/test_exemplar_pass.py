@@ -191,7 +191,7 @@ from torch import nn
 
 from prunescope.data import packed_images
 from prunescope.interpret import activations, exemplar_pass, exemplars
-from prunescope.networks.layers import find_layers
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description
 
 module = nn.Sequential(nn.Conv2d(3, 2, 1, stride=16), nn.Flatten(), nn.Linear(392, 2)).eval()

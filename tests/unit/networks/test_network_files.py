@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from prunescope.foundation import provenance
 from prunescope.foundation.errors import InputError
-from prunescope.networks import layers, modules, network_files
+from prunescope.networks import modules, network_files
 from prunescope.networks.description import Description, Layer, Network
 from prunescope.prune.masks import PruningMethod, make_masks
 
@@ -249,13 +249,3 @@ def test_every_convolution_of_googlenet_has_its_batch_norm(googlenet_network: Ne
             assert googlenet_network.tensors[f"{layer.batch_norm}.weight"].size == layer.units
         else:
             assert layer.batch_norm is None
-
-
-def test_find_layers_leaves_the_module_as_it_was(make_toy: Callable) -> None:
-    module, network = make_toy()
-    module.train()
-    layers.find_layers(module, 8)
-    assert module.training
-    assert module.stem.bn.num_batches_tracked == 0
-    assert not any(child._forward_hooks for child in module.modules())
-    assert_same_bits(modules.to_network(module, network.description).tensors, network.tensors)

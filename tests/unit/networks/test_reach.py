@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.functional import conv2d, pad
 
 from prunescope.networks import modules, reach
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Layer
-from prunescope.networks.layers import find_layers
 
 SIDE = 9
 

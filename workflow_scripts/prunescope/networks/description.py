@@ -57,6 +57,12 @@ class Layer:
     block: str = ""
     not_measured: str = ""
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Layer":
+        """A layer of the values that its `asdict` became in a JSON text."""
+        lists = {name: tuple(fields[name]) for name in ("shape", "output_size")}
+        return cls(**{**fields, **lists, "unreached": tuple(map(tuple, fields["unreached"]))})
+
     @property
     def weight(self) -> str:
         """Parameter name of the weight."""

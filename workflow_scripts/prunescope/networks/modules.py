@@ -9,8 +9,8 @@ from torch import nn
 
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture
+from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
-from prunescope.networks.layers import find_layers
 
 
 def create(description: Description, seed: int) -> tuple[nn.Module, Description]:

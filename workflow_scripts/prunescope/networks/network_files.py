@@ -84,17 +84,7 @@ def _header(file: safe_open) -> dict:
 
 
 def _description(fields: dict) -> Description:
-    layers = tuple(
-        Layer(
-            **{
-                **layer,
-                "shape": tuple(layer["shape"]),
-                "output_size": tuple(layer["output_size"]),
-                "unreached": tuple(map(tuple, layer["unreached"])),
-            }
-        )
-        for layer in fields["layers"]
-    )
+    layers = tuple(Layer.from_json(layer) for layer in fields["layers"])
     return Description(
         **{**fields, "layers": layers, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])}
     )

@@ -1,0 +1,1 @@
+"""What a network consists of, found from runs of its module and from its exported graph."""
