@@ -202,6 +202,7 @@ rule record_activations:
         code=code_of("record_activations.py", STUDY.architecture),
         activations=lookup("interpretability/activations", within=config),
         pooling="{pooling}",
+        tokens=lookup("interpretability/exemplars/tokens", within=config, default="all"),
     script:
         "../workflow_scripts/record_activations.py"
 

@@ -75,7 +75,9 @@ def exemplars_of(activations: np.ndarray, per_side: int = PER_SIDE) -> pl.DataFr
     for side, indices in sides.items():
         columns[side] = indices.tolist()
         columns[f"{side}_activation"] = np.take_along_axis(activations, indices, axis=1).tolist()
-    return unit_tables.EXEMPLARS.conform(units().hstack(pl.DataFrame(columns)))
+    block = pl.col("layer").str.split(".").list.first()
+    found = units().with_columns(block=block).hstack(pl.DataFrame(columns))
+    return unit_tables.EXEMPLARS.conform(found)
 
 
 def scores_of(exemplars: pl.DataFrame, similarity: np.ndarray) -> pl.DataFrame:

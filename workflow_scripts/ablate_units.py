@@ -18,9 +18,7 @@ def main(smk) -> None:
         settings["seed"],
         key="interpretability.ablation.images",
     )
-    units = ablation.sample_units(
-        network.description.measured_layers, settings["units"], settings["seed"]
-    )
+    units = ablation.sample_units(network.description, settings["units"], settings["seed"])
     module = modules.to_module(network).to(devices.choose())
     rows = ablation.ablate(module, images.part(chosen), network.description, units)
     unit_tables.ABLATION.write(

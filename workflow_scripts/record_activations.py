@@ -15,7 +15,13 @@ def main(smk) -> None:
         images.labels, **smk.params.activations, key="interpretability.activations.images"
     )
     module = modules.to_module(network).to(devices.choose())
-    found = activations.passes(module, images.part(chosen), network.description, smk.params.pooling)
+    found = activations.passes(
+        module,
+        images.part(chosen),
+        network.description,
+        smk.params.pooling,
+        smk.params.tokens,
+    )
     arrays.save_array(np.concatenate(list(found)), smk.output.activations)
 
 

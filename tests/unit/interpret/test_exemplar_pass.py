@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from torch import nn
+from torchvision.models.googlenet import googlenet
 
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import arrays, tables
@@ -19,7 +20,9 @@ from prunescope.foundation.errors import InputError
 from prunescope.interpret import activations as passing
 from prunescope.interpret import exemplar_pass, exemplars, unit_tables
 from prunescope.interpret.exemplars import ExemplarSettings
-from prunescope.networks.description import Network
+from prunescope.networks.description import Description, Layer, Network
+from prunescope.networks.layers import find_layers
+from prunescope.networks.preprocessing import to_input
 
 IMAGES = 45
 SETTINGS = ExemplarSettings(per_side=10, ties="random", seed=2)
@@ -117,6 +120,68 @@ def test_half_precision_ranks_and_records_what_is_left_after_rounding(
         assert row["strongest"] == order[:10]
         assert row["weakest"] == order[::-1][:10]
         assert row["tied_fraction"] > 0
+
+
+def test_activations_of_googlenet_have_the_bits_of_plain_hooks() -> None:
+    """Whatever other networks need: those of GoogLeNet are torch's means over positions."""
+    torch.manual_seed(0)
+    module = googlenet(weights=None, aux_logits=True, init_weights=False, num_classes=10).eval()
+    layers = find_layers(module, image_size=32)
+    description = Description("googlenet", 10, 32, (0.5,) * 3, (0.25,) * 3, layers)
+    rng = np.random.default_rng(0)
+    images = PackedImages(rng.integers(0, 256, (9, 3, 32, 32), dtype=np.uint8), np.arange(9))
+    recorder = passing.Recorder(np.arange(9))
+    settings = ExemplarSettings(4, "random", 2)
+    found = exemplar_pass.find_exemplars(module, images, description, settings, recorder)
+    kept: dict[str, torch.Tensor] = {}
+    for name, child in module.named_modules():
+        if isinstance(child, nn.Conv2d):
+            child.register_forward_hook(
+                lambda _module, _inputs, made, name=name: kept.update({name: made.mean((2, 3))})
+            )
+    with torch.inference_mode():
+        logits = module(to_input(images.images, description))
+    expected = torch.cat([*kept.values(), logits], dim=1)
+    assert expected.shape == (9, 7_290)
+    assert torch.equal(torch.from_numpy(recorder.activations()), expected)
+    names = [name for name, means in kept.items() for _ in range(means.shape[1])]
+    assert found["layer"].to_list() == names + ["fc"] * 10
+    assert found["block"].to_list() == [name.split(".")[0] for name in found["layer"]]
+    assert found["layer_type"].to_list() == ["conv2d"] * 7_280 + ["linear"] * 10
+
+
+class Runs(nn.Module):
+    """A convolution that runs twice, and two fully connected layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))
+        self.hidden, self.head = nn.Linear(3, 5), nn.Linear(5, 7)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.stage(torch.relu_(self.stage(images)))
+        return self.head(torch.relu_(self.hidden(maps.mean(dim=(2, 3)))))
+
+
+def test_the_table_names_runs_blocks_and_hidden_layers() -> None:
+    torch.manual_seed(0)
+    layers = (
+        Layer("stage.0", "conv2d", (3, 3, 3, 3), (8, 8), runs=2, block="the stage"),
+        Layer("hidden", "linear", (5, 3), (1, 1)),
+        Layer("head", "linear", (7, 5), (1, 1)),
+    )
+    description = Description("runs", 7, 8, (0.5,) * 3, (0.25,) * 3, layers)
+    found = exemplar_pass.find_exemplars(Runs().eval(), pictures(), description, SETTINGS)
+    assert found.select("layer", "layer_type", "block", "unit").rows() == [
+        *(("stage.0@1", "conv2d", "the stage", unit) for unit in range(3)),
+        *(("stage.0@2", "conv2d", "the stage", unit) for unit in range(3)),
+        *(("hidden", "hidden", "hidden", unit) for unit in range(5)),
+        *(("head", "linear", "head", unit) for unit in range(7)),
+    ]
+    first, second = (
+        found.filter(layer=f"stage.0@{run}").select("strongest").rows() for run in (1, 2)
+    )
+    assert first != second
 
 
 @pytest.mark.parametrize("layer", ["stem.conv", "mixed.branch2.1.conv"])

@@ -46,7 +46,10 @@ def coordinates_of(networks: list[dict]) -> list[coordinates.Coordinates]:
 def mis_table(units: list[tuple]) -> pl.DataFrame:
     schema = ["layer", "unit", "constant", "mis_soft", "mis_hard"]
     frame = pl.DataFrame(units, schema=schema, orient="row").with_columns(
-        layer_type=pl.lit("conv2d"), tied_fraction=pl.lit(0.0), mean_delta=pl.lit(0.1)
+        layer_type=pl.lit("conv2d"),
+        block=pl.lit("a"),
+        tied_fraction=pl.lit(0.0),
+        mean_delta=pl.lit(0.1),
     )
     return unit_tables.MIS.conform(frame)
 

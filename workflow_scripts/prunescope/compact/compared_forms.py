@@ -25,7 +25,7 @@ from prunescope.data import sampling
 from prunescope.data.packed_images import PackedImages
 from prunescope.networks import modules
 from prunescope.networks.description import Description, Network
-from prunescope.networks.preprocessing import to_input
+from prunescope.networks.preprocessing import logits_of, to_input
 
 PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
 # Number of images on which the outputs of the masked and of the compact network are compared.
@@ -165,8 +165,7 @@ def in_torch(module: nn.Module) -> Forward:
 
     def run(inputs: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            result: torch.Tensor = module(inputs)
-        return result
+            return logits_of(module(inputs))
 
     return run
 

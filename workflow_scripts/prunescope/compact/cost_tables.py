@@ -3,7 +3,6 @@
 import polars as pl
 
 from prunescope.foundation.tables import Column, Table
-from prunescope.interpret.unit_tables import UNIT_COLUMNS
 from prunescope.networks.coordinates import NETWORK_FOLDER
 
 _VARIANT = Column(
@@ -48,8 +47,8 @@ COMPACTION = Table(
     f"{NETWORK_FOLDER}/compaction.parquet",
     "A layer: what became of it in the compact network.",
     {
-        "layer": UNIT_COLUMNS["layer"],
-        "layer_type": UNIT_COLUMNS["layer_type"],
+        "layer": Column(pl.String, "module name of the layer"),
+        "layer_type": Column(pl.String, "`conv2d` or `linear`"),
         "filters": Column(pl.Int32, "output channels in the masked network"),
         "filters_kept": Column(pl.Int32, "those in the compact network"),
         "filters_zero": Column(pl.Int32, "removed: always zero behind batch norm and ReLU"),

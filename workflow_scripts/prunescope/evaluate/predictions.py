@@ -36,13 +36,13 @@ def predict(module: "nn.Module", images: PackedImages, description: Description)
     """
     import torch  # imported here, so that importing this module does not import torch
 
-    from prunescope.networks.preprocessing import to_input
+    from prunescope.networks.preprocessing import logits_of, to_input
 
     device = next(module.parameters()).device
     parts = []
     for batch in images.batches(BATCH):
         with torch.inference_mode():
-            logits = module(to_input(batch.images, description, device)).float()
+            logits = logits_of(module(to_input(batch.images, description, device))).float()
             log_p = torch.log_softmax(logits, dim=1)
             labels = torch.from_numpy(batch.labels).to(device)
             loss = -log_p.gather(1, labels[:, None])[:, 0]

@@ -8,7 +8,7 @@ from prunescope.data.packed_images import PackedImages
 from prunescope.foundation.errors import InputError
 from prunescope.interpret import exemplars, unit_tables
 from prunescope.interpret.activations import Recorder, passes
-from prunescope.networks.description import Description, Layer
+from prunescope.networks.description import Description, Output
 
 
 def find_exemplars(
@@ -19,6 +19,8 @@ def find_exemplars(
     recorder: Recorder | None = None,
 ) -> pl.DataFrame:
     """Find the strongest and the weakest images of every unit of the measured layers.
+
+    A layer that runs several times has units in each run.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def find_exemplars(
     Returns
     -------
     polars.DataFrame
-        A table `unit_tables.EXEMPLARS`: layers in forward order, channels rising.
+        A table `unit_tables.EXEMPLARS`: layers in forward order, runs and channels rising.
 
     Raises
     ------
@@ -50,28 +52,42 @@ def find_exemplars(
             f"weakest images cannot be told apart among {len(images)} probe images. Lower it, or "
             "raise `datasets.<name>.probe.images`."
         )
-    layers = description.measured_layers
     running = exemplars.RunningExtremes(len(images), settings)
     precision = getattr(torch, settings.precision)
-    for exact in passes(module, images, description):
+    for exact in passes(module, images, description, tokens=settings.tokens):
         activations = exact.to(precision).float()
         if recorder is not None:
             recorder.update(activations)
         running.update(activations.numpy())
     strongest, weakest = running.extremes()
-    units = _units(layers)
+    units = _units(description)
     constant = exemplars.is_constant(strongest, weakest, units["layer"].to_numpy())
     found = pl.DataFrame(exemplars.columns(strongest, weakest, constant))
     return unit_tables.EXEMPLARS.conform(pl.concat([units, found], how="horizontal"))
 
 
-def _units(layers: tuple[Layer, ...]) -> pl.DataFrame:
-    """A row for each unit: `layer`, `layer_type` and `unit` (the channel)."""
+def _units(description: Description) -> pl.DataFrame:
+    """A row for each unit: `layer`, `layer_type`, `block` and `unit` (the channel)."""
+    outputs = description.outputs
     rows = pl.DataFrame(
         {
-            "layer": [layer.name for layer in layers],
-            "layer_type": [layer.kind for layer in layers],
-            "units": [layer.units for layer in layers],
+            "layer": [output.name for output in outputs],
+            "layer_type": [_layer_type(output, description) for output in outputs],
+            "block": [
+                output.layer.block or output.layer.name.partition(".")[0] for output in outputs
+            ],
+            "units": [output.layer.units for output in outputs],
         }
     )
-    return rows.select("layer", "layer_type", unit=pl.int_ranges("units")).explode("unit")
+    return rows.select("layer", "layer_type", "block", unit=pl.int_ranges("units")).explode("unit")
+
+
+def _layer_type(output: Output, description: Description) -> str:
+    if output.layer.kind == "linear" and output.layer not in description.classifiers:
+        return unit_tables.HIDDEN
+    return output.layer.kind
+
+
+def _block(output: Output) -> str:
+    """The layer's block; of a layer without one, the first part of its name."""
+    return output.layer.block or output.layer.name.partition(".")[0]

@@ -49,12 +49,15 @@ class ExemplarSettings:
     precision
         The type that activations are rounded to before they are ranked. `float16` makes ties where
         activations differ by less than its step, as in a study that stores them so.
+    tokens
+        A key of `activations.TOKENS`: which tokens of a row activations are pooled over.
     """
 
     per_side: int
     ties: str
     seed: int
     precision: str = "float32"
+    tokens: str = "all"
 
 
 @dataclass(frozen=True)

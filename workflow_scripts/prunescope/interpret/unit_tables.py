@@ -12,9 +12,19 @@ SCORE_COLUMNS = {
     "mis_hard": Column(pl.Float64, "hard Machine Interpretability Score", "0..1, chance 0.5"),
     "mean_delta": Column(pl.Float64, "mean delta of the unit's tasks", "similarity"),
 }
+# The types of layers beside `conv2d`: the classifier, and other fully connected layers.
+LOGITS, HIDDEN = "linear", "hidden"
 UNIT_COLUMNS = {
-    "layer": Column(pl.String, "module name of the layer"),
-    "layer_type": Column(pl.String, "`conv2d` or `linear`"),
+    "layer": Column(
+        pl.String,
+        "module name of the layer; `layer@2` is the second run of a layer that runs several times",
+    ),
+    "layer_type": Column(
+        pl.String,
+        "`conv2d`; `linear`, the classifier, whose units are the class logits; or `hidden`, "
+        "another fully connected layer",
+    ),
+    "block": Column(pl.String, "part of the network that the layer belongs to"),
     "unit": Column(pl.Int32, "output channel within the layer"),
     "constant": Column(
         pl.Boolean,

@@ -1,5 +1,6 @@
 """A network as NumPy arrays, and the description of its layers and of its input. No torch."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -179,6 +180,19 @@ class Description:
     def measured_layers(self) -> tuple[Layer, ...]:
         """The layers whose units are measured, in forward order."""
         return tuple(layer for layer in self.main_layers if not layer.not_measured)
+
+    @property
+    def classifiers(self) -> tuple[Layer, ...]:
+        """The layers whose units are the class logits.
+
+        They are the last ones in forward order that are fully connected and have a unit for each
+        class. Distilled networks have two of them.
+        """
+        last = itertools.takewhile(
+            lambda layer: layer.kind == "linear" and layer.units == self.classes,
+            reversed(self.main_layers),
+        )
+        return tuple(last)[::-1]
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -118,10 +118,11 @@ def mark_matched(units: pl.DataFrame) -> pl.DataFrame:
 def unit_scopes() -> dict[str, pl.Expr]:
     """The sets of units over which means are taken, by name, for a frame of `mark_matched`.
 
-    Channels of convolutions, and the class logits of the classifier by themselves: a logit is
-    trained to answer to one class, so its score says nothing of what a network learned on the way.
+    Channels of convolutions with units of hidden layers, and the class logits of the classifier by
+    themselves: a logit is trained to answer to one class, so its score says nothing of what a
+    network learned on the way.
     """
-    is_channel = pl.col("layer_type") == selection.CHANNELS
+    is_channel = selection.IS_INNER
     live = ~pl.col("constant")
     return {
         "live": is_channel & live,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from prunescope.interpret.unit_tables import LOGITS
 from prunescope.networks.coordinates import (
     COORDINATES,
     DENSE,
@@ -19,6 +20,8 @@ from prunescope.networks.coordinates import (
 
 # The kind of layer whose units are channels.
 CHANNELS = "conv2d"
+# Units of the network's inside: channels of convolutions, and units of hidden layers.
+IS_INNER = pl.col("layer_type") != LOGITS
 # The columns that name a unit within its network.
 UNIT = ("layer", "unit")
 
@@ -69,8 +72,8 @@ def live(units: pl.DataFrame) -> pl.DataFrame:
 
 
 def channels(units: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the units of convolutions, without the class logits of the classifier."""
-    return units.filter(pl.col("layer_type") == CHANNELS)
+    """The rows of all units but the class logits of the classifier."""
+    return units.filter(IS_INNER)
 
 
 def distinct(networks: pl.DataFrame) -> pl.DataFrame:

@@ -39,11 +39,12 @@ def _unknown_where_scores_are_given(columns: Mapping[str, Column]) -> dict[str, 
     return {name: replace(column, nullable=True) for name, column in columns.items()}
 
 
-# The sets of units over which mean scores are taken (`gathering.unit_scopes`), in words.
+# The sets of units over which mean scores are taken (`gathering.unit_scopes`), in words. Channels
+# stand for all units before the classifier.
 UNIT_SCOPES = {
-    "live": "live channels of convolutions",
-    "all": "all channels of convolutions",
-    "matched": "channels that are live in every network of the run",
+    "live": "live channels of convolutions and units of hidden layers",
+    "all": "all channels of convolutions and units of hidden layers",
+    "matched": "those that are live in every network of the run",
     "logits": "live class logits",
 }
 NETWORKS = Table(
@@ -64,7 +65,9 @@ NETWORKS = Table(
                 "epochs": Column(pl.Int32, "epochs of retraining (of training, for `dense/none`)"),
             }
         ),
-        "units": Column(pl.Int64, "units: convolution channels and class logits"),
+        "units": Column(
+            pl.Int64, "units: convolution channels, units of hidden layers, class logits"
+        ),
         "live_units": Column(pl.Int64, "units that are not constant"),
         **{
             f"mis_{kind}_{scope}": Column(

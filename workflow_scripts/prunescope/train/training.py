@@ -25,7 +25,7 @@ from prunescope.evaluate.predictions import predict
 from prunescope.foundation.errors import InputError, StoppedError, SupersededError
 from prunescope.networks import devices
 from prunescope.networks.description import Network
-from prunescope.networks.preprocessing import to_input
+from prunescope.networks.preprocessing import all_logits, to_input
 from prunescope.train import processes
 from prunescope.train.held_masks import MaskedParameters, RegrowthError
 from prunescope.train.images.batches import Batch, Reader, TrainImages, divide, read_all
@@ -272,14 +272,10 @@ class _Session:
         self.hits += (logits.argmax(dim=1) == labels).sum()
         self.replaced += replaced
 
-    def _loss(
-        self, outputs: torch.Tensor | Sequence[torch.Tensor], labels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _loss(self, outputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The logits, and the loss including the auxiliary heads."""
         smoothing = self.recipe.label_smoothing
-        if isinstance(outputs, torch.Tensor):
-            return outputs, cross_entropy(outputs, labels, label_smoothing=smoothing)
-        logits, *auxiliary = outputs
+        logits, *auxiliary = all_logits(outputs)
         loss = cross_entropy(logits, labels, label_smoothing=smoothing)
         for head in auxiliary:
             extra = cross_entropy(head, labels, label_smoothing=smoothing)

@@ -36,7 +36,8 @@ def units() -> pl.DataFrame:
     rows = [
         blank
         | {"method": method, "retraining": retraining, "rate": rate, "seed": seed, "layer": layer,
-           "unit": unit, "mis_soft": score + CHANGE[method],
+           "block": "stem" if layer == "a.conv" else "stage 1", "unit": unit,
+           "mis_soft": score + CHANGE[method],
            # One unit is dead where filters were pruned.
            "constant": method == "structured" and layer == "b.y.conv"}
         for method, retraining, rate, seed, *_ in ROWS
@@ -101,7 +102,7 @@ def test_depth_shows_means_of_blocks_and_single_layers() -> None:
     dense = {row["layer"]: row["y"] for row in layers if row["series"] == "dense"}
     assert dense == pytest.approx({"a.conv": 0.6, "b.x.conv": 0.9, "b.y.conv": 0.6})
     axis = spec["concat"][0]["layer"][0]["encoding"]["x"]["axis"]
-    assert axis["labelExpr"].startswith('["a", "b"]')
+    assert axis["labelExpr"].startswith('["stem", "stage 1"]')
     assert "highest rate (80%)" in spec["title"]["text"]
 
 

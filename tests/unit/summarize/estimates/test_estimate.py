@@ -46,6 +46,7 @@ def study_of(
                 {
                     "layer": np.repeat(LAYERS, A_LAYER),
                     "layer_type": "conv2d",
+                    "block": [f"part{name[5]}" for name in np.repeat(LAYERS, A_LAYER)],
                     "unit": np.tile(np.arange(A_LAYER), len(LAYERS)),
                     "constant": rng.random(len(base)) < rate / 4,
                     "mis_soft": scores,
@@ -63,7 +64,11 @@ def study_of(
     units = pl.concat(frames)
     # Logits score otherwise, so that they would show in every mean over channels.
     logits = units.filter(layer="block0.conv0").with_columns(
-        pl.col("mis_soft") / 4, layer=pl.lit("fc"), layer_type=pl.lit("linear"), constant=False
+        pl.col("mis_soft") / 4,
+        layer=pl.lit("fc"),
+        block=pl.lit("fc"),
+        layer_type=pl.lit("linear"),
+        constant=False,
     )
     units = pl.concat([units, logits]).sort(COORDINATES, maintain_order=True)
     units = pl.concat(rows for _, rows in sorted(
@@ -262,7 +267,7 @@ def test_changes_by_layer_and_block(planted: tuple[StudyTables, pl.DataFrame]) -
     by_layer = found.filter(pruning="weights", rate=0.6, quantity="mis_soft_change_by_layer")
     assert by_layer["layer"].to_list() == LAYERS
     blocks = found.filter(pruning="weights", rate=0.6, quantity="mis_soft_change_by_block")
-    assert blocks["layer"].to_list() == ["block0", "block1", "block2"]
+    assert blocks["layer"].to_list() == ["part0", "part1", "part2"]
     assert blocks["n"].sum() == by_layer["n"].sum()
     assert by_layer["p"].null_count() == len(by_layer)
 

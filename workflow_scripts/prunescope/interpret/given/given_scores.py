@@ -17,7 +17,11 @@ GIVEN_UNITS = Table(
     {
         **COORDINATE_COLUMNS,
         "layer": Column(pl.String, "name of the layer; layers stand in the order of the network"),
-        "layer_type": Column(pl.String, "`conv2d` or `linear`"),
+        "layer_type": Column(
+            pl.String,
+            "`conv2d`; `linear`, the classifier, whose units are the class logits; or `hidden`, "
+            "another fully connected layer",
+        ),
         "unit": Column(pl.Int32, "output channel within the layer"),
         "constant": Column(pl.Boolean, "responds alike to all images; false where nobody tells"),
         "mis_soft": Column(pl.Float64, "soft Machine Interpretability Score", "0..1, chance 0.5"),

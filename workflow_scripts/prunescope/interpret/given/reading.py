@@ -21,7 +21,7 @@ from prunescope.networks.coordinates import (
 )
 
 UNIT = ("layer", "unit")
-LAYER_TYPES = ("conv2d", "linear")
+LAYER_TYPES = ("conv2d", "linear", "hidden")
 _NAME = Cell(
     "a name: lower-case letters, digits and underscores, beginning with a letter",
     lambda value: value.str.contains(r"^[a-z][a-z0-9_]{0,99}$"),
@@ -41,7 +41,7 @@ _COORDINATES: Mapping[str, Cell] = {
 UNITS: Mapping[str, Cell] = {
     **_COORDINATES,
     "layer": Cell("the name of a layer", lambda value: value.str.len_chars() > 0),
-    "layer_type": Cell("`conv2d` or `linear`", lambda value: value.is_in(LAYER_TYPES)),
+    "layer_type": Cell("`conv2d`, `linear` or `hidden`", lambda value: value.is_in(LAYER_TYPES)),
     "unit": Cell("a whole number, 0 or more", lambda value: value >= 0),
     "constant": Cell("`true` or `false`", lambda value: value.is_not_null(), default=False),
     "mis_soft": _SCORE,

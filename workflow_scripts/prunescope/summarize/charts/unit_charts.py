@@ -228,10 +228,10 @@ def mis_by_depth(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin
 
 def _by_block(study: ChartData, units: pl.DataFrame) -> pl.DataFrame:
     """Mean scores of blocks, and of layers (`single`); `place` counts the blocks from the input."""
-    order = units["layer"].str.split(".").list.first().unique(maintain_order=True)
+    order = units["block"].unique(maintain_order=True)
     places = {block: place for place, block in enumerate(order)}
     retraining = chart_rows.retraining_label(study)
-    named = units.with_columns(block=pl.col("layer").str.split(".").list.first()).with_columns(
+    named = units.with_columns(
         place=pl.col("block").replace_strict(places, return_dtype=pl.Int32),
         series=pl.when(pl.col("rate") > 0).then(retraining).otherwise("method"),
         ink=pl.when(pl.col("rate") == 0)

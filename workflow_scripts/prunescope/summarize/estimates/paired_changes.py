@@ -39,8 +39,8 @@ class Pair:
     partner
         The other one: `DENSE`, `CONTROL` or `LOWEST`.
     changes
-        One row for each unit that is live in both: `layer`, and the change of every score and
-        measure from the partner to the network.
+        One row for each unit that is live in both: `layer`, `block`, and the change of every score
+        and measure from the partner to the network.
     """
 
     network: Coordinates
@@ -99,7 +99,9 @@ def partner_of_verdict(network: Coordinates, known: Collection[Coordinates]) -> 
 def _change(rows: pl.DataFrame, partner: pl.DataFrame) -> pl.DataFrame:
     joined = rows.join(partner, on=UNIT, suffix="_before", maintain_order="left")
     return joined.select(
-        "layer", *(pl.col(name) - pl.col(f"{name}_before") for name in (*SCORES, *MEASURES))
+        "layer",
+        "block",
+        *(pl.col(name) - pl.col(f"{name}_before") for name in (*SCORES, *MEASURES)),
     )
 
 
@@ -147,13 +149,12 @@ def changes_by_layer(found: Sequence[Pair]) -> Iterator[Row]:
 
     Against the dense network, or the one of the lowest rate.
     """
-    block = pl.col("layer").str.split(".").list.first()
     for pair in found:
         if pair.partner not in (DENSE, LOWEST):
             continue
-        for part, by in (("layer", pl.col("layer")), ("block", block)):
+        for part in ("layer", "block"):
             quantity = f"mis_soft_change_by_{part}"
-            for (name,), rows in pair.changes.group_by(by, maintain_order=True):
+            for (name,), rows in pair.changes.group_by(part, maintain_order=True):
                 if len(rows) < FEWEST:
                     continue
                 yield statistic(

@@ -25,7 +25,9 @@ def units_table(given: pl.DataFrame, study: str) -> pl.DataFrame:
     polars.DataFrame
         `study_tables.UNITS`, in the same order.
     """
-    return _completed(given, study_tables.UNITS, study)
+    # Nobody describes these networks: the first part of a layer's name is its block.
+    block = pl.col("layer").str.split(".").list.first()
+    return _completed(given.with_columns(block=block), study_tables.UNITS, study)
 
 
 def networks_table(given: pl.DataFrame, units: pl.DataFrame, study: str) -> pl.DataFrame:

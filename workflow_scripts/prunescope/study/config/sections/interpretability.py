@@ -21,6 +21,13 @@ class Exemplars(Section):
         "ties, as in a study that stores them in half precision",
         default="float32",
     )
+    tokens: Literal["all", "class", "patches"] = key(
+        "the tokens that a unit's activation is the mean of, where a layer answers to a row of "
+        "tokens: `class` is the first one, for networks that put a class token there, `patches` "
+        "are the others; maps and tokens in windows have no class token, and all of their "
+        "positions are averaged",
+        default="all",
+    )
 
 
 class Activations(Sample):
