@@ -1,7 +1,7 @@
 """Make the dense network from downloaded weights."""
 
 from prunescope.data import image_tables
-from prunescope.foundation import downloads, job
+from prunescope.foundation import downloads, job, provenance, whole_files
 from prunescope.networks import network_files
 from prunescope.networks.description import Description
 from prunescope.networks.imported import known_weights, state_dicts
@@ -19,8 +19,10 @@ def main(smk) -> None:
         auxiliary_heads=smk.params.auxiliary_heads,
         transform_input=checkpoint.transform_input,
     )
-    network = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))
-    network_files.save(network, smk.output.network)
+    adopted = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))
+    made_of = {"sha256": whole_files.checksum(smk.input.checkpoint), "done": adopted.done}
+    provenance.add("weights", made_of)
+    network_files.save(adopted.network, smk.output.network)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ def set_current(description: dict[str, Any]) -> None:
     _current.set(description)
 
 
+def add(key: str, value: Any) -> None:
+    """Add to the provenance of every artifact that this process writes from now on."""
+    _current.set({**current(), key: value})
+
+
 def current() -> dict[str, Any]:
     """The provenance of the running job; empty outside a job."""
     return _current.get() or {}

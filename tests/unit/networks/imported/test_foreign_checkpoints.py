@@ -5,6 +5,7 @@ import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,8 +32,15 @@ pytestmark = pytest.mark.filterwarnings(
 def toy(make_toy: Callable[..., tuple[nn.Module, Network]], monkeypatch) -> nn.Module:
     """A small module; its architecture may have auxiliary heads in files."""
     module, _ = make_toy(CLASSES)
-    for name, value in (("AUXILIARY", ("aux.",)), ("CLASSIFIER", "fc.weight")):
-        monkeypatch.setattr(architecture.load("toy"), name, value, raising=False)
+    build = architecture.load("toy").build
+
+    def with_heads(description: Description) -> nn.Module:
+        made = build(description)
+        if description.auxiliary_heads:
+            made.aux = nn.Linear(3, 3)
+        return made
+
+    monkeypatch.setattr(architecture.load("toy"), "build", with_heads)
     return module
 
 
@@ -46,8 +54,12 @@ def save(content: object, path: Path, **options: object) -> Path:
     return path
 
 
-def adopt(path: Path) -> Network:
+def adopted(path: Path) -> state_dicts.Adopted:
     return state_dicts.adopt(path, Description("toy", CLASSES, 8, (0.5,) * 3, (0.5,) * 3), seed=0)
+
+
+def adopt(path: Path) -> Network:
+    return adopted(path).network
 
 
 def refusal(content: object, folder: Path) -> str:
@@ -191,7 +203,10 @@ def test_a_classifier_that_is_not_stored_plainly(state: State, tmp_path: Path) -
 
 
 def test_spoiled_heads_that_are_dropped_do_no_harm(state: State, tmp_path: Path) -> None:
-    heads = {"aux.fc.weight": torch.full((3, 3), torch.nan), "aux.x": torch.ones(2, device="meta")}
+    heads = {
+        "aux.weight": torch.full((3, 3), torch.nan),
+        "aux.bias": torch.ones(3, device="meta"),
+    }
     assert_holds(adopt(save(state | heads, tmp_path / "net.pth")), state)
 
 
@@ -203,18 +218,66 @@ def renamed(state: State, change: Callable[[str], str]) -> State:
 
 
 @pytest.mark.parametrize(
+    ("prefixes", "tools"),
+    [
+        (("module.",), ["torch.nn.DataParallel"]),
+        (("_orig_mod.",), ["torch.compile"]),
+        (("model.",), ["a module around"]),
+        (("module.", "_orig_mod."), ["torch.nn.DataParallel", "torch.compile"]),
+        (
+            ("_orig_mod.", "module.", "model."),
+            ["torch.compile", "torch.nn.DataParallel", "a module around"],
+        ),
+    ],
+    ids=["parallel", "compiled", "model", "both", "three"],
+)
+def test_prefixes_of_all_names_are_taken_off(
+    state: State, tmp_path: Path, prefixes: tuple[str, ...], tools: list[str]
+) -> None:
+    found = adopted(
+        save(renamed(state, lambda name: "".join(prefixes) + name), tmp_path / "net.pth")
+    )
+    assert_holds(found.network, state)
+    (said,) = found.done
+    assert said.startswith("taken off all names: ")
+    places = [said.index(f"`{prefix}` ({tool}") for prefix, tool in zip(prefixes, tools)]  # noqa: B905
+    assert places == sorted(places)
+
+
+def test_a_prefix_that_the_architecture_has_itself_stays(
+    state: State, make_toy: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A module of the user's own may hold its layers in `self.model`."""
+    build = architecture.load("toy").build
+
+    class Around(nn.Module):
+        def __init__(self, description: Description) -> None:
+            super().__init__()
+            self.model = build(description)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.model(images)
+
+    monkeypatch.setattr(architecture.load("toy"), "build", Around)
+    own = renamed(state, lambda name: f"model.{name}")
+    found = adopted(save(renamed(own, lambda name: f"module.{name}"), tmp_path / "net.pth"))
+    assert_holds(found.network, own)
+    assert found.done == (
+        "taken off all names: `module.` (torch.nn.DataParallel or DistributedDataParallel)",
+    )
+    assert adopted(save(own, tmp_path / "own.pth")).done == ()
+
+
+@pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda name: f"module.{name}", "'module' (torch.nn.DataParallel or Distributed"),
-        (lambda name: f"_orig_mod.{name}", "'_orig_mod' (torch.compile adds it)"),
-        (lambda name: f"module._orig_mod.{name}", "'_orig_mod' (torch.compile adds it)"),
-        (lambda name: f"model.{name}", "'model' (a wrapper adds it)"),
         (lambda name: f"ema.net.{name}", "'net' (a wrapper adds it)"),
         (lambda name: name.replace("mixed.", "mixed._orig_mod."), "'_orig_mod' (torch.compile"),
+        (lambda name: name if name == "fc.bias" else f"module.{name}", "'module' (torch.nn.Data"),
     ],
-    ids=["parallel", "compiled", "both", "model", "other", "a part is compiled"],
+    ids=["other", "a part is compiled", "not all names"],
 )
-def test_names_with_the_parts_of_a_wrapper(
+def test_names_with_other_parts_of_a_wrapper(
     state: State, tmp_path: Path, change: Callable[[str], str], part: str
 ) -> None:
     """What the message says to do leads to a file that is taken."""
@@ -234,30 +297,75 @@ def adopt_as_told(message: str, folder: Path, state: State) -> bool:
     return True
 
 
-def test_real_wrappers(toy: nn.Module, tmp_path: Path) -> None:
-    assert "'module'" in refusal(nn.DataParallel(toy).state_dict(), tmp_path)
-    assert "'_orig_mod'" in refusal(torch.compile(toy).state_dict(), tmp_path)
+def test_real_wrappers(toy: nn.Module, state: State, tmp_path: Path) -> None:
+    for wrapped in (nn.DataParallel(toy), torch.compile(toy)):
+        assert_holds(adopt(save(wrapped.state_dict(), tmp_path / "net.pth")), state)
 
 
-def test_pruned_layers(toy: nn.Module, tmp_path: Path) -> None:
-    layers = [toy.stem.conv, toy.mixed.branch1.conv]
-    for layer in layers:
-        prune.l1_unstructured(layer, "weight", amount=0.5)
-    message = refusal(toy.state_dict(), tmp_path)
-    assert "torch.nn.utils.prune has stored 2 weights in parts ('stem.conv.weight', " in message
-    assert 'torch.nn.utils.prune.remove(layer, "weight")' in message
-    for layer in layers:
-        prune.remove(layer, "weight")
+def test_averaged_weights_of_torch(toy: nn.Module, state: State, tmp_path: Path) -> None:
+    """Its counter has no prefix, so not all names have."""
+    message = refusal(torch.optim.swa_utils.AveragedModel(toy).state_dict(), tmp_path)
+    assert "such as 'module.stem.conv.weight' instead of 'stem.conv.weight'" in message
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda module: module, nn.DataParallel], ids=["plain", "parallel"]
+)
+def test_pruned_layers(toy: nn.Module, tmp_path: Path, wrap: Callable) -> None:
+    """The same as after torch's own `remove`; the masks are torch's."""
+    prune.l1_unstructured(toy.stem.conv, "weight", amount=0.5)
+    prune.ln_structured(toy.mixed.branch1.conv, "weight", amount=2, n=1, dim=0)
+    prune.random_unstructured(toy.fc, "bias", amount=2)
+    layers = {"stem.conv": "weight", "mixed.branch1.conv": "weight", "fc": "bias"}
+    expected = {
+        f"{layer}.{name}": getattr(toy.get_submodule(layer), f"{name}_mask").numpy() == 1
+        for layer, name in layers.items()
+    }
+    found = adopted(save(wrap(toy).state_dict(), tmp_path / "net.pth"))
+    assert "3 weights put together from `*_orig` and `*_mask`" in found.done[-1]
+    assert found.masks.keys() == expected.keys()
+    for name, mask in expected.items():
+        assert mask.any()
+        assert not mask.all()
+        assert np.array_equal(found.masks[name], mask)
+        assert not found.network.tensors[name][~mask].any()
+    assert found.network.masks == {}
+    for layer, name in layers.items():
+        prune.remove(toy.get_submodule(layer), name)
+    assert_holds(found.network, dict(toy.state_dict()))
     assert_holds(adopt(save(toy.state_dict(), tmp_path / "net.pth")), dict(toy.state_dict()))
 
 
-def test_pruned_layers_of_a_wrapped_module(toy: nn.Module, tmp_path: Path) -> None:
-    prune.random_structured(toy.fc, "weight", amount=2, dim=0)
-    prune.random_unstructured(toy.fc, "bias", amount=2)
-    message = refusal(nn.DataParallel(toy).state_dict(), tmp_path)
-    assert "2 weights in parts ('module.fc.bias', 'module.fc.weight')" in message.replace(
-        "('module.fc.weight', 'module.fc.bias')", "('module.fc.bias', 'module.fc.weight')"
-    )
+def test_what_a_mask_takes_away_may_be_broken(toy: nn.Module, tmp_path: Path) -> None:
+    prune.l1_unstructured(toy.fc, "weight", amount=0.5)
+    pruned = (toy.fc.weight_mask == 0).numpy()
+    with torch.no_grad():
+        toy.fc.weight_orig[toy.fc.weight_mask == 0] = torch.nan
+    found = adopted(save(toy.state_dict(), tmp_path / "net.pth"))
+    assert np.array_equal(found.network.tensors["fc.weight"] == 0, pruned)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: state.pop("fc.weight_mask"), "fc.weight_mask is missing"),
+        (lambda state: state.pop("fc.weight_orig"), "fc.weight_orig is missing"),
+        (lambda state: state["fc.weight_mask"].mul_(0.5), "holds other values than 0 and 1"),
+        (lambda state: state.update({"fc.weight_mask": torch.ones(7)}), "has another shape than"),
+        (lambda state: state.update({"fc.weight_mask": torch.ones(7, 9).to_sparse()}),
+         "is no plain mask"),
+    ],
+)  # fmt: skip
+def test_parts_that_cannot_be_put_together(
+    toy: nn.Module, tmp_path: Path, change: Callable, said: str
+) -> None:
+    prune.l1_unstructured(toy.fc, "weight", amount=0.5)
+    state = dict(toy.state_dict())
+    change(state)
+    message = refusal(state, tmp_path)
+    assert "torch.nn.utils.prune has stored 1 weights in parts, and 1 of them cannot" in message
+    assert said in message
+    assert 'torch.nn.utils.prune.remove(layer, "weight")' in message
 
 
 def test_parametrized_layers(toy: nn.Module, tmp_path: Path) -> None:
@@ -281,6 +389,53 @@ def test_the_first_few_of_what_is_missing_and_of_what_is_too_much(
     assert "2 of another shape (fc.weight: (7, 3) instead of (7, 9), fc.bias: (2,) " in message
 
 
+def test_the_nearest_names_are_told(state: State, tmp_path: Path) -> None:
+    """Of those that fit nothing either: what is there under its own name is not meant."""
+    other = renamed(state, lambda name: name.replace("stem.bn.", "stem.norm."))
+    message = refusal(other, tmp_path)
+    assert "missing (stem.bn.weight, nearest in the file: 'stem.norm.weight', stem.bn.b" in message
+    assert (
+        "too many ('stem.norm.weight', nearest expected: 'stem.bn.weight', 'stem.norm." in message
+    )
+    assert "nearest expected" not in refusal({**state, "stem.conv.bias": torch.ones(6)}, tmp_path)
+
+
+def test_all_that_does_not_fit_is_one_error(state: State, tmp_path: Path) -> None:
+    spoiled = changed(state, CONV, (0, 0, 0, 0), np.nan)
+    del spoiled["fc.bias"]
+    spoiled |= {"extra": torch.ones(2), "fc.weight": torch.ones(11, 9)}
+    message = refusal(spoiled, tmp_path)
+    for part in (
+        "made for 11 classes, but the train images of the dataset have 7",
+        "1 missing (fc.bias)",
+        "1 too many ('extra')",
+        "1 of another shape (fc.weight: (11, 9) instead of (7, 9))",
+        f"{CONV!r} holds nan at [0, 0, 0, 0] (1 of 162 values)",
+    ):
+        assert part in message
+
+
+def test_another_shape_is_not_taken_for_other_classes(state: State, tmp_path: Path) -> None:
+    message = refusal({**state, CONV: torch.ones(7, 3, 3, 3)}, tmp_path)
+    assert "classes" not in message
+    both = {**state, CONV: torch.ones(7, 3, 3, 3), "fc.weight": torch.ones(11, 9)}
+    assert "classes" not in refusal(both, tmp_path)
+
+
+def test_what_was_done_is_logged(state: State, tmp_path: Path, caplog: Any) -> None:
+    old = {f"module.{n}": t.half() for n, t in state.items() if not n.endswith("tracked")}
+    path = save({"state_dict": old}, tmp_path / "net.pth")
+    with caplog.at_level("INFO", "prunescope"):
+        done = adopted(path).done
+    assert done == (
+        "taken from ['state_dict'] of the file",
+        "taken off all names: `module.` (torch.nn.DataParallel or DistributedDataParallel)",
+        "4 counters of batches were missing: 0",
+        f"{len(old)} tensors converted from float16 to float32",
+    )
+    assert caplog.messages == [f"{path}: {what}" for what in done]
+
+
 def test_an_odd_name_is_escaped(state: State, tmp_path: Path) -> None:
     assert r"'odd\nname'" in refusal({**state, "odd\nname": torch.ones(1)}, tmp_path)
 
@@ -293,12 +448,44 @@ def test_an_odd_name_is_escaped(state: State, tmp_path: Path) -> None:
     [
         (("state_dict",), "['state_dict']"),
         (("model",), "['model']"),
+        (("model_state_dict",), "['model_state_dict']"),
+        (("ema",), "['ema']"),
+        (("model", "state_dict"), "['model']['state_dict']"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_wrapped_state_dicts(
+    state: State, tmp_path: Path, keys: tuple[str, ...], place: str, prefix: str
+) -> None:
+    content: dict = renamed(state, lambda name: prefix + name)
+    for key in reversed(keys):
+        content = {"epoch": 3, "best_prec1": 91.78, "acc": torch.ones(1), key: content}
+    found = adopted(save(content, tmp_path / "net.pth"))
+    assert_holds(found.network, state)
+    assert found.done[0] == f"taken from {place} of the file"
+    assert len(found.done) == 1 + bool(prefix)
+
+
+def test_averaged_weights_are_taken_only_where_there_are_no_others(
+    state: State, tmp_path: Path
+) -> None:
+    other = {name: tensor + 1 for name, tensor in state.items()}
+    path = save({"ema": other, "state_dict": state}, tmp_path / "net.pth")
+    found = adopted(path)
+    assert_holds(found.network, state)
+    assert found.done == ("taken from ['state_dict'] of the file, not from ['ema']",)
+    assert_holds(adopt(save({"ema": other}, path)), other)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
         (("net",), "['net']"),
         (("weights of the teacher",), "['weights of the teacher']"),
         (("checkpoint", "model_ema"), "['checkpoint']['model_ema']"),
     ],
 )
-def test_wrapped_state_dicts(
+def test_state_dicts_in_other_places(
     state: State, tmp_path: Path, keys: tuple[str, ...], place: str
 ) -> None:
     content: dict = state

@@ -51,6 +51,10 @@ def without_heads(state: State) -> State:
     return {name: tensor for name, tensor in state.items() if not name.startswith("aux")}
 
 
+def adopt(path: Path, blank: Description, seed: int) -> Network:
+    return state_dicts.adopt(path, blank, seed).network
+
+
 def save(state: object, path: Path) -> Path:
     torch.save(state, path)
     return path
@@ -80,7 +84,7 @@ def test_the_logits_are_those_of_torchvision(
     theirs = logits(googlenet(weights=GoogLeNet_Weights.IMAGENET1K_V1))
     path = save(state, tmp_path / "googlenet.pth")
     blank = replace(BLANK, classes=1000, transform_input=True)
-    network_files.save(state_dicts.adopt(path, blank, seed=0), tmp_path / "network.safetensors")
+    network_files.save(adopt(path, blank, seed=0), tmp_path / "network.safetensors")
     network = network_files.load(tmp_path / "network.safetensors")
     assert network.description.transform_input
     assert torch.equal(logits(to_module(network)), theirs)
@@ -93,7 +97,7 @@ def test_without_transform_input_the_logits_are_the_plain_ones(
 ) -> None:
     module = googlenet(weights=None, num_classes=CLASSES, aux_logits=True, init_weights=False)
     module.load_state_dict(state)
-    network = state_dicts.adopt(save(state, tmp_path / "net.pth"), BLANK, seed=0)
+    network = adopt(save(state, tmp_path / "net.pth"), BLANK, seed=0)
     assert not network.description.transform_input
     assert torch.equal(logits(to_module(network)), logits(module))
 
@@ -102,7 +106,7 @@ def test_without_transform_input_the_logits_are_the_plain_ones(
 def test_the_tensors_are_those_of_the_file(state: State, tmp_path: Path, zipped: bool) -> None:
     """torchvision's file has the format that torch wrote before version 1.6."""
     torch.save(state, tmp_path / "net.pth", _use_new_zipfile_serialization=zipped)
-    network = state_dicts.adopt(tmp_path / "net.pth", BLANK, seed=0)
+    network = adopt(tmp_path / "net.pth", BLANK, seed=0)
     assert_holds(network, without_heads(state))
     assert network.description.classes == CLASSES
     assert network.description.layers == network.description.measured_layers
@@ -112,7 +116,7 @@ def test_the_tensors_are_those_of_the_file(state: State, tmp_path: Path, zipped:
 
 def test_a_file_of_safetensors(state: State, tmp_path: Path) -> None:
     save_file(state, tmp_path / "net.safetensors")
-    network = state_dicts.adopt(tmp_path / "net.safetensors", BLANK, seed=0)
+    network = adopt(tmp_path / "net.safetensors", BLANK, seed=0)
     assert_holds(network, without_heads(state))
 
 
@@ -121,14 +125,14 @@ def test_half_precision_is_widened(state: State, tmp_path: Path) -> None:
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in state.items()
     }
-    network = state_dicts.adopt(save(halves, tmp_path / "net.pth"), BLANK, seed=0)
+    network = adopt(save(halves, tmp_path / "net.pth"), BLANK, seed=0)
     assert network.tensors["fc.weight"].dtype == np.float32
     assert np.array_equal(network.tensors["fc.weight"], halves["fc.weight"].float().numpy())
 
 
 def test_counters_of_batches_may_be_missing(state: State, tmp_path: Path) -> None:
     old = {n: tensor for n, tensor in state.items() if not n.endswith("num_batches_tracked")}
-    network = state_dicts.adopt(save(old, tmp_path / "net.pth"), BLANK, seed=0)
+    network = adopt(save(old, tmp_path / "net.pth"), BLANK, seed=0)
     assert network.tensors["conv1.bn.num_batches_tracked"] == 0
     assert network.tensors.keys() == without_heads(state).keys()
 
@@ -137,7 +141,7 @@ def test_counters_of_batches_may_be_missing(state: State, tmp_path: Path) -> Non
 
 
 def test_heads_are_kept_if_wanted(state: State, tmp_path: Path) -> None:
-    network = state_dicts.adopt(save(state, tmp_path / "net.pth"), WITH_HEADS, seed=0)
+    network = adopt(save(state, tmp_path / "net.pth"), WITH_HEADS, seed=0)
     assert_holds(network, state)
     auxiliary = [layer.name for layer in network.description.layers if layer.auxiliary]
     assert sorted(auxiliary) == [
@@ -148,7 +152,7 @@ def test_heads_are_kept_if_wanted(state: State, tmp_path: Path) -> None:
 
 def test_heads_change_no_logits(state: State, tmp_path: Path) -> None:
     path = save(state, tmp_path / "net.pth")
-    modules = [to_module(state_dicts.adopt(path, b, 0)) for b in (BLANK, WITH_HEADS)]
+    modules = [to_module(adopt(path, b, 0)) for b in (BLANK, WITH_HEADS)]
     assert torch.equal(*map(logits, modules))
     outputs = modules[1].train()(IMAGES)
     assert [tuple(head.shape) for head in outputs] == [(3, CLASSES)] * 3
@@ -157,7 +161,7 @@ def test_heads_change_no_logits(state: State, tmp_path: Path) -> None:
 
 def test_fresh_heads_are_seeded(state: State, tmp_path: Path) -> None:
     path = save(without_heads(state), tmp_path / "net.pth")
-    first, second, other = (state_dicts.adopt(path, WITH_HEADS, seed) for seed in (1, 1, 2))
+    first, second, other = (adopt(path, WITH_HEADS, seed) for seed in (1, 1, 2))
     assert first.tensors.keys() == state.keys()
     for name in without_heads(state):
         assert np.array_equal(first.tensors[name], state[name].numpy())
@@ -170,7 +174,7 @@ def test_fresh_heads_are_seeded(state: State, tmp_path: Path) -> None:
 def test_half_a_head_is_refused(state: State, tmp_path: Path) -> None:
     lacking = {name: tensor for name, tensor in state.items() if name != "aux2.fc1.bias"}
     with pytest.raises(InputError, match=r"googlenet: 1 missing \(aux2\.fc1\.bias\)\."):
-        state_dicts.adopt(save(lacking, tmp_path / "net.pth"), WITH_HEADS, seed=0)
+        adopt(save(lacking, tmp_path / "net.pth"), WITH_HEADS, seed=0)
 
 
 # --- what cannot be used ---------------------------------------------------------------------
@@ -179,7 +183,7 @@ def test_half_a_head_is_refused(state: State, tmp_path: Path) -> None:
 def test_another_number_of_classes(state: State, tmp_path: Path) -> None:
     path = save(state, tmp_path / "net.pth")
     with pytest.raises(InputError) as refused:
-        state_dicts.adopt(path, replace(BLANK, classes=10), seed=0)
+        adopt(path, replace(BLANK, classes=10), seed=0)
     message = str(refused.value)
     assert message.startswith(f"{path}: made for 5 classes")
     assert "have 10" in message
@@ -204,7 +208,7 @@ def test_other_tensors(
     change(changed)
     path = save(changed, tmp_path / "net.pth")
     with pytest.raises(InputError) as refused:
-        state_dicts.adopt(path, BLANK, seed=0)
+        adopt(path, BLANK, seed=0)
     assert str(refused.value).startswith(f"{path}: its tensors are not those of a googlenet: ")
     assert said in str(refused.value)
 
@@ -221,7 +225,7 @@ class Payload:
 
 @pytest.mark.parametrize(
     "content",
-    [{}, {"epoch": 3}, [torch.ones(2)], {"state_dict": {"fc.weight": torch.ones(2)}}],
+    [{}, {"epoch": 3}, [torch.ones(2)], {"net": {"fc.weight": torch.ones(2)}}],
     ids=["empty", "numbers", "list", "nested"],
 )
 def test_what_is_no_state_dict(tmp_path: Path, content: object) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
@@ -12,6 +13,9 @@ from prunescope.foundation.errors import InputError
 
 State = Mapping[str, torch.Tensor]
 
+# The keys under which training scripts save a state dict. Where a file has several of them, the
+# first is taken: averaged weights (`ema`) only where there are no others.
+WRAPPED_IN = ("state_dict", "model_state_dict", "model", "ema")
 # How many entries a message names.
 NAMED = 3
 # How deep a training state is searched for the state dict in it.
@@ -28,11 +32,28 @@ _CLASS = re.compile(r"GLOBAL ([\w.]+)")
 _MODULE = re.compile(r"(torch\.nn|torch\.fx|torchvision\.models|timm\.models)\.")
 
 
-def read_state(path: str | Path) -> State:
+@dataclass(frozen=True)
+class Found:
+    """Tensors out of a file.
+
+    Attributes
+    ----------
+    tensors
+        The tensors by name.
+    done
+        What was done to them since they were read, in words.
+    """
+
+    tensors: State
+    done: tuple[str, ...] = ()
+
+
+def read_state(path: str | Path) -> Found:
     """Read tensors by name from a safetensors file or a file of `torch.save`.
 
     The content tells which of the two it is, not the name of the file. A pickle is read without
-    running code: only tensors and plain containers are accepted.
+    running code: only tensors and plain containers are accepted. A state dict may lie in a training
+    state, under a key of `WRAPPED_IN`.
 
     Raises
     ------
@@ -44,9 +65,27 @@ def read_state(path: str | Path) -> State:
     except Exception as error:
         # Which error a library raises for a damaged file depends on the place of the damage.
         raise _refusal(path, *_why_unreadable(error)) from error
-    if not _is_state(content):
+    place, state, beside = _unwrapped(content)
+    if not _is_state(state):
         raise _refusal(path, *_why_no_state(content))
-    return content
+    if not place:
+        return Found(state)
+    left = f", not from {', '.join(beside)}" if beside else ""
+    return Found(state, (f"taken from {place} of the file{left}",))
+
+
+def _unwrapped(content: object) -> tuple[str, object, list[str]]:
+    """The place of the state dict in a file, the state dict, and places of others beside it."""
+    place, beside = "", []
+    for _ in range(DEPTH):
+        if not isinstance(content, Mapping) or _is_state(content):
+            break
+        keys = [key for key in WRAPPED_IN if isinstance(content.get(key), Mapping)]
+        if not keys:
+            break
+        beside += [f"{place}[{key!r}]" for key in keys[1:]]
+        place, content = f"{place}[{keys[0]!r}]", content[keys[0]]
+    return place, content, beside
 
 
 def _load(path: Path) -> object:

@@ -1,12 +1,12 @@
-"""Check that the tensors in a state dict are weights: stored plainly, exact, finite."""
+"""Tell which tensors in a state dict are no weights: stored otherwise, inexact, not finite."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 
-from prunescope.foundation.errors import InputError
-from prunescope.networks.imported.tensor_files import State
+from prunescope.networks.imported.tensor_files import NAMED, State
 
 # Types that become the architecture's float32 if no value changes. Integers and 8-bit floats are
 # codes, which mean nothing without their scale.
@@ -19,40 +19,58 @@ VARIANCE = "running_var"
 Fault = tuple[str, str]
 
 
-def check_stored(path: str | Path, state: State) -> None:
-    """Check that each tensor holds its values, one for each place.
+@dataclass(frozen=True)
+class Faults:
+    """The tensors that are no weights.
 
-    Raises
-    ------
-    InputError
-        A tensor is sparse, quantised, nested, or without values (on the device `meta`).
+    Attributes
+    ----------
+    text
+        The first few of them in words; empty if there are none.
+    advice
+        What to do about the first.
     """
-    _check(path, state, lambda _, tensor: _stored_otherwise(tensor))
+
+    text: str
+    advice: str = ""
 
 
-def check_values(path: str | Path, state: State, fresh: State) -> None:
-    """Check that each tensor can become the tensor of that name of a fresh network.
+def stored_otherwise(state: State) -> Faults:
+    """The tensors that do not hold their values, one for each place.
 
-    Raises
-    ------
-    InputError
-        A tensor has another kind of type, or values that are not finite or that change when they
-        are converted, or is a negative variance.
+    They are sparse, quantised, nested, or without values (on the device `meta`).
     """
-    _check(path, state, lambda name, tensor: _unusable(name, tensor, fresh[name].dtype))
+    return _faults({name: _stored_otherwise(tensor) for name, tensor in state.items()})
 
 
-def _check(
-    path: str | Path, state: State, look: Callable[[str, torch.Tensor], Fault | None]
-) -> None:
-    looks = {name: look(name, tensor) for name, tensor in state.items()}
+def unusable(state: State, fresh: State) -> Faults:
+    """The tensors that cannot become the tensors of the same names of a fresh network.
+
+    They have another kind of type, values that are not finite or that change when they are
+    converted, or are negative variances.
+    """
+    return _faults(
+        {name: _unusable(name, tensor, fresh[name].dtype) for name, tensor in state.items()}
+    )
+
+
+def converted(state: State, fresh: State) -> tuple[str, ...]:
+    """Which types become the type of a fresh network's tensor, in words."""
+    kinds = Counter(
+        f"{_name(tensor.dtype)} to {_name(fresh[name].dtype)}"
+        for name, tensor in state.items()
+        if tensor.dtype != fresh[name].dtype
+    )
+    return tuple(f"{number} tensors converted from {kind}" for kind, number in kinds.items())
+
+
+def _faults(looks: Mapping[str, Fault | None]) -> Faults:
     faults = {name: fault for name, fault in looks.items() if fault is not None}
-    if faults:
-        name, (found, advice) = next(iter(faults.items()))
-        more = f" ({len(faults)} tensors cannot be used)" if len(faults) > 1 else ""
-        raise InputError(
-            f"{path}: {name!r} {found}{more}. {advice}, or name another file in model.checkpoint."
-        )
+    if not faults:
+        return Faults("")
+    said = [f"{name!r} {found}" for name, (found, _) in list(faults.items())[:NAMED]]
+    more = f" ({len(faults)} tensors cannot be used)" if len(faults) > 1 else ""
+    return Faults("; ".join(said) + more, next(iter(faults.values()))[1])
 
 
 def _stored_otherwise(tensor: torch.Tensor) -> Fault | None:
