@@ -20,6 +20,7 @@ rule read_unit_scores:
         runtime=minutes(20),
     params:
         code=code_of("read_unit_scores.py"),
+        partners=lookup("unit_scores/partners", within=config, default=None),
     script:
         "../workflow_scripts/read_unit_scores.py"
 

@@ -2,11 +2,14 @@
 
 from prunescope.foundation import job
 from prunescope.interpret.given import given_scores, reading
+from prunescope.interpret.given.reading import REQUIRED
 
 
 def main(smk) -> None:
     (units,) = smk.input.units
-    units, networks = reading.read(units, next(iter(smk.input.networks), None))
+    required = smk.params.partners == REQUIRED
+    networks = next(iter(smk.input.networks), None)
+    units, networks = reading.read(units, networks, partners=required)
     given_scores.GIVEN_UNITS.write(units, smk.output.units)
     given_scores.GIVEN_NETWORKS.write(networks, smk.output.networks)
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from prunescope.foundation.errors import InputError
-from prunescope.interpret.given import reading
+from prunescope.interpret.given import columns, reading
 from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
 
 HEADER = "method,retraining,rate,seed,layer,layer_type,unit,constant,mis_soft,mis_hard"
@@ -81,6 +81,120 @@ def test_parquet_is_read_alike(write: Callable[..., Path]) -> None:
         reading.read("bad.parquet")
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n  \n\n", "\r\n\r\n"])
+def test_blank_lines_are_skipped(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "units.csv"
+    path.write_text("\n".join(["", HEADER, *LINES[:4], "", *LINES[4:]]) + end, newline="")
+    units, _ = reading.read(path)
+    assert len(units) == 9
+
+
+def test_errors_name_the_line_of_the_file(write: Callable[..., Path]) -> None:
+    """Whatever blank lines and line breaks in quotation marks stand before it."""
+    wrong = changed(6, "0.7", "1.7")
+    path = write(["", "", *wrong[:3], "", *wrong[3:]])
+    assert path.read_text().splitlines()[8] == wrong[5]
+    with pytest.raises(InputError, match=r"units\.csv, line 9: `mis_soft` is '1\.7'"):
+        reading.read(path)
+    broken = [line.replace("first", '"fi\nrst"') for line in wrong]
+    path = write(broken)
+    (line,) = (n for n, text in enumerate(path.read_text().splitlines(), 1) if "1.7" in text)
+    # The row begins in the line before.
+    with pytest.raises(InputError, match=rf"units\.csv, line {line - 1}: `mis_soft` is '1\.7'"):
+        reading.read(path)
+    path = write(["", HEADER.replace("mis_hard", "hard"), *LINES])
+    with pytest.raises(InputError, match=r"units\.csv, line 2: lacks the column `mis_hard`"):
+        reading.read(path)
+    again = ["", *LINES[:1], "", LINES[0]]
+    with pytest.raises(InputError, match=r"line 5: this unit stands a .* first time in line 3\."):
+        reading.read(write([HEADER, *again]))
+
+
+def test_long_files_are_read_in_parts(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(changed(9, "0.7", "1.7"))
+    monkeypatch.setattr(columns, "_AT_ONCE", 2)
+    with pytest.raises(InputError, match="line 9: `mis_soft`"):
+        reading.read(path)
+    units, _ = reading.read(write([HEADER, *LINES]))
+    assert len(units) == 9
+
+
+def test_the_mark_of_utf_8_is_no_part_of_the_header(write: Callable[..., Path]) -> None:
+    path = write([HEADER, *LINES])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(reading.read(path)[0]) == 9
+
+
+def test_only_files_named_parquet_are_parquet(write: Callable[..., Path]) -> None:
+    units, _ = reading.read(write([HEADER, *LINES], "units.pq"))
+    assert len(units) == 9
+    units.write_parquet("units.PARQUET")
+    assert reading.read("units.PARQUET")[0].equals(units)
+
+
+@pytest.mark.parametrize("kind", [pl.Int64, pl.Float64, pl.UInt8])
+def test_numbers_of_constant_are_0_or_1(write: Callable[..., Path], kind: pl.DataType) -> None:
+    units, _ = reading.read(write([HEADER, *LINES]))
+    given = pl.Series("constant", [1, 0, 0] * 3).cast(kind)
+    units.with_columns(given).write_parquet("good.parquet")
+    assert reading.read("good.parquet")[0]["constant"].to_list() == [True, False, False] * 3
+    given[3] = 2
+    units.with_columns(given).write_parquet("bad.parquet")
+    with pytest.raises(
+        InputError, match=r"bad\.parquet, row 4: `constant` is 2(\.0)?, but must be"
+    ):
+        reading.read("bad.parquet")
+
+
+def test_truth_values_and_dates_are_no_numbers(write: Callable[..., Path]) -> None:
+    units, _ = reading.read(write([HEADER, *LINES]))
+    units.with_columns(mis_soft=pl.lit(True)).write_parquet("bad.parquet")
+    with pytest.raises(InputError, match="column `mis_soft` has the type Boolean"):
+        reading.read("bad.parquet")
+    units.with_columns(seed=pl.lit(0).cast(pl.Date)).write_parquet("bad.parquet")
+    with pytest.raises(InputError, match="column `seed` has the type Date"):
+        reading.read("bad.parquet")
+    as_kinds = units.with_columns(pl.col("layer", "layer_type").cast(pl.Categorical))
+    as_kinds.write_parquet("kinds.parquet")
+    assert reading.read("kinds.parquet")[0].equals(units)
+
+
+def retrained(line: str, kind: str = "one_shot") -> str:
+    return line.replace(",none,", f",{kind},")
+
+
+def test_a_retrained_network_needs_a_dense_one_that_was_retrained_alike(
+    write: Callable[..., Path],
+) -> None:
+    lines = [HEADER, *LINES[:6], *map(retrained, LINES[6:])]
+    with pytest.raises(InputError) as error:
+        reading.read(write(lines))
+    assert str(error.value) == (
+        "units.csv, line 8: the network filters/one_shot/rate0.40/seed0 has no partner: no dense "
+        "network that was retrained alike is given. Give its units (method `dense`, retraining "
+        "`one_shot`, rate 0, seed 0). Or set unit_scores.partners to `optional`: such networks "
+        "then get no verdict"
+    )
+    units, _ = reading.read(write(lines), partners=False)
+    assert len(units) == 9
+    units, _ = reading.read(write([*lines, *map(retrained, LINES[:3])]))
+    assert len(units) == 12
+
+
+def test_without_dense_networks_retrained_ones_need_none(write: Callable[..., Path]) -> None:
+    units, _ = reading.read(write([HEADER, *map(retrained, LINES[3:])]))
+    assert len(units) == 6
+
+
+def test_a_chain_of_dense_networks_stands_at_rates(write: Callable[..., Path]) -> None:
+    chain = [retrained(line, "iterative") for line in LINES[6:]]
+    partner = [line.replace("filters", "dense") for line in chain]
+    units, _ = reading.read(write([HEADER, *LINES[:3], *chain, *partner]))
+    assert len(units) == 9
+
+
 NO_DENSE = [HEADER, *LINES[3:]]
 BAD = {
     "a score above 1": (
@@ -148,6 +262,22 @@ BAD = {
         "its run lacks the lowest rate of other runs, 0.2",
     ),
     "a pruned network of rate 0": (changed(5, "0.2", "0"), "line 5: the rate of a pruned network"),
+    "a retrained dense network that is pruned": (
+        [HEADER, *LINES, *(retrained(line).replace("0.0", "0.4", 1) for line in LINES[:3])],
+        "line 11: nothing is pruned from `dense`, but its rate is 0.4 "
+        "(dense/one_shot/rate0.40/seed0). Write 0",
+    ),
+    "a column that stands twice": (
+        [line + "," + line.rpartition(",")[2] for line in [HEADER, *LINES]],
+        "line 1: has the column `mis_hard` twice",
+    ),
+    "a row that is too short": (
+        [HEADER, *LINES[:4], LINES[4].rpartition(",")[0], *LINES[5:]], "line 6: has 9 cells"
+    ),
+    "quotation marks that do not end": (
+        changed(5, "first", '"first'), "line 5: no row of a CSV table"
+    ),
+    "an empty file": ([], "units.csv: no CSV table in UTF-8 (it is empty)"),
     "a dense network that is pruned": (
         [line.replace("dense,none,0.0", "dense,none,0.3") for line in [HEADER, *LINES]],
         "line 2: nothing is pruned from `dense`, but its rate is 0.3",

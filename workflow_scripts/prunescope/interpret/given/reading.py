@@ -15,6 +15,7 @@ from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
 from prunescope.networks.coordinates import (
     COORDINATES,
     DENSE,
+    ITERATIVE,
     NOT_RETRAINED,
     UNTRAINED,
     Coordinates,
@@ -22,6 +23,8 @@ from prunescope.networks.coordinates import (
 
 UNIT = ("layer", "unit")
 LAYER_TYPES = ("conv2d", "linear", "hidden")
+# Whether retrained networks must have a dense network that was retrained alike.
+REQUIRED, OPTIONAL = "required", "optional"
 _NAME = Cell(
     "a name: lower-case letters, digits and underscores, beginning with a letter",
     lambda value: value.str.contains(r"^[a-z][a-z0-9_]{0,99}$"),
@@ -55,7 +58,7 @@ NETWORKS: Mapping[str, Cell] = {
 
 
 def read(
-    units: str | Path, networks: str | Path | None = None
+    units: str | Path, networks: str | Path | None = None, *, partners: bool = True
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read the units, and the accuracy of their networks where it is given.
 
@@ -65,6 +68,9 @@ def read(
         A CSV or Parquet file with the columns `UNITS`.
     networks
         One with the columns `NETWORKS`; None if nothing is known of accuracy.
+    partners
+        Whether a retrained network must have a dense network that was retrained alike, where dense
+        networks are given.
 
     Returns
     -------
@@ -84,6 +90,8 @@ def read(
     _check_layers(given)
     _check_units(given)
     _check_partners(given)
+    if partners:
+        _check_retrained(given)
     known = given.frame.select(COORDINATES).unique(maintain_order=True)
     accuracy = known.with_columns(top1=pl.lit(None), images=pl.lit(None))
     if networks is not None:
@@ -115,10 +123,12 @@ def _check_names(given: GivenFile) -> None:
                 row[ROW],
                 f"the untrained network has the retraining `{retraining}`. Write `{NOT_RETRAINED}`",
             )
-        is_plain = method == UNTRAINED or (method == DENSE and retraining == NOT_RETRAINED)
-        if is_plain and rate != 0:
+        # A chain of dense networks stands at the rates of the networks that it is the partner of.
+        if method in (DENSE, UNTRAINED) and retraining != ITERATIVE and rate != 0:
             raise given.error(
-                row[ROW], f"nothing is pruned from `{method}`, but its rate is {rate}. Write 0"
+                row[ROW],
+                f"nothing is pruned from `{method}`, but its rate is {rate} ({_name(row)}). Write "
+                f"0; only a dense network that was retrained `{ITERATIVE}` stands at a rate",
             )
         if method not in (DENSE, UNTRAINED) and rate == 0:
             raise given.error(
@@ -218,6 +228,26 @@ def _check_partners(given: GivenFile) -> None:
             f"Give the dense network (method `{DENSE}`, retraining `{NOT_RETRAINED}`, rate 0), or "
             "a lower rate",
         )
+
+
+def _check_retrained(given: GivenFile) -> None:
+    """Where there are dense networks, retrained networks need one that was retrained alike."""
+    rows = _first_rows(given)
+    known = {Coordinates.from_row(row) for row in rows}
+    if not any(network.is_dense for network in known):
+        return
+    for row in rows:
+        network = Coordinates.from_row(row)
+        if network.method in (DENSE, UNTRAINED) or network.retraining == NOT_RETRAINED:
+            continue
+        if network.control not in known and network.chain_control not in known:
+            raise given.error(
+                row[ROW],
+                f"the network {_name(row)} has no partner: no dense network that was retrained "
+                f"alike is given. Give its units (method `{DENSE}`, retraining "
+                f"`{network.retraining}`, rate 0, seed {network.seed}). Or set "
+                "unit_scores.partners to `optional`: such networks then get no verdict",
+            )
 
 
 def _without_lower(pruned: list[dict]) -> Iterator[tuple[dict, str]]:

@@ -38,7 +38,7 @@ def test_a_study_of_given_scores_is_read_with_its_defaults(tmp_path: Path) -> No
     path = tmp_path / "scores.yaml"
     path.write_text(SCORES)
     values = reading.read(path).values
-    assert values == scores() | {"published": None}
+    assert values == scores(partners="required") | {"published": None}
     assert "folder" not in values["unit_scores"]
 
 
@@ -57,6 +57,14 @@ def test_published_scores_need_no_other_key() -> None:
     [
         (scores(units=DELETED), "`unit_scores.units` is missing: source 'table' needs it"),
         (scores(metric=DELETED), "`unit_scores.metric` is missing: source 'table' needs it"),
+        (
+            scores(partners="none"),
+            "`unit_scores.partners`: 'none' is not known. Allowed: required, optional",
+        ),
+        (
+            scores() | {"unit_scores": {"source": "published", "partners": "optional"}},
+            "`unit_scores.partners`: source 'published' does not use it. Remove it",
+        ),
         (scores(folder="x"), "`unit_scores.folder`: source 'table' does not use it. Remove it"),
         (scores(source="published"), "`unit_scores.units`: source 'published' does not use it"),
         (scores(source="tabel"), "'tabel' is not known. Did you mean `table`?"),

@@ -9,7 +9,7 @@ from prunescope.study.kinds.scores_study import TABLE
 
 PUBLISHED = "published"
 # The keys that only one of the sources has.
-_KEYS = {TABLE: ("units", "networks", "dataset", "metric"), PUBLISHED: ("folder",)}
+_KEYS = {TABLE: ("units", "networks", "dataset", "metric", "partners"), PUBLISHED: ("folder",)}
 _REQUIRED = ("units", "dataset", "metric")
 
 
@@ -44,6 +44,12 @@ class UnitScores(Section):
         min_length=1,
         values="a text",
         left_out="required by `table`, refused by `published`",
+    )
+    partners: Literal["required", "optional"] = key(
+        "`required` refuses retrained networks without a dense network that was retrained alike, "
+        "where dense networks are given; `optional` takes them: they get no verdict",
+        default="required",
+        left_out="`required` if left out; with `table` only",
     )
     folder: Path | None = key(
         "a folder with the published files; `null` downloads them",
