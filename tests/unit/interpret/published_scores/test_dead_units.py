@@ -122,3 +122,20 @@ def test_published_means_leave_out_the_recovered_filters(published_folder: Path)
     assert every[constant].min() > 0.985
     by_arm = constant[:16].reshape(4, 4, -1)
     assert np.array_equal(dead_units.pruned_filters(by_arm), pruned)
+
+    # What the comment beside `LOOKS_CONSTANT` and docs/published_scores.md say.
+    below = constant & (every <= dead_units.LOOKS_CONSTANT)
+    assert below.any(axis=0).sum() == 8
+    looks = (every > dead_units.LOOKS_CONSTANT) & ~constant & (layers != frames.CLASSIFIER)
+    counts = looks.sum(axis=1)
+    assert (counts.min(), counts.max()) == (8, 42)
+    shares = np.round(100 * counts / ((layers != frames.CLASSIFIER) & ~constant).sum(axis=1), 2)
+    for rows, ends, percent in (
+        (slice(16, 24), (12, 21), (0.16, 0.29)),  # random connections
+        (slice(8, 16), (8, 15), (0.14, 0.64)),  # structured, SGD
+        (slice(0, 8), (14, 42), (0.33, 1.73)),  # structured, Adam
+    ):
+        assert (counts[rows].min(), counts[rows].max()) == ends
+        assert (shares[rows].min(), shares[rows].max()) == percent
+    low_rates = [8, 9, 12, 13]
+    assert shares[low_rates].max() <= shares[16:].max()

@@ -14,6 +14,7 @@ from published_frames import frame, pickled, scores
 from prunescope.foundation import code_digest
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.published_scores import files, frames
+from prunescope.interpret.published_scores import reading as published_reading
 from prunescope.networks.architectures import googlenet
 
 SMALL = scores(["conv1_conv", "conv1_bn", "fc"], ["Conv2d", "BatchNorm2d", "Linear"], [0, 0, 7],
@@ -211,6 +212,24 @@ def test_files_come_from_a_folder_or_are_fetched(tmp_path: Path) -> None:
     given = files.scores_for_study(str(tmp_path), "downloads")
     assert len(given) == 24
     assert all(path.startswith(str(tmp_path)) for path in given)
+
+
+def test_the_advice_on_a_wrong_file_fits_where_it_lies(tmp_path: Path) -> None:
+    """A file of an own folder is never downloaded, so deleting it would not bring another."""
+    listed = list(files.published_files())
+    for file in listed:
+        (tmp_path / file.paths[0]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file.paths[0]).touch()
+        (tmp_path / file.name).touch()
+    with pytest.raises(InputError, match="wrong checksum") as own:
+        published_reading.read([file.within(tmp_path) for file in listed])
+    assert f"Put the file there that {listed[0].url} is" in str(own.value)
+    assert "set unit_scores.folder to null" in str(own.value)
+    assert "Delete" not in str(own.value)
+    with pytest.raises(InputError, match="wrong checksum") as fetched:
+        published_reading.read([str(tmp_path / file.name) for file in listed])
+    assert "Delete it and run again: it is then downloaded anew." in str(fetched.value)
+    assert "folder" not in str(fetched.value).rpartition(listed[0].name)[2]
 
 
 def test_the_script_fetches_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

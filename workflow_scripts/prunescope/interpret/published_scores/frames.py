@@ -30,6 +30,7 @@ CHANNELS, LOGITS = 7_280, 1_000
 # out: each repeats the channel of its convolution but for scale and shift.
 TYPES = {"Conv2d": "conv2d", "Linear": "linear"}
 BATCH_NORM = "BatchNorm2d"
+PUT_BACK = "Put the published file there."
 COLUMNS = ("layer", "unit", "mis", "mis_confidence", "layer_type")
 
 
@@ -139,7 +140,7 @@ class _Unpickler(pickle.Unpickler):
         raise _Refused("it refers to things outside of it")
 
 
-def read(path: str | Path, sha256: str) -> pl.DataFrame:
+def read(path: str | Path, sha256: str, advice: str = PUT_BACK) -> pl.DataFrame:
     """The scores of all convolution channels and logits of one network.
 
     Parameters
@@ -149,6 +150,8 @@ def read(path: str | Path, sha256: str) -> pl.DataFrame:
     sha256
         The checksum that it must have, in hexadecimal. Nothing of a file with another one is
         interpreted.
+    advice
+        What to do about a file with another checksum.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def read(path: str | Path, sha256: str) -> pl.DataFrame:
     if found != sha256:
         raise InputError(
             f"{path}: wrong checksum: its SHA-256 is {found}, but it must be {sha256}. It was not "
-            "opened. Put the published file there, or delete this one and run snakemake again."
+            f"opened. {advice}"
         )
     try:
         return units_of(unpickle(content))

@@ -32,7 +32,10 @@ def read(paths: Sequence[str]) -> pl.DataFrame:
         The recovered filters are not those of structured pruning.
     """
     listed = list(files.published_files())
-    tables = [frames.read(path, file.sha256) for file, path in zip(listed, paths, strict=True)]
+    tables = [
+        frames.read(path, file.sha256, file.advice(path))
+        for file, path in zip(listed, paths, strict=True)
+    ]
     scores = np.stack([table["mis_soft"].to_numpy() for table in tables])
     constant = dead_units.shown_constant(scores)
     is_structured = np.array([file.arm.method == files.STRUCTURED for file in listed])

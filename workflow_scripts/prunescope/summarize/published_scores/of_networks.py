@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.interpret.published_scores import dead_units
+from prunescope.interpret.published_scores.files import STRUCTURED
 from prunescope.summarize.published_scores import readings
 from prunescope.summarize.published_scores.analysis_rows import number, row
 from prunescope.summarize.published_scores.readings import CONSTANT, LIVE, PRUNED, Scores
@@ -44,7 +45,7 @@ def counts(scores: Scores) -> Iterator[Row]:
     suspected = scores.dead(readings.SUSPECTED)
     for index, name, place in places(scores):
         constant, pruned = scores.constant[index], scores.pruned[index]
-        is_structured = place["pruning"] == readings.STRUCTURED
+        is_structured = place["pruning"] == STRUCTURED
         expected = sum(round(place["rate"] * float(size)) for size in sizes) * is_structured
         found = {
             "expected_pruned_filters": expected,

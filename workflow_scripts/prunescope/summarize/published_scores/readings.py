@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.interpret.published_scores import dead_units
+from prunescope.interpret.published_scores.files import STRUCTURED
 from prunescope.summarize.selection import CHANNELS
 
 # How units may be read as dead, and what that means. The third is the main one: it is what this
@@ -22,7 +23,6 @@ READINGS = {
 LIVE, MATCHED = "live", "live in all"
 BOTH, LOGITS = "both", "linear"
 LAYER_TYPES = (BOTH, CHANNELS, LOGITS)
-STRUCTURED = "structured"
 # The readings with the units that means are over. Where none is left out, all are live in all.
 WAYS = [(name, units) for name in READINGS for units in (LIVE, MATCHED)
         if (name, units) != (COUNTED, MATCHED)]  # fmt: skip
