@@ -15,7 +15,7 @@ WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
 quoted = '$(subst ','\'',$(value $(1)))'
 
-.PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark test test-fast lint format docs lock clean
+.PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark test test-fast lint format docs network-tables lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
@@ -31,6 +31,7 @@ help:
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make docs      write anew: docs/artifacts.md, the tables of docs/configuration.md, the JSON schema of the config, the picture and list of docs/architecture.md"
+	@echo "make network-tables  write anew what is known of the networks of torchvision and timm"
 	@echo "make lock      resolve envs/*.in into the lock files"
 	@echo "make clean     remove results, keep the environment"
 
@@ -104,6 +105,10 @@ docs: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_artifacts.py
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_configuration.py
 	$(BIN)/python docs/make_architecture.py
+
+# After an upgrade of torchvision or timm.
+network-tables: $(READY)
+	PYTHONPATH=workflow_scripts $(BIN)/python resources/make_network_tables.py
 
 # Versions that the lock files hold stay: results depend on them. UPGRADE=--upgrade takes the newest of all,
 # UPGRADE='--upgrade-package NAME' of one.

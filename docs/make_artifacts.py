@@ -103,6 +103,15 @@ would exceed `interpretability.similarity.largest_matrix_mb`: scores then come f
 Provenance of the array of the same name, because `.npy` has no room for it: rule, wildcards,
 parameters, digest of the code, versions.
 
+### `results/datasets/{dataset}/architectures/{architecture}/architecture.json`
+
+What is known of a network before it has weights, found by building it once: JSON with
+`architecture` and `provenance`. `architecture` has `layers`, as in network files, `parameters`
+(their number) and `macs` (multiply-accumulates for one image). The folder is named after
+`model.architecture`, and after a digest of it, the options and the auxiliary heads. Studies of one
+dataset share it.
+`prunescope.networks.architecture_files.load(path)` reads it without PyTorch.
+
 ### `{network folder}/pruned.safetensors`
 
 The network right after pruning: weights and masks. Absent for `dense`.
@@ -125,7 +134,8 @@ Where it says `mask: released`, the mask tells what was pruned, and the weights 
 
 The metadata of the file has one entry, `prunescope`, which is JSON text with two parts:
 
-- `network`: `architecture`, `classes`, `image_size` (pixels), `mean` and `std` (of each channel,
+- `network`: `architecture` and `options` (as in the config), `classes`, `image_size` (pixels),
+  `mean` and `std` (of each channel,
   for images scaled to 0..1), `transform_input` (whether the network takes images normalised with
   ImageNet's mean and deviation and normalises them to -1..1 itself), `auxiliary_heads` (whether
   it has any), and `layers`: for each convolution and fully connected layer its

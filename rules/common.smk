@@ -66,14 +66,15 @@ def code_of(script, *plugins):
     """Param function: the digest of what a script does.
 
     Computed only for jobs in the graph: reading all scripts takes longer than starting
-    Snakemake. `plugins` are the modules that the script loads by name, or functions of wildcards
-    that return them.
+    Snakemake. `plugins` are the modules that the script loads by name, each alone or several
+    together, or functions of wildcards that return them.
     """
 
     def digest(wildcards):
-        given = [
-            plugin(wildcards) if callable(plugin) else plugin for plugin in plugins
-        ]
+        given = []
+        for plugin in plugins:
+            named = plugin(wildcards) if callable(plugin) else plugin
+            given.extend([named] if isinstance(named, str) else named)
         return code_digest(script, tuple(given))
 
     return digest

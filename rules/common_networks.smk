@@ -6,6 +6,7 @@ from prunescope.networks.coordinates import DENSE, UNTRAINED
 from prunescope.study import readiness
 from prunescope.study.params import JobParams
 from prunescope.study.paths import (
+    ARCHITECTURE,
     DATASET,
     DENSE_LOG,
     DENSE_NETWORK,

@@ -1,14 +1,43 @@
-# Networks that are not trained here: from downloaded weights, or freshly initialised.
+# The architecture; and networks that are not trained here: from downloaded weights, or freshly
+# initialised.
 
 
 localrules:
     fetch_checkpoint,
 
 
+rule describe_architecture:
+    input:
+        # Only the number of classes is read.
+        index=f"{DATASET}/train/index.parquet",
+    output:
+        architecture=ARCHITECTURE,
+    log:
+        "results/logs/datasets/{dataset}/architectures/{architecture}.log",
+    wildcard_constraints:
+        architecture=one_of([STUDY.architecture_name]),
+    priority: 20
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        code=code_of("describe_architecture.py", STUDY.architecture),
+        architecture=lookup("model/architecture", within=config),
+        options=lookup("model/options", within=config),
+        auxiliary_heads=lookup("model/auxiliary_heads", within=config),
+        image_size=PARAMS.image_size,
+    script:
+        "../workflow_scripts/describe_architecture.py"
+
+
 rule initialise_network:
     input:
         # Only its description is read, not its weights.
         dense=f"{DENSE_NETWORK}/network.safetensors",
+        architecture=PATHS.architecture_file(),
     output:
         network=f"{UNTRAINED_NETWORK}/network.safetensors",
     log:
@@ -54,6 +83,7 @@ rule import_checkpoint:
         # Its content is fixed by a checksum: a new date changes nothing.
         checkpoint=ancient(PATHS.checkpoint_file),
         index=PATHS.split_file("train", "index.parquet"),
+        architecture=PATHS.architecture_file(),
     output:
         network=f"{DENSE_NETWORK}/network.safetensors",
     log:
@@ -70,6 +100,7 @@ rule import_checkpoint:
     params:
         code=code_of("import_checkpoint.py", STUDY.architecture),
         architecture=lookup("model/architecture", within=config),
+        options=lookup("model/options", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         checkpoint=lookup("model/checkpoint", within=config),
         dataset=STUDY.preprocessing,

@@ -10,6 +10,7 @@ rule train_dense:
         unpack(PATHS.train_images),
         validation_images=PATHS.split_file("validation", "images.npy"),
         validation_labels=PATHS.split_file("validation", "labels.npy"),
+        architecture=PATHS.architecture_file(),
     output:
         network=f"{DENSE_NETWORK}/network.safetensors",
         history=f"{DENSE_NETWORK}/history.parquet",
@@ -32,6 +33,7 @@ rule train_dense:
     params:
         code=code_of("train_dense.py", STUDY.architecture),
         architecture=lookup("model/architecture", within=config),
+        options=lookup("model/options", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         dataset=STUDY.preprocessing,
         decoding=STUDY.decoding,

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from prunescope.foundation import plugins
-from prunescope.networks.architecture import ARCHITECTURES, Architecture
+from prunescope.networks.architecture import ARCHITECTURES
+from prunescope.networks.description import Description
 
 
 def register(patch: pytest.MonkeyPatch, registry: str, name: str, **content: Any) -> None:
@@ -31,9 +33,34 @@ def register_file(patch: pytest.MonkeyPatch, registry: str, path: Path) -> None:
 
 
 def register_architecture(patch: pytest.MonkeyPatch, name: str, build: Any) -> None:
-    """Let there be an architecture of that name, with no facts."""
-    facts = dict.fromkeys(plugins.members(Architecture), ())
-    register(patch, ARCHITECTURES, name, **facts | {"build": build})
+    """Let there be an architecture of that name, with no facts.
+
+    It is a source of its own that knows one network. `build` gets a description that tells the
+    number of classes, the auxiliary heads and the options.
+    """
+
+    def build_described(
+        _name: str, options: Mapping[str, Any], classes: int, auxiliary_heads: bool
+    ) -> Any:
+        return build(
+            Description(
+                name, classes, 1, (0.5,) * 3, (0.5,) * 3,
+                auxiliary_heads=auxiliary_heads, options=options,
+            )
+        )  # fmt: skip
+
+    register(
+        patch,
+        ARCHITECTURES,
+        name,
+        WRITTEN=name,
+        RESERVED={},
+        problem=lambda _name: "",
+        auxiliary=lambda _name: (),
+        files=lambda _name: (),
+        near=lambda _name: [],
+        build=build_described,
+    )
 
 
 def _list(patch: pytest.MonkeyPatch, registry: str, name: str) -> None:

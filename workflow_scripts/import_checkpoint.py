@@ -2,7 +2,7 @@
 
 from prunescope.data import image_tables
 from prunescope.foundation import downloads, job, provenance, whole_files
-from prunescope.networks import network_files
+from prunescope.networks import architecture_files, network_files
 from prunescope.networks.description import Description
 from prunescope.networks.imported import known_weights, state_dicts
 
@@ -17,6 +17,8 @@ def main(smk) -> None:
         image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
         smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
+        options=smk.params.options,
+        layers=architecture_files.load(smk.input.architecture).layers,
         transform_input=checkpoint.transform_input,
     )
     adopted = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))

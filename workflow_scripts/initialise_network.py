@@ -1,12 +1,17 @@
 """Make the untrained control: the dense network with freshly initialised weights."""
 
+from dataclasses import replace
+
 from prunescope.foundation import job
-from prunescope.networks import modules, network_files
+from prunescope.networks import architecture_files, modules, network_files
 
 
 def main(smk) -> None:
-    description = network_files.load(smk.input.dense).description
-    module, described = modules.create(description, seed=int(smk.params.seed))
+    described = replace(
+        network_files.load(smk.input.dense).description,
+        layers=architecture_files.load(smk.input.architecture).layers,
+    )
+    module, described = modules.create(described, seed=int(smk.params.seed))
     network_files.save(modules.to_network(module, described), smk.output.network)
 
 

@@ -2,7 +2,7 @@
 
 from prunescope.data import image_tables, packed_images
 from prunescope.foundation import job
-from prunescope.networks import devices, modules
+from prunescope.networks import architecture_files, devices, modules
 from prunescope.networks.description import Description
 from prunescope.train import training_job
 from prunescope.train.images import batches
@@ -16,6 +16,8 @@ def main(smk) -> None:
         image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
         smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
+        options=smk.params.options,
+        layers=architecture_files.load(smk.input.architecture).layers,
     )
     device = devices.choose()
     task = Task(

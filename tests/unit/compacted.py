@@ -10,8 +10,7 @@ from conftest import PREPROCESSING
 from prunescope.compact import removal
 from prunescope.compact.graph import batch_norms, tracing
 from prunescope.compact.graph.graph_files import CompactNetwork
-from prunescope.networks import modules
-from prunescope.networks.architectures import googlenet
+from prunescope.networks import architecture, modules
 from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks
@@ -22,9 +21,15 @@ def masked_googlenet() -> Network:
     """GoogLeNet for small images, with heads and a transformed input, some channels pruned."""
     torch.manual_seed(0)
     blank = Description(
-        "googlenet", 10, 32, **PREPROCESSING, transform_input=True, auxiliary_heads=True
+        "torchvision:googlenet",
+        10,
+        32,
+        **PREPROCESSING,
+        transform_input=True,
+        auxiliary_heads=True,
+        options={"init_weights": False},
     )
-    module = googlenet.build(blank)
+    module = architecture.build(blank)
     layers = find_layers(module, image_size=32)
     network = modules.to_network(module, replace(blank, layers=layers))
     method = masks.PruningMethod("input_channel", "layer", "l1")

@@ -118,7 +118,13 @@ def googlenet_module() -> nn.Module:
 def googlenet_network(googlenet_module: nn.Module) -> Network:
     layers = find_layers(googlenet_module, image_size=224)
     description = Description(
-        "googlenet", 1000, 224, **PREPROCESSING, layers=layers, auxiliary_heads=True
+        "torchvision:googlenet",
+        1000,
+        224,
+        **PREPROCESSING,
+        layers=layers,
+        auxiliary_heads=True,
+        options={"init_weights": False},
     )
     return modules.to_network(googlenet_module, description)
 

@@ -32,7 +32,7 @@ datasets:
     validation: {images: 2000, seed: 0}
     probe: {images: 2000, seed: 0}
 model:
-  architecture: googlenet
+  architecture: torchvision:googlenet
   checkpoint: train
   recipe: from_scratch
   auxiliary_heads: false

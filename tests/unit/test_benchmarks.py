@@ -32,7 +32,9 @@ from prunescope.study.run import environment, fork_server
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 60
-DESCRIPTION = description.Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+DESCRIPTION = description.Description(
+    "torchvision:googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3, options={"init_weights": False}
+)
 
 
 @pytest.fixture(scope="module")

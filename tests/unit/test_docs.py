@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from inspect import get_annotations
 from itertools import product
 from pathlib import Path
 from textwrap import dedent
@@ -31,7 +30,6 @@ from prunescope.foundation.code_digest import PACKAGE, imported_modules
 from prunescope.foundation.errors import InputError
 from prunescope.interpret.metrics import catalogue, embedding
 from prunescope.networks import architecture, modules, network_files
-from prunescope.networks.architectures import googlenet
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks, pieces, schedule
 from prunescope.study.config import reading
@@ -108,9 +106,11 @@ def synthetic(table: tables.Table) -> pl.DataFrame:
 
 def blank_googlenet() -> Network:
     """A network file's content with the right shapes and no trained weights."""
-    description = Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+    description = Description(
+        "torchvision:googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3, options={"init_weights": False}
+    )
     with torch.device("meta"):
-        state = googlenet.build(description).state_dict()
+        state = architecture.build(description).state_dict()
     tensors = {
         name: np.zeros(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
         for name, tensor in state.items()
@@ -170,7 +170,7 @@ REGISTRIES = {
     pieces.CRITERIA: pieces.Criterion,
     schedule.SCHEDULES: schedule.Schedule,
     source.SOURCES: source.Source,
-    architecture.ARCHITECTURES: architecture.Architecture,
+    architecture.ARCHITECTURES: architecture.Source,
     catalogue.FAMILIES: catalogue.Family,
 }
 EXAMPLES = {
@@ -232,7 +232,7 @@ CHOSEN = {
     "prune.criteria.largest": "      criterion: l1\n      layers: [conv2d]\n",
     "prune.schedules.lowest_rate": "start: previous_rate",
     "data.sources.my_images": "    source: fashion_mnist\n    folder: null",
-    "networks.architectures.plain": "architecture: googlenet",
+    "networks.architectures.plain": "architecture: torchvision:googlenet",
     "interpret.metrics.families.grey": 'metric: "timm:tf_efficientnet_lite0"',
 }
 
@@ -243,7 +243,8 @@ def test_an_example_can_be_chosen_in_the_config(module: str, add: Callable[[str]
     old = CHOSEN[module]
     assert text.count(old) == 1
     key, _, _ = old.strip().partition(":")
-    name = "grey:pixels" if key == "metric" else module.rpartition(".")[2]
+    names = {"metric": "grey:pixels", "architecture": "plain:two"}
+    name = names.get(key, module.rpartition(".")[2])
     lines = {
         "criterion": f"      criterion: {name}\n      layers: [conv2d]\n",
         "source": f"    source: {name}\n    folder: my_folder",
@@ -251,6 +252,7 @@ def test_an_example_can_be_chosen_in_the_config(module: str, add: Callable[[str]
     text = text.replace(old, lines.get(key, f'{key}: "{name}"'))
     if key == "architecture":
         text = re.sub(r"exclude: \[.*\]", "exclude: [first.conv]", text)
+        text = text.replace("{init_weights: false}", "{width: 16}")
     config = yaml.safe_load(text)
     with pytest.raises(InputError, match=name):
         check(config)
@@ -293,23 +295,22 @@ def test_networks_are_pruned_as_a_schedule_says(add: Callable[[str], None]) -> N
     assert pruned == {"0.30": dense, "0.50": first, "0.60": first}
 
 
-def test_an_architecture(add: Callable[[str], None]) -> None:
+def test_a_source_of_networks(add: Callable[[str], None]) -> None:
     add("networks.architectures.plain")
-    facts = architecture.load("plain")
-    assert set(vars(facts)) >= set(get_annotations(architecture.Architecture))
-    description = Description("plain", 1000, 32, (0.3,) * 3, (0.4,) * 3)
+    assert architecture.problem("plain:two") == ""
+    assert "Did you mean `plain:two`?" in architecture.problem("two")
+    assert architecture.problem("plain:three").startswith("'plain:three' is not known")
+    options = {"width": 16}
+    description = Description("plain:two", 9, 32, (0.3,) * 3, (0.4,) * 3, options=options)
     module, described = modules.create(description, seed=0)
-    assert [layer.name for layer in described.layers] == list(facts.LAYERS)
+    assert [layer.name for layer in described.layers] == ["first.conv", "second.conv", "fc"]
     assert [layer.batch_norm for layer in described.layers] == ["first.bn", "second.bn", None]
-    assert sum(layer.units for layer in described.measured_layers) == facts.UNITS
-    number = sum(parameter.numel() for parameter in module.parameters())
-    assert {False: number, True: number} == facts.PARAMETERS
-    assert module.state_dict()[facts.CLASSIFIER].shape[0] == 1000
+    assert [layer.units for layer in described.layers] == [16, 64, 9]
     images = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
         expected = module.eval()(images)
         again = modules.to_module(modules.to_network(module, described))(images)
-    assert expected.shape == (2, 1000)
+    assert expected.shape == (2, 9)
     assert torch.allclose(again, expected)
 
 

@@ -116,7 +116,7 @@ def test_a_network_of_another_architecture_is_refused(finished: Workspace) -> No
         done = finished.snakemake(str(predictions.relative_to(finished.folder)))
         assert done.returncode != 0
         assert "fc.weight" in done.stderr
-        assert "not those of a googlenet with 10 classes" in done.stderr
+        assert "not those of a torchvision:googlenet with 10 classes" in done.stderr
         assert "Traceback" not in done.stderr
         assert not predictions.exists()
 

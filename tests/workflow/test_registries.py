@@ -119,9 +119,9 @@ def test_an_edit_of_the_architecture_reruns_all_but_the_images(
     finished: Workspace, edit: Edit
 ) -> None:
     edit(
-        finished.path(f"{MODULES}/networks/architectures/googlenet.py"),
-        "init_weights=False",
-        "init_weights=not True",
+        finished.path(f"{MODULES}/networks/architectures/torchvision.py"),
+        "weights=None",
+        "weights=None or None",
     )
     _, _, expected = CONFIG_EDITS["auxiliary heads"]
     assert finished.stale() == expected

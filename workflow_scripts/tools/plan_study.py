@@ -12,8 +12,7 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSet
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from prunescope.foundation.errors import InputError
-from prunescope.networks import architecture
-from prunescope.study import remaining_work
+from prunescope.study import network_sizes, remaining_work
 from prunescope.study.config import reading
 from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.remaining_work import Job
@@ -77,10 +76,10 @@ def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
     return [job for job in collector.jobs if job.outputs]
 
 
-def epoch_minutes(settings: dict[str, Any]) -> int:
-    """The minutes of an epoch of ImageNet; 0 in a study that trains nothing."""
-    model = settings.get("model")
-    return architecture.load(model["architecture"]).EPOCH_MINUTES if model else 0
+def epoch_minutes(settings: dict[str, Any]) -> float:
+    """The minutes that are expected of an epoch of ImageNet; 0 where they are not known."""
+    size = network_sizes.of_study(settings)
+    return size.epoch_minutes if size else 0
 
 
 def main() -> None:

@@ -29,7 +29,14 @@ def write_model(path: str) -> None:
     """A network that gives each image the class of its brightest channel."""
     graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
     tensors = {"fc.weight": np.eye(CLASSES, dtype=np.float32)}
-    description = Description("googlenet", CLASSES, SIDE, (0.5,) * 3, (0.5,) * 3)
+    description = Description(
+        "torchvision:googlenet",
+        CLASSES,
+        SIDE,
+        (0.5,) * 3,
+        (0.5,) * 3,
+        options={"init_weights": False},
+    )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(onnx_models.to_onnx(graph, tensors, description))
 

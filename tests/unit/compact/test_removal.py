@@ -19,7 +19,7 @@ from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.nodes import INPUT, Node, Tensors
 from prunescope.compact.removal import Compact
 from prunescope.networks import modules, reach
-from prunescope.networks.architectures.googlenet import build
+from prunescope.networks.architecture import build
 from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
 from prunescope.prune.masks import PruningMethod, make_masks
@@ -187,7 +187,13 @@ def googlenet() -> Network:
     """torchvision's GoogLeNet for small images, with auxiliary heads and a transformed input."""
     torch.manual_seed(0)
     blank = Description(
-        "googlenet", 10, 32, **PREPROCESSING, transform_input=True, auxiliary_heads=True
+        "torchvision:googlenet",
+        10,
+        32,
+        **PREPROCESSING,
+        transform_input=True,
+        auxiliary_heads=True,
+        options={"init_weights": False},
     )
     module = build(blank)
     layers = find_layers(module, image_size=32)

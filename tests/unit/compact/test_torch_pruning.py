@@ -12,8 +12,7 @@ from conftest import PREPROCESSING
 
 from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import torch_modules, tracing
-from prunescope.networks import modules
-from prunescope.networks.architectures import googlenet
+from prunescope.networks import architecture, modules
 from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
 from prunescope.prune.masks import PruningMethod, make_masks
@@ -24,8 +23,10 @@ tp = pytest.importorskip("torch_pruning")
 @pytest.fixture(scope="module")
 def dense() -> Network:
     torch.manual_seed(0)
-    blank = Description("googlenet", 10, 32, **PREPROCESSING)
-    module = googlenet.build(blank)
+    blank = Description(
+        "torchvision:googlenet", 10, 32, **PREPROCESSING, options={"init_weights": False}
+    )
+    module = architecture.build(blank)
     layers = find_layers(module, image_size=32)
     return modules.to_network(module, replace(blank, layers=layers))
 

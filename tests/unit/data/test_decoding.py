@@ -42,7 +42,14 @@ def test_packed_pixels_are_those_of_torchvisions_preset(
     pixels, _ = decoding.prepare(path, 256, 224)
     assert pixels is not None
     assert (pixels.shape, pixels.dtype) == ((3, 224, 224), np.uint8)
-    description = Description("googlenet", 1000, 224, tuple(preset.mean), tuple(preset.std))
+    description = Description(
+        "torchvision:googlenet",
+        1000,
+        224,
+        tuple(preset.mean),
+        tuple(preset.std),
+        options={"init_weights": False},
+    )
     got = to_input(pixels[None], description)[0]
     assert float((got - expected).abs().max()) < 1e-6
 

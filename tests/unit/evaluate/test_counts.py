@@ -97,7 +97,9 @@ def test_account_without_weights_that_no_image_reaches(counted: Network) -> None
 @pytest.mark.parametrize("setting", ["left_out", "counted"])
 def test_a_small_googlenet_is_as_sparse_as_asked(granularity: str, setting: str) -> None:
     """At 32 pixels a fifth of the weights sees padding only, whatever their values are."""
-    blank = Description("googlenet", 10, 32, (0.0,) * 3, (1.0,) * 3)
+    blank = Description(
+        "torchvision:googlenet", 10, 32, (0.0,) * 3, (1.0,) * 3, options={"init_weights": False}
+    )
     network = modules.to_network(*modules.create(blank, seed=0))
     counted = reach.counted(network.description, setting)
     for layer in network.description.layers:
@@ -176,7 +178,9 @@ def test_googlenet_macs(googlenet_network: Network, googlenet_module: nn.Module)
 
 
 def test_googlenet_parameters() -> None:
-    description = Description("googlenet", 1000, 32, (0.0,) * 3, (1.0,) * 3)
+    description = Description(
+        "torchvision:googlenet", 1000, 32, (0.0,) * 3, (1.0,) * 3, options={"init_weights": False}
+    )
     network = modules.to_network(*modules.create(description, seed=0))
     parameters = account(network)["parameters"]
     assert parameters == PUBLISHED["num_params"] == 6_624_904

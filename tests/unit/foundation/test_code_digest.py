@@ -302,10 +302,85 @@ def test_the_folder_of_a_file_of_ones_own_does_not_count(scripts: Path, own: Pat
     assert digest("score.py", str(shutil.copy(own, elsewhere))) == before
 
 
-def test_a_file_of_ones_own_must_not_import_its_neighbours(scripts: Path, own: Path) -> None:
-    (own.parent / "helper_of_mine.py").write_text("HELP = 1\n")
-    own.write_text("OWN = 1\nimport helper_of_mine\n")
-    with pytest.raises(InputError, match="helper_of_mine lies beside this file") as raised:
+@pytest.fixture
+def neighbours(own: Path) -> Path:
+    """Files and a package beside a file of a user's own, which imports them."""
+    folder = own.parent
+    (folder / "parts_of_mine" / "deep").mkdir(parents=True)
+    for name, text in {
+        "helper_of_mine.py": "import far_helper_of_mine\n\nHELP = 1\n",
+        "far_helper_of_mine.py": "FAR = 1  # far away\n",
+        "unused_of_mine.py": "UNUSED = 1\n",
+        "parts_of_mine/__init__.py": "from .near import NEAR\n",
+        "parts_of_mine/near.py": "NEAR = 1\n",
+        "parts_of_mine/deep/__init__.py": "",
+        "parts_of_mine/deep/inner.py": "from ..other import OTHER\n",
+        "parts_of_mine/other.py": "OTHER = 1\n",
+        "statistics.py": "MEAN = 1\n",
+    }.items():
+        (folder / name).write_text(text)
+    own.write_text(
+        "import numpy\nimport helper_of_mine\nfrom parts_of_mine import NEAR\n"
+        "\n\ndef build():\n    from parts_of_mine.deep.inner import OTHER\n    import statistics\n"
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [
+        ("helper_of_mine.py", True),
+        ("far_helper_of_mine.py", True),
+        ("unused_of_mine.py", False),
+        ("parts_of_mine/__init__.py", True),
+        ("parts_of_mine/near.py", True),
+        ("parts_of_mine/deep/__init__.py", True),
+        ("parts_of_mine/deep/inner.py", True),
+        ("parts_of_mine/other.py", True),
+        # Beside a script, it goes before the one of the standard library.
+        ("statistics.py", True),
+    ],
+)
+def test_what_a_file_of_ones_own_imports_of_its_folder_counts(
+    scripts: Path, own: Path, neighbours: Path, file: str, stale: bool
+) -> None:
+    before = digest("score.py", str(own))
+    append(neighbours / file, "# a note\n")
+    assert digest("score.py", str(own)) == before
+    append(neighbours / file, "ADDED = 1\n")
+    assert (digest("score.py", str(own)) != before) == stale
+
+
+def test_the_place_of_the_folder_does_not_count(
+    scripts: Path, own: Path, neighbours: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before = digest("score.py", str(own))
+    moved = tmp_path_factory.mktemp("moved") / "folder"
+    shutil.copytree(neighbours, moved)
+    assert digest("score.py", str(moved / own.name)) == before
+
+
+def test_a_folder_without_a_package_does_not_hide_an_installed_one(
+    scripts: Path, own: Path
+) -> None:
+    (own.parent / "numpy").mkdir()
+    (own.parent / "numpy" / "notes.txt").write_text("")
+    assert digest("score.py", str(own))
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("from .helper_of_mine import HELP", "the import is relative"),
+        ("from parts_of_mine.nothing import THING", "there is no module parts_of_mine.nothing"),
+        ("importlib.import_module(NAME)", "import_module loads code that this line does not name"),
+    ],
+)
+def test_an_import_of_ones_own_that_cannot_be_followed_is_refused(
+    scripts: Path, own: Path, neighbours: Path, statement: str, reason: str
+) -> None:
+    own.write_text(f"NAME = 1\n{statement}\n")
+    with pytest.raises(InputError, match=reason) as raised:
         digest("score.py", str(own))
     assert f"{own}, line 2: " in str(raised.value)
 

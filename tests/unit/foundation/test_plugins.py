@@ -14,7 +14,7 @@ REGISTRIES = [
     (pieces.CRITERIA, pieces.load_criterion, "rank"),
     (schedule.SCHEDULES, schedule.load, "FROM_DENSE, start, fraction"),
     (source.SOURCES, source.load, "REQUIRED, OPTIONAL, IMAGES"),
-    (architecture.ARCHITECTURES, architecture.load, "LAYERS, AUXILIARY, CLASSIFIER, PARAMETERS"),
+    (architecture.ARCHITECTURES, architecture.load, "WRITTEN, RESERVED, problem, auxiliary"),
     (catalogue.FAMILIES, lambda name: catalogue.find(f"{name}:model"), "METRICS"),
 ]
 FACTS = {"REQUIRED": ("resize", "on_error"), "OPTIONAL": (), "IMAGES": None}

@@ -20,8 +20,8 @@ from prunescope.foundation.errors import InputError
 from prunescope.interpret import activations as passing
 from prunescope.interpret import exemplar_pass, exemplars, unit_tables
 from prunescope.interpret.exemplars import ExemplarSettings
-from prunescope.networks.description import Description, Layer, Network
 from prunescope.networks.describing.layers import find_layers
+from prunescope.networks.description import Description, Layer, Network
 from prunescope.networks.preprocessing import to_input
 
 IMAGES = 45

@@ -149,7 +149,9 @@ def test_the_rebuilt_module_computes_the_same(make_toy: Callable, tmp_path: Path
 
 
 def test_the_rebuilt_googlenet_computes_the_same() -> None:
-    description = Description("googlenet", 10, 32, (0.5,) * 3, (0.5,) * 3)
+    description = Description(
+        "torchvision:googlenet", 10, 32, (0.5,) * 3, (0.5,) * 3, options={"init_weights": False}
+    )
     module, description = modules.create(description, seed=0)
     rebuilt = modules.to_module(modules.to_network(module, description))
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -213,13 +215,16 @@ def test_unknown_architectures_are_refused(make_toy: Callable) -> None:
     _, network = make_toy()
     unknown = replace(network, description=replace(network.description, architecture="resnet"))
     with pytest.raises(
-        InputError, match="architectures: 'resnet' is not known; known: googlenet, toy"
+        InputError,
+        match="architectures: 'resnet' is not known; known: file, timm, torchvision, toy",
     ):
         modules.to_module(unknown)
 
 
 def test_create_is_seeded() -> None:
-    description = Description("googlenet", 3, 32, (0.5,) * 3, (0.5,) * 3)
+    description = Description(
+        "torchvision:googlenet", 3, 32, (0.5,) * 3, (0.5,) * 3, options={"init_weights": False}
+    )
     first, second, other = (
         modules.to_network(*modules.create(description, seed)).tensors for seed in (1, 1, 2)
     )

@@ -181,7 +181,15 @@ def test_heads_are_watched_in_training(training: bool) -> None:
 
 
 def googlenet(side: int) -> tuple[nn.Module, Description]:
-    blank = Description("googlenet", 10, side, (0.5,) * 3, (0.5,) * 3, auxiliary_heads=True)
+    blank = Description(
+        "torchvision:googlenet",
+        10,
+        side,
+        (0.5,) * 3,
+        (0.5,) * 3,
+        auxiliary_heads=True,
+        options={"init_weights": False},
+    )
     return modules.create(blank, seed=0)
 
 

@@ -131,7 +131,9 @@ def test_a_job_sees_fewer_gpus_than_it_was_promised(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_two_processes_retrain_a_pruned_googlenet(tmp_path: Path) -> None:
-    blank = Description("googlenet", 5, 32, *[(0.3, 0.3, 0.3)] * 2)
+    blank = Description(
+        "torchvision:googlenet", 5, 32, *[(0.3, 0.3, 0.3)] * 2, options={"init_weights": False}
+    )
     network = modules.to_network(*modules.create(blank, seed=0))
     weight = "inception3a.branch1.conv.weight"
     mask = np.random.default_rng(0).random(network.tensors[weight].shape) < 0.5

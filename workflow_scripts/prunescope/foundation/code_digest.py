@@ -36,7 +36,8 @@ def code_digest(script: str, plugins: tuple[str, ...] = ()) -> str:
     Docstrings, comments and formatting do not count, so that editing them makes no result
     stale. Imports of modules in `workflow_scripts/` are followed, and so are the imports of
     these modules; the `__init__.py` of each package counts too. Installed packages are not
-    followed: the lock file pins their versions.
+    followed: the lock file pins their versions. Of a file elsewhere, imports of its own folder are
+    followed too.
 
     Parameters
     ----------
@@ -57,13 +58,11 @@ def code_digest(script: str, plugins: tuple[str, ...] = ()) -> str:
         An import is relative or cannot be followed, or a file is missing. The message names file
         and line.
     """
-    started = [SCRIPTS / script, *map(_file_of_plugin, plugins)]
+    started = [_File(SCRIPTS / script), *map(_file_of_plugin, plugins)]
     digest = hashlib.sha256()
-    for path in sorted(_reachable(started)):
-        own = path.is_relative_to(SCRIPTS)
-        name = path.relative_to(SCRIPTS).as_posix() if own else f"elsewhere/{path.name}"
-        digest.update(name.encode())
-        digest.update(_read(path).digest)
+    for file in sorted(_reachable(started), key=lambda file: file.name):
+        digest.update(file.name.encode())
+        digest.update(_read(file).digest)
     return digest.hexdigest()
 
 
@@ -77,17 +76,49 @@ def imported_modules(path: Path) -> frozenset[Path]:
     InputError
         As for `code_digest`.
     """
-    return _read(path).imported
+    return frozenset(file.path for file in _read(_File(path)).imported)
 
 
-def _file_of_plugin(plugin: str) -> Path:
+@dataclass(frozen=True)
+class _File:
+    """A file whose imports are followed.
+
+    Attributes
+    ----------
+    path
+        The file.
+    root
+        Of a file elsewhere: the folder whose files it may import, as those beside a script. None
+        for a file in `workflow_scripts/`.
+    """
+
+    path: Path
+    root: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the digest knows the file by, wherever it lies."""
+        if self.root is not None:
+            return f"elsewhere/{self.path.relative_to(self.root).as_posix()}"
+        return self.path.relative_to(SCRIPTS).as_posix()
+
+    def package(self, level: int) -> tuple[str, ...]:
+        """The package that a relative import of so many dots means; empty if there is none."""
+        if self.root is None:
+            return ()
+        parts = self.path.relative_to(self.root).parent.parts
+        return parts[: len(parts) - level + 1]
+
+
+def _file_of_plugin(plugin: str) -> _File:
     if plugin.endswith(".py"):
-        return Path(plugin).resolve()
-    return SCRIPTS / "prunescope" / f"{plugin.replace('.', '/')}.py"
+        path = Path(plugin).resolve()
+        return _File(path, path.parent)
+    return _File(SCRIPTS / "prunescope" / f"{plugin.replace('.', '/')}.py")
 
 
-def _reachable(waiting: list[Path]) -> set[Path]:
-    found: set[Path] = set()
+def _reachable(waiting: list[_File]) -> set[_File]:
+    found: set[_File] = set()
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -98,21 +129,22 @@ def _reachable(waiting: list[Path]) -> set[Path]:
 
 @dataclass(frozen=True)
 class _Module:
-    """The digest of a file's syntax tree, and the files in `workflow_scripts/` it imports."""
+    """The digest of a file's syntax tree, and the files it imports that are no installed ones."""
 
     digest: bytes
-    imported: frozenset[Path]
+    imported: frozenset[_File]
 
 
 @cache
-def _read(path: Path) -> _Module:
+def _read(file: _File) -> _Module:
+    path = file.path
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as Python code ({error}).") from error
-    imported = {file for node in ast.walk(tree) for file in _imported(node, path)}
+    imported = {other for node in ast.walk(tree) for other in _imported(node, file)}
     if path != SCRIPTS / REGISTRY:
-        imported |= set(_hidden(tree, path))
+        imported |= set(_hidden(tree, file))
     for node in ast.walk(tree):
         if isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None:
             # The body may now be empty. That is no valid Python, but `ast.dump` accepts it.
@@ -120,32 +152,34 @@ def _read(path: Path) -> _Module:
     return _Module(hashlib.sha256(ast.dump(tree).encode()).digest(), frozenset(imported))
 
 
-def _imported(node: ast.AST, path: Path) -> Iterator[Path]:
-    """The files in `workflow_scripts/` that a statement or expression imports."""
+def _imported(node: ast.AST, file: _File) -> Iterator[_File]:
+    """The files, no installed ones, that a statement or expression imports."""
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield from _files_of(alias.name, (), node, path)
+            yield from _files_of(alias.name, (), node, file)
     elif isinstance(node, ast.ImportFrom):
-        if node.level or not node.module:
+        package = file.package(node.level) if node.level else ()
+        if (node.level and not package) or not (package or node.module):
             reason = "the import is relative. Write the whole name of the module"
-            raise _cannot_follow(node, path, reason)
-        yield from _files_of(node.module, [alias.name for alias in node.names], node, path)
+            raise _cannot_follow(node, file.path, reason)
+        module = ".".join([*package, *filter(None, [node.module])])
+        yield from _files_of(module, [alias.name for alias in node.names], node, file)
 
 
-def _hidden(tree: ast.Module, path: Path) -> Iterator[Path]:
-    """The files in `workflow_scripts/` that calls of `import_module` name.
+def _hidden(tree: ast.Module, file: _File) -> Iterator[_File]:
+    """The files that calls of `import_module` name.
 
     Any other mention of what loads code by name is refused: it could be called elsewhere.
     """
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _names_code(node)]
     for node in calls:
-        yield from _files_of(str(node.args[0].value), (), node, path)  # type: ignore[attr-defined]
+        yield from _files_of(str(node.args[0].value), (), node, file)  # type: ignore[attr-defined]
     named = {id(node.func) for node in calls}
     for other in ast.walk(tree):
         for mentioned in _mentions(other):
             if id(other) not in named:
                 reason = f"{mentioned} loads code that this line does not name. Use an import"
-                raise _cannot_follow(other, path, reason)
+                raise _cannot_follow(other, file.path, reason)
 
 
 def _names_code(call: ast.Call) -> bool:
@@ -165,37 +199,49 @@ def _mentions(node: ast.AST) -> list[str]:
     return []
 
 
-def _files_of(module: str, names: list[str] | tuple, node: ast.AST, path: Path) -> Iterator[Path]:
+def _files_of(module: str, names: list[str] | tuple, node: ast.AST, file: _File) -> Iterator[_File]:
     """The files of `import module`, or of `from module import names`."""
     top, *rest = module.split(".")
-    if not ((SCRIPTS / top).is_dir() or (SCRIPTS / f"{top}.py").is_file()):
-        if (path.parent / f"{top}.py").is_file() and not _is_installed(top):
-            raise _cannot_follow(
-                node, path, f"{top} lies beside this file. Put what is needed into one file"
-            )
+    root = _root_of(top, file)
+    if root is None:
         return
-    folder = SCRIPTS
+    elsewhere = file.root if root != SCRIPTS else None
+    folder = root
     for part in (top, *rest):
         if (folder / f"{part}.py").is_file():
             # The remaining parts are names defined in this file.
-            yield folder / f"{part}.py"
+            yield _File(folder / f"{part}.py", elsewhere)
             return
         folder = folder / part
         if not folder.is_dir():
-            raise _cannot_follow(node, path, f"there is no module {module}")
-        yield from _init_of(folder)
+            raise _cannot_follow(node, file.path, f"there is no module {module}")
+        yield from _init_of(folder, elsewhere)
     for name in names:
         if (folder / f"{name}.py").is_file():
-            yield folder / f"{name}.py"
+            yield _File(folder / f"{name}.py", elsewhere)
         elif (folder / name).is_dir():
-            yield from _init_of(folder / name)
-        else:
-            raise _cannot_follow(node, path, f"{module} has no module {name}")
+            yield from _init_of(folder / name, elsewhere)
+        # A package of one's own may define names in its `__init__.py`; ours define none.
+        elif elsewhere is None or not (folder / "__init__.py").is_file():
+            raise _cannot_follow(node, file.path, f"{module} has no module {name}")
 
 
-def _init_of(folder: Path) -> Iterator[Path]:
+def _root_of(top: str, file: _File) -> Path | None:
+    """The folder that a module is imported from; None if it is an installed one."""
+    if file.root is not None and top != PACKAGE.name:
+        folder = file.root / top
+        # An installed package goes before a folder without `__init__.py`.
+        is_package = folder.is_dir() and (
+            (folder / "__init__.py").is_file() or not _is_installed(top)
+        )
+        if (file.root / f"{top}.py").is_file() or is_package:
+            return file.root
+    return SCRIPTS if (SCRIPTS / top).is_dir() or (SCRIPTS / f"{top}.py").is_file() else None
+
+
+def _init_of(folder: Path, root: Path | None) -> Iterator[_File]:
     if (folder / "__init__.py").is_file():
-        yield folder / "__init__.py"
+        yield _File(folder / "__init__.py", root)
 
 
 def _is_installed(name: str) -> bool:

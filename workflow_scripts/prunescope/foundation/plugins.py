@@ -5,7 +5,11 @@ loaded file to `code_digest`. Only this file of the folder is then part of the r
 """
 
 import importlib
+import importlib.util
 import inspect
+import sys
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +56,27 @@ def load(registry: str, name: str, contract: type) -> Any:
             f"`{contract.__name__}` in {contract.__module__} says what such a file must hold."
         )
     return loaded
+
+
+@cache
+def load_file(path: Path) -> ModuleType:
+    """A file of the user's own as a module. Its folder stays on the path, as that of a script does.
+
+    Raises
+    ------
+    Exception
+        What the file raises.
+    """
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    name = f"file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def members(contract: type) -> list[str]:

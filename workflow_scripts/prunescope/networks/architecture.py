@@ -1,71 +1,174 @@
-"""The interface of an architecture, and how to load one by its name.
+"""Choose a network by its name in the config, and build it.
 
-Each file in `networks/architectures/` is an architecture; the name of the file is the name in the
-config. Such a file must not import torch at its top: the config is checked against its constants
-at every start of the workflow.
+`model.architecture` is written `SOURCE:NAME`. Each file in `networks/architectures/` is a source;
+the rest of the text is for the source to read. Such a file must not import torch at its top: the
+config is checked with it at every start of the workflow.
 """
 
+import difflib
+import hashlib
+import json
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prunescope.foundation import plugins
+from prunescope.foundation.errors import InputError
 from prunescope.networks.description import Description
 
 if TYPE_CHECKING:
     from torch import nn
 
 ARCHITECTURES = "networks.architectures"
+ARCHITECTURE_FILE = "results/datasets/{dataset}/architectures/{architecture}/architecture.json"
+# How many names a message proposes.
+NEAREST = 3
 
 
-class Architecture(Protocol):
-    """The constants and the function that a file in `networks/architectures/` must define.
+class Source(Protocol):
+    """The constants and the functions that a file in `networks/architectures/` must define.
 
     Attributes
     ----------
-    LAYERS
-        Module names of the convolutions and fully connected layers, in forward order. Layers of
-        auxiliary heads come last.
-    AUXILIARY
-        Prefixes of the names of all tensors of auxiliary heads.
-    CLASSIFIER
-        Name of the weight that has a row for each class.
-    PARAMETERS
-        Number of parameters of a network for ImageNet, without (False) and with (True)
-        auxiliary heads.
-    UNITS
-        Number of measured units of a network for ImageNet.
-    EPOCH_MINUTES
-        Minutes of one training epoch of ImageNet on one RTX 2080 Ti.
-    WEIGHTS
-        Published weights by name: their address, whose file name ends in the first digits of its
-        SHA-256, and whether they need `transform_input`.
-    INPUT_MEAN, INPUT_STD
-        Mean and standard deviation per channel with which images must be normalised for a
-        network with `transform_input`.
+    WRITTEN
+        How an architecture of this source is written in the config, such as `torchvision:NAME`.
+    RESERVED
+        Options that other keys of the config set, and the names of these keys.
     """
 
-    LAYERS: tuple[str, ...]
-    AUXILIARY: tuple[str, ...]
-    CLASSIFIER: str
-    PARAMETERS: Mapping[bool, int]
-    UNITS: int
-    EPOCH_MINUTES: int
-    WEIGHTS: Mapping[str, tuple[str, bool]]
-    INPUT_MEAN: tuple[float, float, float]
-    INPUT_STD: tuple[float, float, float]
+    WRITTEN: str
+    RESERVED: Mapping[str, str]
 
-    def build(self, description: Description) -> "nn.Module":
+    def problem(self, name: str) -> str:
+        """What is wrong with a name, and the nearest ones; empty if it can be built. No torch."""
+        ...
+
+    def auxiliary(self, name: str) -> tuple[str, ...] | None:
+        """The prefixes of all tensors of auxiliary heads; None if only the network can tell."""
+        ...
+
+    def files(self, name: str) -> tuple[str, ...]:
+        """The files of the user's own that define the network: paths, for `code_digest`."""
+        ...
+
+    def near(self, name: str) -> list[str]:
+        """The names of this source that are like a name, as they are written in the config."""
+        ...
+
+    def build(
+        self, name: str, options: Mapping[str, Any], classes: int, auxiliary_heads: bool
+    ) -> "nn.Module":
         """A freshly initialised module, on torch's current device, seeded by torch's generator."""
         ...
 
 
-def load(name: str) -> Architecture:
-    """The architecture `name`.
+def load(architecture: str) -> tuple[Source, str]:
+    """The source of an architecture, and the name that it is known by there.
 
     Raises
     ------
     InputError
-        There is no such architecture, or its file lacks something.
+        There is no such source, or its file lacks something.
     """
-    found: Architecture = plugins.load(ARCHITECTURES, name, Architecture)
-    return found
+    source, _, name = architecture.partition(":")
+    found: Source = plugins.load(ARCHITECTURES, source, Source)
+    return found, name
+
+
+def problem(architecture: str) -> str:
+    """What is wrong with `model.architecture`; empty if it can be used. Needs no torch."""
+    source, colon, name = architecture.partition(":")
+    known = plugins.names(ARCHITECTURES)
+    sources = {other: load(other)[0] for other in known}
+    if source not in sources:
+        meant = architecture if ".py:" in architecture else name or source
+        near = [text for other in sources.values() for text in other.near(meant)]
+        forms = ", ".join(f"`{other.WRITTEN}`" for other in sources.values())
+        told = "is not known" if colon else "names no source"
+        return f"{architecture!r} {told}. {_meant(near)}Allowed: {forms}."
+    return sources[source].problem(name)
+
+
+def nearest(name: str, known: Mapping[str, Any] | list[str], source: str) -> list[str]:
+    """The names of a source that are like `name`, with the source before them."""
+    close = [name] if name in known else difflib.get_close_matches(name, known, n=NEAREST)
+    return [f"{source}:{other}" for other in close]
+
+
+def unknown(architecture: str, near: list[str], where: str) -> str:
+    """Say that an architecture is not known, which ones may be meant, and where all are listed."""
+    return f"{architecture!r} is not known. {_meant(near)}{where}"
+
+
+def _meant(near: list[str]) -> str:
+    return f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
+
+
+def folder_name(model: Mapping[str, Any]) -> str:
+    """The name of an architecture in paths: readable, and different for any two that differ.
+
+    `model` is the section of the config.
+    """
+    chosen = {name: model[name] for name in ("architecture", "options", "auxiliary_heads")}
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+    readable = re.sub(r"[^A-Za-z0-9_]+", "-", chosen["architecture"].replace(".py:", ":"))
+    return f"{readable[-100:].strip('-')}-{digest[:8]}"
+
+
+def file_of(dataset: str, model: Mapping[str, Any]) -> str:
+    """The path of the description of an architecture, as a network of a dataset's classes.
+
+    `dataset` is the dataset's name, `model` the section of the config.
+    """
+    return ARCHITECTURE_FILE.format(dataset=dataset, architecture=folder_name(model))
+
+
+def build(description: Description) -> "nn.Module":
+    """A freshly initialised module of an architecture, on torch's current device.
+
+    Raises
+    ------
+    InputError
+        The architecture is not known, or cannot be built with these options.
+    """
+    source, name = load(description.architecture)
+    options = dict(description.options)
+    if description.transform_input:
+        options["transform_input"] = True
+    return source.build(name, options, description.classes, description.auxiliary_heads)
+
+
+def own_module(path: Path) -> ModuleType:
+    """A Python file of the user's own as a module.
+
+    Raises
+    ------
+    Exception
+        What the file raises.
+    """
+    return plugins.load_file(path.resolve())
+
+
+def refusal(told: str) -> InputError:
+    """The error about an architecture that cannot be used; `told` is as `problem` returns it."""
+    return InputError(f"model.architecture: {told}")
+
+
+def no_heads(architecture: str) -> InputError:
+    """Say that an architecture has no auxiliary heads."""
+    return InputError(
+        f"model.auxiliary_heads: true, but the architecture {architecture} has no auxiliary heads. "
+        "Set it to false."
+    )
+
+
+def failed(architecture: str, options: Mapping[str, Any], error: Exception) -> InputError:
+    """Say that the constructor of a library refuses its options."""
+    why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    given = ", ".join(f"{name}: {value!r}" for name, value in options.items())
+    return InputError(
+        f"model.options: {architecture} cannot be built with {{{given}}}: {why}. Options are "
+        "keyword arguments of its constructor; the documentation of the library names them."
+    )

@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+# Mean and standard deviation of each channel of ImageNet's images, scaled to 0..1: what a network
+# with `transform_input` takes images to be normalised with.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -121,7 +126,8 @@ class Description:
     Attributes
     ----------
     architecture
-        Name of a file in `networks/architectures/`.
+        `SOURCE:NAME`, as `model.architecture` in the config: a file in `networks/architectures/`,
+        and what this source knows the network by.
     classes
         Number of classes.
     image_size
@@ -135,6 +141,8 @@ class Description:
         standard deviation to -1..1, as torchvision's pretrained GoogLeNet does.
     auxiliary_heads
         Whether the network has auxiliary heads, which are used in training only.
+    options
+        Keyword arguments of the network's constructor, as JSON can hold them.
     """
 
     architecture: str
@@ -145,6 +153,7 @@ class Description:
     layers: tuple[Layer, ...] = ()
     transform_input: bool = False
     auxiliary_heads: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def blank(
@@ -154,9 +163,11 @@ class Description:
         preprocessing: Mapping[str, Any],
         *,
         auxiliary_heads: bool,
+        options: Mapping[str, Any] | None = None,
+        layers: tuple[Layer, ...] = (),
         transform_input: bool = False,
     ) -> "Description":
-        """A network whose layers are not known yet.
+        """A network as the config asks for it.
 
         `preprocessing` has the keys `image_size`, `mean` and `std` of a dataset in the config; the
         other parameters are as the attributes.
@@ -167,8 +178,10 @@ class Description:
             image_size=preprocessing["image_size"],
             mean=tuple(preprocessing["mean"]),
             std=tuple(preprocessing["std"]),
+            layers=layers,
             transform_input=transform_input,
             auxiliary_heads=auxiliary_heads,
+            options=dict(options or {}),
         )
 
     @property

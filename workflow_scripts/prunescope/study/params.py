@@ -50,6 +50,11 @@ class JobParams:
             return f"sensitivity.variants.{elsewhere[0]}.probe.images"
         return f"datasets.{wildcards.dataset}.{wildcards.split}.images"
 
+    def image_size(self, wildcards: Wildcards) -> int:
+        """The side of a dataset's images in pixels."""
+        size: int = self.study.config["datasets"][wildcards.dataset]["image_size"]
+        return size
+
     def source(self, wildcards: Wildcards) -> str:
         """The module of the dataset's source."""
         return f"{source.SOURCES}.{self.study.config['datasets'][wildcards.dataset]['source']}"

@@ -8,7 +8,8 @@ from typing import Any
 
 from prunescope.data import source
 from prunescope.interpret import similarities
-from prunescope.networks import coordinates
+from prunescope.networks import architecture, coordinates
+from prunescope.networks.architecture import ARCHITECTURE_FILE
 from prunescope.networks.coordinates import (
     NAME,
     NETWORK_FOLDER,
@@ -33,6 +34,7 @@ UNTRAINED_LOG = f"results/logs/{{study}}/networks/{_UNTRAINED}"
 DOWNLOADS = "downloads"
 DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
+ARCHITECTURE = ARCHITECTURE_FILE
 TABLES = "results/{study}/tables"
 GIVEN = "results/{study}/given"
 CHART_FOLDER = "results/{study}/charts"
@@ -148,6 +150,10 @@ class Paths(PathsOfResults):
         ]
 
     # --- networks --------------------------------------------------------------------------------
+
+    def architecture_file(self) -> str:
+        """The description of the study's architecture, for the classes of its dataset."""
+        return architecture.file_of(self.study.config["dataset"], self.study.config["model"])
 
     def checkpoint_file(self, wildcards: Wildcards = None) -> str:
         """The downloaded weights of the dense network."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.data import source
-from prunescope.networks import architecture
+from prunescope.study import network_sizes
 
 STARTED = re.compile(r"^(\S+ \S+),\d+ INFO (\w+) \{", flags=re.MULTILINE)
 TRAININGS = ("train_dense", "retrain_network")
@@ -121,25 +121,25 @@ def file_sizes(folder: Path, config: Mapping[str, Any]) -> Callable[[str], float
 def expected_bytes(output: Path, config: Mapping[str, Any]) -> int | None:
     """The size of an output that follows from the config; None for outputs that are always small.
 
-    Networks are counted with the 1000 classes of ImageNet. With fewer classes they are smaller.
+    Networks that are not described yet are counted with the 1000 classes of ImageNet, if
+    torchvision has them. With fewer classes they are smaller.
     """
     if not _makes_networks(config):
         return None
     dataset = config["datasets"][config["dataset"]]
-    facts = architecture.load(config["model"]["architecture"])
+    network = network_sizes.of_study(config)
     split = output.parent.name
     images = dataset[split]["images"] if split in ("validation", "probe") else None
     if output.suffix == ".safetensors":
-        heads = config["model"]["auxiliary_heads"]
-        return 4 * facts.PARAMETERS[heads]
+        return 4 * network.parameters if network else None
     if output.name == "images.npy" and images:
         return images * 3 * dataset["image_size"] ** 2
     if output.name.startswith("similarity_") and output.suffix == ".npy" and images:
         return 4 * images**2
-    if output.name.startswith("activations_"):
-        return 4 * facts.UNITS * config["interpretability"]["activations"]["images"]
-    if output.name == "exemplars.parquet":
-        return 2 * 8 * facts.UNITS * config["interpretability"]["exemplars"]["per_side"]
+    if output.name.startswith("activations_") and network:
+        return 4 * network.units * config["interpretability"]["activations"]["images"]
+    if output.name == "exemplars.parquet" and network:
+        return 2 * 8 * network.units * config["interpretability"]["exemplars"]["per_side"]
     return None
 
 
@@ -148,8 +148,8 @@ def expected_minutes(
 ) -> float | None:
     """The minutes that are expected of a job from the config; None if there is no estimate.
 
-    There is one only for training on image files, by the epochs of the recipe. What other jobs
-    take on such images has not been measured.
+    There is one only for training on image files, by the epochs of the recipe, of a network whose
+    size is known. What other jobs take on such images has not been measured.
     """
     if rule not in TRAININGS or not _makes_networks(config):
         return None
@@ -160,7 +160,8 @@ def expected_minutes(
     recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
     if recipe["images_per_epoch"] is not None or recipe["epochs"] is None:
         return None
-    return architecture.load(config["model"]["architecture"]).EPOCH_MINUTES * recipe["epochs"]
+    size = network_sizes.of_study(config)
+    return size.epoch_minutes * recipe["epochs"] if size else None
 
 
 def _makes_networks(config: Mapping[str, Any]) -> bool:
@@ -221,7 +222,7 @@ def _need(
     )
 
 
-def render(found: Sequence[Need], epoch_minutes: int) -> str:
+def render(found: Sequence[Need], epoch_minutes: float) -> str:
     """The plan as text: a table by rule, the sums, and what the numbers leave out.
 
     Parameters
@@ -229,12 +230,12 @@ def render(found: Sequence[Need], epoch_minutes: int) -> str:
     found
         From `needs`.
     epoch_minutes
-        The minutes of one epoch of ImageNet, from the architecture.
+        The minutes that are expected of one epoch of ImageNet.
     """
     return "\n".join(_lines(found, epoch_minutes))
 
 
-def _lines(found: Sequence[Need], epoch_minutes: int) -> Iterator[str]:
+def _lines(found: Sequence[Need], epoch_minutes: float) -> Iterator[str]:
     if not found:
         yield "Nothing to do: every result is there and up to date."
         return
@@ -248,8 +249,8 @@ def _lines(found: Sequence[Need], epoch_minutes: int) -> Iterator[str]:
     yield _row("total", *totals).rstrip()
     if any(need.expected for need in found):
         yield (
-            f"Hours of trainings are {epoch_minutes} minutes for each epoch of their recipe, as on "
-            "one RTX 2080 Ti with ImageNet, until the first one has finished here."
+            f"Hours of trainings are {epoch_minutes:.0f} minutes for each epoch of their recipe, "
+            f"{_source_of_minutes(epoch_minutes)}, until the first one has finished here."
         )
     if guessed := [need for need in found if not (need.measured or need.expected)]:
         jobs = sum(need.jobs for need in guessed)
@@ -263,6 +264,16 @@ def _lines(found: Sequence[Need], epoch_minutes: int) -> Iterator[str]:
             f"Disk is without {unsized} files of kinds that the study has none of yet: tables, "
             "charts, predictions, downloads."
         )
+
+
+def _source_of_minutes(epoch_minutes: float) -> str:
+    measured = network_sizes.MEASURED_MINUTES
+    if round(epoch_minutes, 6) == measured:
+        return "as on one RTX 2080 Ti with ImageNet"
+    return (
+        f"{measured} of GoogLeNet on one RTX 2080 Ti with ImageNet times the ratio of the "
+        "multiply-accumulates"
+    )
 
 
 def _source(need: Need) -> str:

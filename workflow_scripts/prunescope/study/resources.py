@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from prunescope.networks import architecture
+from prunescope.study import network_sizes
 from prunescope.study.study import Study
 
-# A training on image files asks for so many times the minutes that its architecture says.
+# A training on image files asks for so many times the minutes that are expected of an epoch.
 MARGIN = 1.2
+# The minutes of an epoch with a network of which nothing is known before it is described: about
+# those of ResNet-50. A job that runs out of time gets more at its next attempt.
+UNKNOWN_MINUTES = 60
 # The megabytes of a process that decodes image files. Most of them are torch.
 WORKER_MEGABYTES = 500
 
@@ -64,8 +67,9 @@ class JobResources:
         """Resource function: minutes of a training; by its epochs if it decodes image files."""
         recipe = self.study.recipe_of(getattr(wildcards, "retraining", None))
         epochs = (recipe["epochs"] or 1) if self.study.trains_on_files else 1
-        facts = architecture.load(self.study.config["model"]["architecture"])
-        return attempt * (60 + int(MARGIN * facts.EPOCH_MINUTES) * epochs)
+        size = network_sizes.of_study(self.study.config)
+        minutes = UNKNOWN_MINUTES if size is None else size.epoch_minutes
+        return attempt * (60 + int(MARGIN * minutes) * epochs)
 
     def memory_to_score(self, megabytes: int, per_input: float) -> Needed:
         """The same as `memory`, but embeddings do not count: they are read in parts."""

@@ -8,7 +8,7 @@ from prunescope.interpret import score_variants, similarities
 from prunescope.interpret.metrics import catalogue
 from prunescope.interpret.metrics.metric import Metric
 from prunescope.interpret.mis import ScoreSettings
-from prunescope.networks.architecture import ARCHITECTURES
+from prunescope.networks import architecture
 from prunescope.networks.coordinates import (
     DENSE,
     NOT_RETRAINED,
@@ -137,9 +137,16 @@ class Study(AnyStudy):
     # --- pruning and retraining ------------------------------------------------------------------
 
     @property
-    def architecture(self) -> str:
-        """The plug-in of the architecture, as `code_digest` names it."""
-        return f"{ARCHITECTURES}.{self.config['model']['architecture']}"
+    def architecture(self) -> tuple[str, ...]:
+        """What the network is built with, as `code_digest` names it: the source, and own files."""
+        chosen = self.config["model"]["architecture"]
+        source, name = architecture.load(chosen)
+        return (f"{architecture.ARCHITECTURES}.{chosen.partition(':')[0]}", *source.files(name))
+
+    @property
+    def architecture_name(self) -> str:
+        """The name of the architecture in paths."""
+        return architecture.folder_name(self.config["model"])
 
     @cached_property
     def checkpoint(self) -> Checkpoint | None:

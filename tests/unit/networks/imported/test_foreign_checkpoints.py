@@ -32,15 +32,8 @@ pytestmark = pytest.mark.filterwarnings(
 def toy(make_toy: Callable[..., tuple[nn.Module, Network]], monkeypatch) -> nn.Module:
     """A small module; its architecture may have auxiliary heads in files."""
     module, _ = make_toy(CLASSES)
-    build = architecture.load("toy").build
-
-    def with_heads(description: Description) -> nn.Module:
-        made = build(description)
-        if description.auxiliary_heads:
-            made.aux = nn.Linear(3, 3)
-        return made
-
-    monkeypatch.setattr(architecture.load("toy"), "build", with_heads)
+    source, _ = architecture.load("toy")
+    monkeypatch.setattr(source, "auxiliary", lambda _name: ("aux.",))
     return module
 
 

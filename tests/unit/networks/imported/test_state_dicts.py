@@ -18,7 +18,14 @@ from prunescope.networks.imported import state_dicts, tensor_files
 from prunescope.networks.modules import to_module
 
 CLASSES = 5
-BLANK = Description("googlenet", CLASSES, 64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+BLANK = Description(
+    "torchvision:googlenet",
+    CLASSES,
+    64,
+    (0.485, 0.456, 0.406),
+    (0.229, 0.224, 0.225),
+    options={"init_weights": False},
+)
 WITH_HEADS = replace(BLANK, auxiliary_heads=True)
 IMAGES = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -173,7 +180,7 @@ def test_fresh_heads_are_seeded(state: State, tmp_path: Path) -> None:
 
 def test_half_a_head_is_refused(state: State, tmp_path: Path) -> None:
     lacking = {name: tensor for name, tensor in state.items() if name != "aux2.fc1.bias"}
-    with pytest.raises(InputError, match=r"googlenet: 1 missing \(aux2\.fc1\.bias\)\."):
+    with pytest.raises(InputError, match=r"torchvision:googlenet: 1 missing \(aux2\.fc1\.bias\)\."):
         adopt(save(lacking, tmp_path / "net.pth"), WITH_HEADS, seed=0)
 
 
@@ -209,7 +216,9 @@ def test_other_tensors(
     path = save(changed, tmp_path / "net.pth")
     with pytest.raises(InputError) as refused:
         adopt(path, BLANK, seed=0)
-    assert str(refused.value).startswith(f"{path}: its tensors are not those of a googlenet: ")
+    assert str(refused.value).startswith(
+        f"{path}: its tensors are not those of a torchvision:googlenet: "
+    )
     assert said in str(refused.value)
 
 

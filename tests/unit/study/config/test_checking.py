@@ -213,10 +213,6 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {f"{METHOD}.layers": ["conv2d", "conv3d"]},
         [f"`{METHOD}.layers.1`", "'conv3d'", "Did you mean `conv2d`? Allowed: conv2d, linear"],
     ),
-    "unknown layer": (
-        {"pruning.exclude": ["conv1.conv", "conv9.conv"]},
-        ["`pruning.exclude`", "'conv9.conv'", "Did you mean `conv", "inception3a.branch1.conv"],
-    ),
     "method named dense": (
         {"pruning.methods.dense": good()["pruning"]["methods"]["structured"]},
         ["`pruning.methods.dense`", "is not pruned", "another name"],
@@ -384,6 +380,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["`model.checkpoint`: 'trian'", "`train`; `torchvision` alone; or `url` and `sha256`"],
     ),
     "unknown weights of torchvision": (
+        {"model.checkpoint": {"torchvision": "IMAGENET1K_V3"}},
+        ["`model.checkpoint.torchvision`: 'IMAGENET1K_V3'", "Did you mean `IMAGENET1K_V"],
+    ),
+    "weights of another network": (
         {"model.checkpoint": {"torchvision": "IMAGENET1K_V2"}},
         ["`model.checkpoint.torchvision`: 'IMAGENET1K_V2'", "Did you mean `IMAGENET1K_V1`?"],
     ),
@@ -449,7 +449,47 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown architecture": (
         {"model.architecture": "resnet18"},
-        ["`model.architecture`", "'resnet18'", "Allowed: googlenet"],
+        [
+            "`model.architecture`: 'resnet18' names no source",
+            "Did you mean `timm:resnet18` or `torchvision:resnet18`?",
+            "Allowed: `file:PATH.py:FUNCTION`, `timm:NAME`, `torchvision:NAME`",
+        ],
+    ),
+    "the architecture of an older config": (
+        {"model.architecture": "googlenet"},
+        ["`model.architecture`: 'googlenet'", "Did you mean `torchvision:googlenet`?"],
+    ),
+    "unknown network of torchvision": (
+        {"model.architecture": "torchvision:resnet5O"},
+        ["`model.architecture`: 'torchvision:resnet5O'", "Did you mean `torchvision:resnet50`"],
+    ),
+    "unknown network of timm": (
+        {"model.architecture": "timm:convnext_tini"},
+        ["`model.architecture`: 'timm:convnext_tini'", "Did you mean `timm:convnext_tiny`"],
+    ),
+    "unknown source of networks": (
+        {"model.architecture": "torchvison:googlenet"},
+        ["'torchvison:googlenet' is not known", "Did you mean `torchvision:googlenet`?"],
+    ),
+    "a file that is not there": (
+        {"model.architecture": "file:networks/none.py:net"},
+        ["`model.architecture`: 'file:networks/none.py:net'", "No such file"],
+    ),
+    "a file without its source": (
+        {"model.architecture": "networks/none.py:net"},
+        ["'networks/none.py:net'", "Did you mean `file:networks/none.py:net`?"],
+    ),
+    "options that are no mapping": (
+        {"model.options": [1]},
+        ["`model.options`: [1] must be a mapping of names to values"],
+    ),
+    "an option that another key sets": (
+        {"model.options": {"num_classes": 10}},
+        ["`model.options.num_classes`: comes from the classes of the dataset; remove it here"],
+    ),
+    "heads of a network without heads": (
+        {"model.architecture": "torchvision:resnet18", "model.auxiliary_heads": True},
+        ["`model.auxiliary_heads`: true, but the architecture torchvision:resnet18 has no aux"],
     ),
     "unknown dataset": (
         {"dataset": "mnist"},
@@ -715,17 +755,14 @@ def test_a_config_is_checked_without_torch() -> None:
 
 def test_weights_are_those_of_the_chosen_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     register_architecture(monkeypatch, "plain", None)
-    told = refusal(
-        changed(
-            {
-                "model.architecture": "plain",
-                "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
-                "model.auxiliary_heads": True,
-                "pruning.exclude": [],
-            }
-        )
-    )
+    changes = {
+        "model.architecture": "plain",
+        "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
+        "pruning.exclude": [],
+    }
+    told = refusal(changed(changes))
     assert "`model.checkpoint.torchvision`: 'IMAGENET1K_V1' is not known. Allowed: none." in told
+    told = refusal(changed({**changes, "model.auxiliary_heads": True}))
     assert "`model.auxiliary_heads`: true, but the architecture plain has no auxiliary" in told
 
 

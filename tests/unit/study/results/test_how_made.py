@@ -30,7 +30,7 @@ def write(path: str) -> None:
         row = pl.DataFrame({key: [0] for key in network_tables.ACCOUNTING.columns})
         network_tables.ACCOUNTING.write(network_tables.ACCOUNTING.conform(row), path)
     elif path.endswith(".safetensors"):
-        description = Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+        description = Description("torchvision:googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3, options={"init_weights": False})
         network = Network(description, {"fc.weight": np.arange(6, dtype=np.float32)})
         network_files.save(network, path)
     elif path.endswith("chart.json"):

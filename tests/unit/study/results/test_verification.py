@@ -35,7 +35,7 @@ COORDINATES = {
 
 
 def small_network() -> Network:
-    description = Description("googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3)
+    description = Description("torchvision:googlenet", 10, 32, (0.3,) * 3, (0.4,) * 3, options={"init_weights": False})
     return Network(description, {"fc.weight": np.arange(6000, dtype=np.float32)})
 
 
@@ -51,7 +51,7 @@ def write_compact(path: str) -> None:
     """The three files of a compact network, the first of which is at `path`."""
     graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
     tensors = {"fc.weight": np.arange(3000, dtype=np.float32).reshape(1000, 3)}
-    description = Description("googlenet", 1000, 32, (0.3,) * 3, (0.4,) * 3)
+    description = Description("torchvision:googlenet", 1000, 32, (0.3,) * 3, (0.4,) * 3, options={"init_weights": False})
     compact = graph_files.CompactNetwork(description, graph, tensors)
     graph_files.save(compact, Path(path).with_suffix(".json"), path)
     model = onnx_models.to_onnx(graph, tensors, description)

@@ -13,7 +13,7 @@ from prunescope.compact.graph.nodes import INPUT, Node
 from prunescope.compact.graph.operations.affine import Scale
 from prunescope.compact.graph.operations.table import OPERATIONS, operation_of
 from prunescope.networks import architecture
-from prunescope.networks.description import Description
+from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD, Description
 
 
 def trace(description: Description) -> Graph:
@@ -27,9 +27,8 @@ def trace(description: Description) -> Graph:
         The architecture does something that no operation does.
     """
     plain = replace(description, transform_input=False, auxiliary_heads=False)
-    facts = architecture.load(description.architecture)
     with torch.device("meta"):
-        module = facts.build(plain).eval()
+        module = architecture.build(plain).eval()
     traced = fx.symbolic_trace(module)
     nodes: dict[str, Node] = {}
     # What the values of the trace are called in the graph.
@@ -39,8 +38,8 @@ def trace(description: Description) -> Graph:
         start = "transform_input"
         # From the mean and the deviation of each channel to 0.5 and 0.5.
         transform = {
-            "factor": tuple(std / 0.5 for std in facts.INPUT_STD),
-            "shift": tuple((mean - 0.5) / 0.5 for mean in facts.INPUT_MEAN),
+            "factor": tuple(std / 0.5 for std in IMAGENET_STD),
+            "shift": tuple((mean - 0.5) / 0.5 for mean in IMAGENET_MEAN),
         }
         nodes[start] = Node(start, Scale.name, (INPUT,), transform)
     for step in traced.graph.nodes:

@@ -1,1 +1,1 @@
-"""One file for each architecture. The file's name is the value of `model.architecture`."""
+"""One file for each source of networks: the part before the first colon of `model.architecture`."""

@@ -1,22 +1,19 @@
 """Find the file of downloaded weights that `model.checkpoint` in the config names.
 
 The config is checked with this module at every start of the workflow, so it must not import torch.
-A test compares the addresses with torchvision's.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from prunescope.networks import architecture
+from prunescope.networks.libraries import known_networks
+from prunescope.networks.libraries.known_networks import TorchvisionWeights
 
 TRAIN = "train"
-
-# The names of torchvision's files end in the first digits of their SHA-256.
-_HASH = re.compile(r"-([0-9a-f]{8,})\.")
+TORCHVISION = "torchvision"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,9 @@ def from_config(model: Mapping[str, Any]) -> Checkpoint | None:
     if isinstance(checkpoint, str):
         return None
     if "torchvision" in checkpoint:
-        return _of_torchvision(model["architecture"], checkpoint["torchvision"])
+        weights = of_torchvision(model["architecture"])[checkpoint["torchvision"]]
+        checksum = {"sha256_prefix": weights.sha256_prefix}
+        return Checkpoint(weights.url, checksum, weights.transform_input)
     return Checkpoint(
         checkpoint["url"],
         {"sha256": checkpoint["sha256"]},
@@ -66,7 +65,7 @@ def from_config(model: Mapping[str, Any]) -> Checkpoint | None:
     )
 
 
-def _of_torchvision(architecture_name: str, name: str) -> Checkpoint:
-    url, transform_input = architecture.load(architecture_name).WEIGHTS[name]
-    (prefix,) = _HASH.findall(url)
-    return Checkpoint(url, {"sha256_prefix": prefix}, transform_input)
+def of_torchvision(architecture: str) -> Mapping[str, TorchvisionWeights]:
+    """The weights of an architecture that torchvision publishes, by name."""
+    source, _, name = architecture.partition(":")
+    return known_networks.torchvision_weights().get(name, {}) if source == TORCHVISION else {}

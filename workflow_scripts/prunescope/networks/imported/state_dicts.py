@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture, modules
@@ -71,7 +70,8 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
     found = tensor_names.without_prefixes(read_state(path), fresh)
     found, masks = pruned_parts.joined(path, found, fresh)
     tensor_names.check_names(path, found.tensors, fresh, blank.architecture)
-    found = _completed(found, fresh, _names_of_heads(blank))
+    source, name = architecture.load(blank.architecture)
+    found = _completed(found, fresh, source.auxiliary(name) or ())
     _check(path, found.tensors, fresh, blank)
     done = (*found.done, *tensor_values.converted(found.tensors, fresh))
     module.load_state_dict(found.tensors)
@@ -84,24 +84,17 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
     )
 
 
-def _names_of_heads(blank: Description) -> frozenset[str]:
-    """The names of the tensors that only a network with auxiliary heads has."""
-    facts = architecture.load(blank.architecture)
-    with torch.device("meta"):
-        names = [
-            facts.build(replace(blank, auxiliary_heads=heads)).state_dict().keys()
-            for heads in (True, False)
-        ]
-    return frozenset(names[0] - names[1])
-
-
-def _completed(found: Found, fresh: State, heads: frozenset[str]) -> Found:
+def _completed(found: Found, fresh: State, heads: tuple[str, ...]) -> Found:
     """Drop unused auxiliary heads, and take tensors that a file may lack from `fresh`."""
     state = found.tensors
-    dropped = [name for name in state if name in heads and name not in fresh]
-    has_heads = any(name in heads for name in state)
+    dropped = [name for name in state if name.startswith(heads) and name not in fresh]
+    has_heads = any(name.startswith(heads) for name in state)
     counters = [name for name in fresh if name not in state and name.endswith(COUNTER)]
-    made = [] if has_heads else [name for name in fresh if name in heads and name not in counters]
+    made = (
+        []
+        if has_heads
+        else [name for name in fresh if name.startswith(heads) and name not in counters]
+    )
     said = {
         f"{len(dropped)} tensors of auxiliary heads dropped": dropped,
         f"{len(counters)} counters of batches were missing: 0": counters,

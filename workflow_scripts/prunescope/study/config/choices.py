@@ -6,7 +6,7 @@ from prunescope.data import source
 from prunescope.foundation import plugins
 from prunescope.interpret import mis
 from prunescope.interpret.metrics import catalogue
-from prunescope.networks import architecture as architecture_registry
+from prunescope.networks.libraries import known_networks
 from prunescope.prune import pieces, schedule
 from prunescope.train.images.augmentation import AUGMENTATIONS
 from prunescope.train.recipes.learning_rates import LEARNING_RATES
@@ -19,23 +19,10 @@ def sources() -> Collection[str]:
     return plugins.names(source.SOURCES)
 
 
-def architectures() -> Collection[str]:
-    """The networks that can be studied."""
-    return plugins.names(architecture_registry.ARCHITECTURES)
-
-
-def layers(architecture: str) -> Collection[str]:
-    """The layers of a network that can be pruned, by module name."""
-    return architecture_registry.load(architecture).LAYERS
-
-
 def published_weights() -> Collection[str]:
     """Trained weights that torchvision publishes, of all architectures."""
-    return [
-        name
-        for architecture in architectures()
-        for name in architecture_registry.load(architecture).WEIGHTS
-    ]
+    known = known_networks.torchvision_weights().values()
+    return sorted({name for weights in known for name in weights})
 
 
 def granularities() -> Collection[str]:

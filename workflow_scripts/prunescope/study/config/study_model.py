@@ -8,11 +8,11 @@ from pydantic import Field
 
 from prunescope.data import source
 from prunescope.interpret import mis, score_variants
-from prunescope.networks import architecture, coordinates
+from prunescope.networks import coordinates
+from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD
 from prunescope.networks.imported import known_weights
 from prunescope.prune import schedule
 from prunescope.study import image_needs
-from prunescope.study.config import choices
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.sections.charts import Charts
 from prunescope.study.config.sections.compact import Compact
@@ -103,16 +103,11 @@ def _dataset(dataset: str, datasets: Mapping[str, Dataset]) -> Iterator[Problem]
 
 
 def _published_weights(model: Model) -> Iterator[Problem]:
-    facts = architecture.load(model.architecture)
     if isinstance(model.checkpoint, Checkpoint):
         name = model.checkpoint.torchvision
-        if name is not None and name not in facts.WEIGHTS:
-            yield Problem("model.checkpoint.torchvision", unknown(name, facts.WEIGHTS))
-    if model.auxiliary_heads and not facts.AUXILIARY:
-        yield Problem(
-            "model.auxiliary_heads",
-            f"true, but the architecture {model.architecture} has no auxiliary heads",
-        )
+        published = known_weights.of_torchvision(model.architecture)
+        if name is not None and name not in published:
+            yield Problem("model.checkpoint.torchvision", unknown(name, published))
 
 
 def _normalisation(
@@ -123,8 +118,7 @@ def _normalisation(
     checkpoint = known_weights.from_config(model.model_dump())
     if checkpoint is None or not checkpoint.transform_input or dataset not in datasets:
         return
-    facts = architecture.load(model.architecture)
-    for name, needed in (("mean", facts.INPUT_MEAN), ("std", facts.INPUT_STD)):
+    for name, needed in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
         given = getattr(datasets[dataset], name)
         if tuple(given) != needed:
             yield Problem(
@@ -182,13 +176,6 @@ def _rates_of_chains(
                 f"methods have different rates: {listed}. Give them the same rates, or kinds of "
                 "retraining of their own",
             )
-
-
-def _excluded_layers(pruning: Pruning, model: Model) -> Iterator[Problem]:
-    layers = choices.layers(model.architecture)
-    for name in pruning.exclude:
-        if name not in layers:
-            yield Problem("pruning.exclude", unknown(name, layers))
 
 
 def _retraining_of_methods(
@@ -347,7 +334,6 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _recipe_of_model,
     _controls,
     _rates_of_chains,
-    _excluded_layers,
     _retraining_of_methods,
     _untouched,
     _recipes_of_retraining,

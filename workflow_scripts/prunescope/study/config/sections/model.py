@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Field, Tag
 
+from prunescope.networks import architecture as networks
 from prunescope.networks.imported import known_weights
 from prunescope.study.config import choices
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.values import Different, Name, OneOf
 
+# For editors; `problems` knows more.
+_WRITTEN = Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]*:."})
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Marks in the paths of pydantic's errors: which of the two a checkpoint was taken for.
 TRAINED, DOWNLOADED = "(trained)", "(downloaded)"
@@ -72,8 +75,32 @@ def _kind_of_checkpoint(value: Any) -> str:
 class Model(Section):
     """The network of the study before it is pruned."""
 
-    architecture: Annotated[str, OneOf(choices.architectures)] = key(
-        "the network: `googlenet` is torchvision's GoogLeNet"
+    def problems(self) -> Iterator[Problem]:
+        if told := networks.problem(self.architecture):
+            yield Problem("architecture", told)
+            return
+        source, name = networks.load(self.architecture)
+        for option in self.options:
+            if option in source.RESERVED:
+                yield Problem(
+                    f"options.{option}",
+                    f"comes from {source.RESERVED[option]}; remove it here",
+                )
+        if self.auxiliary_heads and source.auxiliary(name) == ():
+            yield Problem(
+                "auxiliary_heads",
+                f"true, but the architecture {self.architecture} has no auxiliary heads",
+            )
+
+    architecture: Annotated[str, _WRITTEN] = key(
+        "the network: a classifier of torchvision or timm, or what a function in a Python file "
+        "returns ([below](#the-network))",
+        values="`torchvision:NAME`, `timm:NAME`, or `file:PATH.py:FUNCTION`",
+    )
+    options: dict[str, Any] = key(
+        "keyword arguments of the network's constructor",
+        default={},
+        values="a mapping of names to values",
     )
     checkpoint: Annotated[
         Annotated[Literal["train"], Tag(TRAINED)] | Annotated[Checkpoint, Tag(DOWNLOADED)],

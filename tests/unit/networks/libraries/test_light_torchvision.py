@@ -1,19 +1,19 @@
-"""The light import gives torchvision's GoogLeNet, and leaves torchvision as it was."""
+"""The light import gives torchvision's networks, and leaves torchvision as it was."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[4]
 
 LIGHT = """
 import sys
 import torch
-from prunescope.networks.light_torchvision import import_googlenet
+from prunescope.networks.libraries.light_torchvision import constructor
 
 before = set(sys.modules)
-light = import_googlenet()
+light = constructor("googlenet", "googlenet")
 assert "torch._dynamo" not in sys.modules
 left = [name for name in set(sys.modules) - before if name.startswith("torchvision")]
 assert not left, left
@@ -32,7 +32,7 @@ assert torchvision.__version__
 assert hasattr(torchvision.models.googlenet, "GoogLeNet") or callable(torchvision.models.googlenet)
 
 networks = []
-for build in (light.googlenet, googlenet):
+for build in (light, googlenet):
     torch.manual_seed(3)
     networks.append(build(weights=None, num_classes=10, aux_logits=False, init_weights=False))
 first, second = networks
@@ -50,11 +50,11 @@ assert outputs[0].shape == (2, 10)
 
 TORCHVISION_FIRST = """
 import torchvision
-from prunescope.networks.light_torchvision import import_googlenet
+from prunescope.networks.libraries.light_torchvision import constructor
 
-module = import_googlenet()
+found = constructor("googlenet", "googlenet")
 import sys
-assert module is sys.modules["torchvision.models.googlenet"]
+assert found is torchvision.models.get_model_builder("googlenet")
 assert sys.modules["torchvision"] is torchvision
 assert torchvision.models.resnet18
 """
@@ -68,9 +68,9 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Hidden())
-from prunescope.networks.light_torchvision import import_googlenet
+from prunescope.networks.libraries.light_torchvision import constructor
 try:
-    import_googlenet()
+    constructor("googlenet", "googlenet")
 except ModuleNotFoundError as error:
     assert error.name == "torchvision"
 else:
@@ -113,7 +113,25 @@ def test_all_steps_of_the_workflow_import_lightly() -> None:
         "from prunescope.networks.imported import state_dicts\n"
         "from prunescope.train import training\n"
         "assert 'torch._dynamo' not in sys.modules\n"
-        "blank = description.Description('googlenet', 10, 32, (0.5,) * 3, (0.5,) * 3)\n"
-        "architecture.load('googlenet').build(blank)\n"
+        "blank = description.Description(\n"
+        "    'torchvision:googlenet', 10, 32, (0.5,) * 3, (0.5,) * 3,\n"
+        "    options={'init_weights': False})\n"
+        "architecture.build(blank)\n"
         "assert 'torch._dynamo' not in sys.modules\n"
+    )
+
+
+def test_light_files_import_lightly_and_others_are_found() -> None:
+    """Others are found too, in the ordinary way."""
+    run(
+        "import sys\n"
+        "from prunescope.networks.libraries import known_networks, light_torchvision\n"
+        "for name, network in known_networks.torchvision_networks().items():\n"
+        "    if network.module in light_torchvision.LIGHT:\n"
+        "        light_torchvision.constructor(network.module, name)\n"
+        "        assert 'torch._dynamo' not in sys.modules, name\n"
+        "        assert 'torchvision' not in sys.modules, name\n"
+        "for name, network in known_networks.torchvision_networks().items():\n"
+        "    found = light_torchvision.constructor(network.module, name)\n"
+        "    assert callable(found), name\n"
     )

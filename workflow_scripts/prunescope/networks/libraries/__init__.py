@@ -1,0 +1,1 @@
+"""The libraries of networks that are installed: torchvision and timm."""
