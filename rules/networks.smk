@@ -29,6 +29,8 @@ rule describe_architecture:
         options=lookup("model/options", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         image_size=PARAMS.image_size,
+        # Only checked: studies that leave other layers alone share the description.
+        exclude=unwatched(lookup("pruning/exclude", within=config)),
     script:
         "../workflow_scripts/describe_architecture.py"
 

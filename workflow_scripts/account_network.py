@@ -4,7 +4,7 @@ import polars as pl
 
 from prunescope.evaluate import counts, network_tables
 from prunescope.foundation import job
-from prunescope.networks import network_files, reach
+from prunescope.networks import chosen_layers, network_files, reach
 
 
 def main(smk) -> None:
@@ -14,7 +14,8 @@ def main(smk) -> None:
         reach.in_words(network.description, smk.params.unreached),
     )
     counted = reach.counted(network.description, smk.params.unreached)
-    row = pl.DataFrame([counts.account(network, smk.params.exclude, counted)])
+    exclude = chosen_layers.find(smk.params.exclude, network.description.layers, "pruning.exclude")
+    row = pl.DataFrame([counts.account(network, exclude, counted)])
     network_tables.ACCOUNTING.write(network_tables.ACCOUNTING.conform(row), smk.output.accounting)
 
 

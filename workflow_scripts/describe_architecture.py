@@ -2,8 +2,7 @@
 
 from prunescope.data import image_tables
 from prunescope.foundation import job
-from prunescope.networks import architecture_files
-from prunescope.networks.describing import trial
+from prunescope.networks import architecture_files, chosen_layers
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description
 
@@ -22,6 +21,7 @@ def main(smk) -> None:
     module = trial.build_and_try(blank)
     found = describe(module, size)
     job.log.info("%d layers, %d parameters", len(found.layers), found.parameters)
+    chosen_layers.find(smk.params.exclude, found.layers, "pruning.exclude")
     architecture_files.save(found, smk.output.architecture)
 
 

@@ -2,12 +2,13 @@
 
 from prunescope.evaluate import counts
 from prunescope.foundation import job
-from prunescope.networks import network_files, reach
+from prunescope.networks import chosen_layers, network_files, reach
 from prunescope.prune.masks import PruningMethod, make_masks
 
 
 def main(smk) -> None:
     network = network_files.load(smk.input.network)
+    exclude = chosen_layers.find(smk.params.exclude, network.description.layers, "pruning.exclude")
     counted = reach.counted(network.description, smk.params.unreached)
     job.log.info(
         "weights that no image reaches: %s",
@@ -24,13 +25,14 @@ def main(smk) -> None:
         network,
         settings,
         smk.params.rate,
-        exclude=smk.params.exclude,
+        exclude=exclude,
         batch_norm=smk.params.batch_norm,
         seed=int(smk.params.seed),
         counted=counted,
     )
     pruned = network.masked(masks)
-    measured = counts.account(pruned, smk.params.exclude, counted)
+    measured = counts.account(pruned, exclude, counted)
+    job.log.info("left alone: %s", ", ".join(exclude) or "none")
     job.log.info("sparsity of all convolutions: %.4f", measured["sparsity_conv"])
     network_files.save(pruned, smk.output.network)
 

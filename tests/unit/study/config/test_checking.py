@@ -10,6 +10,8 @@ import pytest
 from good_config import DELETED, FOLDER, SHIPPED, SIMILARITY, changed, good, refusal, shipped
 from registries import register, register_architecture
 
+from prunescope.networks import architecture, architecture_files
+from prunescope.networks.description import Layer
 from prunescope.study.config.checking import check
 
 PROJECT = Path(__file__).resolve().parents[4]
@@ -775,3 +777,49 @@ def test_a_control_may_have_any_schedule(
     check(config)
     register(monkeypatch, "prune.schedules", "alike", FROM_DENSE=False, **fields)
     check(config)
+
+
+@pytest.fixture
+def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The description of the good config's architecture, where the config looks for it."""
+    monkeypatch.chdir(tmp_path)
+    config = good()
+    path = Path(architecture.file_of(config["dataset"], check(config).model_dump()["model"]))
+    layers = [Layer("conv1.conv", "conv2d", (4, 3, 3, 3), (8, 8))]
+    layers += [Layer("conv2.conv", "conv2d", (4, 1, 3, 3), (8, 8), groups=4)]
+    layers += [Layer("fc", "linear", (10, 4), (1, 1))]
+    architecture_files.save(architecture_files.Architecture(tuple(layers)), path)
+    return path
+
+
+EXCLUDE = "pruning.exclude"
+
+
+def test_excluded_layers_are_checked_where_the_architecture_is_known(described: Path) -> None:
+    check(changed({EXCLUDE: ["conv1.conv", "conv*", "first", "classifier", "depthwise"]}))
+    told = refusal(changed({EXCLUDE: ["conv9.conv", "fc", "layer4.*"]}))
+    assert "`pruning.exclude`: 'conv9.conv' fits no layer of the network. Did you mean `" in told
+    assert "`pruning.exclude`: 'layer4.*' fits no layer" in told
+    assert "'fc'" not in told
+    # Other options are another network, which nobody has described yet.
+    check(changed({EXCLUDE: ["conv9.conv"], "model.options": {"dropout": 0.1}}))
+
+
+def test_a_damaged_description_is_no_fault_of_the_config(described: Path) -> None:
+    described.write_text("{")
+    check(changed({EXCLUDE: ["conv9.conv"]}))
+
+
+def test_layers_of_a_file_that_changed_since_are_not_checked_yet(
+    described: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text("def net(): pass\n")
+    model = {"model.architecture": "file:net.py:net", EXCLUDE: ["other"]}
+    section = check(changed(model)).model_dump()["model"]
+    path = Path(architecture.file_of(good()["dataset"], section))
+    path.parent.mkdir(parents=True)
+    described.rename(path)
+    os.utime(tmp_path / "net.py", (0, 0))
+    assert "'other' fits no layer" in refusal(changed(model))
+    os.utime(tmp_path / "net.py", (2**32, 2**32))
+    check(changed(model))

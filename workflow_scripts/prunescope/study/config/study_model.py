@@ -2,13 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from prunescope.data import source
+from prunescope.foundation.errors import InputError
 from prunescope.interpret import mis, score_variants
-from prunescope.networks import coordinates
+from prunescope.networks import architecture, architecture_files, chosen_layers, coordinates
 from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD
 from prunescope.networks.imported import known_weights
 from prunescope.prune import schedule
@@ -178,6 +180,24 @@ def _rates_of_chains(
             )
 
 
+def _excluded_layers(pruning: Pruning, model: Model, dataset: str) -> Iterator[Problem]:
+    """Known before any work where the architecture has been described already."""
+    path = Path(architecture.file_of(dataset, model.model_dump()))
+    source, name = architecture.load(model.architecture)
+    own = [file for root in source.files(name) for file in Path(root).parent.rglob("*.py")]
+    # Layers of a user's own network may have other names by now.
+    if not path.is_file() or any(file.stat().st_mtime > path.stat().st_mtime for file in own):
+        return
+    try:
+        layers = architecture_files.load(path).layers
+    except InputError:
+        # Damaged: it is made again.
+        return
+    for entry in pruning.exclude:
+        if told := chosen_layers.problem(entry, layers):
+            yield Problem("pruning.exclude", told)
+
+
 def _retraining_of_methods(
     pruning: Pruning, retraining: Mapping[str, Retraining]
 ) -> Iterator[Problem]:
@@ -334,6 +354,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _recipe_of_model,
     _controls,
     _rates_of_chains,
+    _excluded_layers,
     _retraining_of_methods,
     _untouched,
     _recipes_of_retraining,

@@ -59,8 +59,9 @@ class Pruning(Section):
         values="a rising list of numbers between 0 and 1 (both excluded), at most two decimals",
     )
     exclude: Annotated[list[str], *Different] = key(
-        "layers that are left alone",
-        values="a list of different module names of the architecture; may be empty",
+        "layers that are left alone ([below](#layers-that-are-left-alone))",
+        values="a list of different names of layers, patterns, and roles (`first`, `classifier`, "
+        "`depthwise`); may be empty",
     )
     batch_norm: Literal["pruned", "kept"] = key(
         "whether the batch-norm channel of a pruned filter goes with it"
