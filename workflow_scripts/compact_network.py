@@ -29,7 +29,7 @@ def main(smk) -> None:
     )
     positions = {
         layer.name: layer.output_size[0] * layer.output_size[1]
-        for layer in network.description.measured_layers
+        for layer in network.description.main_layers
     }
     variants = {
         "dense": (graph, dense.tensors),

@@ -198,3 +198,47 @@ def test_effective_macs_follow_the_masks(googlenet_network: Network) -> None:
     whole = account(googlenet_network)["effective_macs"]
     assert whole - row["effective_macs"] == size * kernel * side**2 / 2
     assert row["macs"] == account(googlenet_network)["macs"]
+
+
+class Everything(nn.Module):
+    """Groups, a depthwise convolution, a layer that runs twice, tokens, maps of tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.grouped = nn.Conv2d(8, 12, 3, groups=4)
+        self.depthwise = nn.Conv2d(12, 24, 3, padding=1, groups=12)
+        self.twice = nn.Linear(24, 24)
+        self.maps = nn.Linear(24, 10)
+        self.head = nn.Linear(10, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.depthwise(self.grouped(self.stem(images)))
+        tokens = self.twice(self.twice(maps.flatten(2).transpose(1, 2)))
+        return self.head(self.maps(tokens.unflatten(1, (6, 6))).mean(dim=(1, 2)))
+
+
+def test_macs_of_groups_runs_and_tokens() -> None:
+    layers = (
+        Layer("stem", "conv2d", (8, 3, 3, 3), (8, 8)),
+        Layer("grouped", "conv2d", (12, 2, 3, 3), (6, 6), groups=4),
+        Layer("depthwise", "conv2d", (24, 1, 3, 3), (6, 6), groups=12),
+        Layer("twice", "linear", (24, 24), (36, 1), runs=2, unit_axis=-1),
+        Layer("maps", "linear", (10, 24), (36, 1), unit_axis=-1),
+        Layer("head", "linear", (5, 10), (1, 1)),
+    )
+    module = Everything()
+    description = Description("none", 5, 16, (0.0,) * 3, (1.0,) * 3, layers)
+    network = modules.to_network(module, description)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        module(torch.zeros(1, 3, 16, 16))
+    flops = {name.rpartition(".")[2]: sum(ops.values())
+             for name, ops in counter.get_flop_counts().items()}  # fmt: skip
+    for layer in layers:
+        assert counts.macs(layer) == flops[layer.name] / 2, layer.name
+    row = account(network)
+    assert row["macs"] == row["effective_macs"] == counter.get_total_flops() / 2
+    network.tensors["twice.weight"][:12] = 0
+    halved = account(network)
+    assert halved["effective_macs"] == row["macs"] - 12 * 24 * 36 * 2
+    assert halved["macs"] == row["macs"]

@@ -25,7 +25,8 @@ def account(
     - `sparsity_all`: all parameters.
 
     `macs` are the multiply-accumulates of the convolutions and fully connected layers for one
-    image, without auxiliary heads, those with padding included, as usual. `effective_macs` counts
+    image, without auxiliary heads, those with padding included, as usual. Products of activations,
+    as in attention, are not among them. `effective_macs` counts
     only those with a nonzero weight: the number that would remain if every zero could be skipped,
     which no device achieves. `bytes` is the size of all tensors as stored.
 
@@ -47,8 +48,8 @@ def account(
         The columns `network_tables.ACCOUNTING_COLUMNS`.
     """
     excluded, counted = frozenset(exclude), counted or {}
-    measured = network.description.measured_layers
-    prunable = [layer.weight for layer in measured if layer.name not in excluded]
+    main = network.description.main_layers
+    prunable = [layer.weight for layer in main if layer.name not in excluded]
     conv = [layer.weight for layer in network.description.layers if layer.kind == "conv2d"]
     parameters = [name for name in network.tensors if not _is_buffer(name)]
     return {
@@ -58,9 +59,9 @@ def account(
         "parameters": sum(_size(network, name, counted) for name in parameters),
         "nonzero_parameters": sum(_nonzero(network, name, counted) for name in parameters),
         "unreached_weights": sum(layer.unreached_weights for layer in network.description.layers),
-        "macs": sum(macs(layer) for layer in measured),
+        "macs": sum(macs(layer) for layer in main),
         "effective_macs": sum(
-            _nonzero(network, layer.weight, counted) * _positions(layer) for layer in measured
+            _nonzero(network, layer.weight, counted) * _positions(layer) for layer in main
         ),
         "bytes": sum(tensor.nbytes for tensor in network.tensors.values()),
     }
@@ -80,13 +81,14 @@ def sparsity(
 
 
 def macs(layer: Layer) -> int:
-    """Multiply-accumulates of one layer for one image."""
+    """Multiply-accumulates of one layer for one image, in all of its runs."""
     return int(np.prod(layer.shape)) * _positions(layer)
 
 
 def _positions(layer: Layer) -> int:
+    """How often each weight is used for one image: at positions or tokens, in all runs."""
     height, width = layer.output_size
-    return height * width
+    return height * width * layer.runs
 
 
 def _size(network: Network, name: str, counted: Mapping[str, np.ndarray]) -> int:

@@ -13,6 +13,13 @@ to even, as in `torch.nn.utils.prune`). Of n input channels, `int(rate * n)` are
 von Rad & Seuffert, arXiv 2409.19727). **Ties**: of pieces with equal rank, the first is pruned
 first, in the order of the layers and, within a layer, of the flattened pieces.
 
+**Layers.** The output channels of a grouped convolution are its filters as usual. Its weight has
+the shape (out, in / groups, height, width): an input channel is a column of the filters of its own
+group, and there are as many as channels of the input. In a depthwise convolution every input
+channel has its own filter: `input_channel`, `kernel` and `filter` take the same weights, but
+only `filter` takes bias and batch norm along, and the numbers are rounded as above. In a linear
+layer an input channel is an input feature, and a kernel is a single weight.
+
 Weights that no image reaches (`networks.reach`) do not count, if the caller says so: a piece is
 ranked by its other weights, and a piece without others is neither counted nor pruned.
 """
@@ -26,7 +33,7 @@ import numpy as np
 from prunescope.foundation.errors import InputError
 from prunescope.networks.description import Layer, Network
 from prunescope.prune import pieces
-from prunescope.prune.pieces import GRANULARITIES, Pieces
+from prunescope.prune.pieces import GRANULARITIES, OF_A_GROUP, Pieces
 
 
 @dataclass(frozen=True)
@@ -152,45 +159,44 @@ def _pieces(
     seed: int,
     counted: Mapping[str, np.ndarray],
 ) -> list[Pieces]:
-    axes = GRANULARITIES[settings.granularity]
-    if layer.kind == "linear":
-        axes = tuple(axis for axis in axes if axis < 2)
     names = [layer.weight]
     if settings.biases and layer.bias in network.tensors:
         names.append(layer.bias)
-    return [
-        _score(network, name, axes, settings.criterion, seed, counted.get(name)) for name in names
-    ]
+    return [_score(network, name, layer, settings, seed, counted.get(name)) for name in names]
 
 
 def _score(
     network: Network,
     name: str,
-    axes: tuple[int, ...],
-    criterion: str,
+    layer: Layer,
+    settings: PruningMethod,
     seed: int,
     reached: np.ndarray | None,
 ) -> Pieces:
-    tensor = network.tensors[name]
-    seen = tensor if reached is None else _reached_part(tensor, reached, axes)
+    shape = network.tensors[name].shape
+    divided, axes = _division(shape, layer.groups, settings.granularity)
+    tensor = network.tensors[name].reshape(divided)
+    seen = tensor
+    if reached is not None and reached.any() and 2 in GRANULARITIES[settings.granularity]:
+        # The last two axes are the kernel. A layer that no image reaches has no candidates.
+        seen = tensor[..., reached[0, 0], None]
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    scores = pieces.load_criterion(criterion).rank(seen, axes, rng)
+    scores = pieces.load_criterion(settings.criterion).rank(seen, axes, rng)
     mask = network.masks.get(name)
     if mask is not None:
-        scores = np.where(mask.any(axis=axes), scores, -np.inf)
-    everywhere = np.broadcast_to(True if reached is None else reached, tensor.shape)
+        scores = np.where(mask.reshape(divided).any(axis=axes), scores, -np.inf)
+    everywhere = np.broadcast_to(True if reached is None else reached, shape).reshape(divided)
     candidates = np.asarray(everywhere.any(axis=axes))
-    return Pieces(name, scores, candidates, tensor.shape, axes)
+    return Pieces(name, scores, candidates, shape, divided, axes)
 
 
-def _reached_part(weight: np.ndarray, reached: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """The weights by which pieces are ranked, of shape `(out, in, n, 1)` if pieces span the kernel.
-
-    Of a layer that no image reaches at all, these are all weights: it has no candidates.
-    """
-    if 2 not in axes or not reached.any():
-        return weight
-    return weight[:, :, reached[0, 0], None]
+def _division(
+    shape: tuple[int, ...], groups: int, granularity: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shape in which a parameter is divided into pieces, and the axes that a piece spans."""
+    if granularity == "input_channel" and groups > 1:
+        return (groups, shape[0] // groups, *shape[1:]), OF_A_GROUP
+    return shape, tuple(axis for axis in GRANULARITIES[granularity] if axis < len(shape))
 
 
 def _prune_lowest(group: list[Pieces], rate: float, granularity: str) -> dict[str, np.ndarray]:

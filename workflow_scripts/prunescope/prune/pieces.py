@@ -8,13 +8,19 @@ import numpy as np
 
 from prunescope.foundation import plugins
 
-# By granularity: the axes of a weight (out, in, height, width) that one piece spans.
+# By granularity: the axes of a weight (out, in, height, width) that one piece spans. A linear layer
+# has the first two axes only, so that its kernels are its weights.
 GRANULARITIES: Mapping[str, tuple[int, ...]] = {
     "weight": (),
     "filter": (1, 2, 3),
     "input_channel": (0, 2, 3),
     "kernel": (2, 3),
 }
+# An input channel of a grouped convolution meets the filters of its own group only. So there is one
+# piece for each column of each group: of a weight (groups, out, in, height, width), whose `out` and
+# `in` are those of a group, the axes that it spans. In a depthwise convolution it is what one
+# channel of the input meets: its filter, or its filters.
+OF_A_GROUP = (1, 3, 4)
 SCOPES = ("global", "layer")
 
 # Each file in this folder is a criterion.
@@ -35,9 +41,11 @@ class Criterion(Protocol):
         Parameters
         ----------
         weight
-            float32, a weight `(out, in, height, width)` or `(out, in)`, or a bias `(out,)`. Where
-            pieces span the kernel, its weights that no image reaches are not among them: the
-            shape is then `(out, in, n, 1)`, for the `n` positions that are left.
+            float32, a weight `(out, in, height, width)` or `(out, in)`, or a bias `(out,)`. Of
+            input channels of a grouped convolution: `(groups, out, in, height, width)`, with
+            `out` and `in` of a group. Where pieces span the kernel, its weights that no image
+            reaches are not among them: the last two axes are then `(n, 1)`, for the `n` positions
+            that are left.
         axes
             The axes that one piece spans.
         rng
@@ -77,14 +85,17 @@ class Pieces:
         Booleans, the shape of `scores`: which pieces may be pruned.
     shape
         Shape of the parameter.
+    divided
+        Its shape where it is divided into pieces: with an axis for groups in front, or the same.
     axes
-        The axes that one piece spans.
+        The axes of `divided` that one piece spans.
     """
 
     name: str
     scores: np.ndarray
     candidates: np.ndarray
     shape: tuple[int, ...]
+    divided: tuple[int, ...]
     axes: tuple[int, ...]
 
     def mask(self, kept: np.ndarray) -> np.ndarray:
@@ -94,4 +105,5 @@ class Pieces:
         """
         pieces = np.ones(self.scores.shape, dtype=bool)
         pieces[self.candidates] = kept
-        return np.broadcast_to(np.expand_dims(pieces, self.axes), self.shape).copy()
+        whole = np.broadcast_to(np.expand_dims(pieces, self.axes), self.divided)
+        return whole.reshape(self.shape).copy()

@@ -32,7 +32,8 @@ class MaskedParameters:
         masks: Mapping[str, np.ndarray],
         counted: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        parameters = dict(module.named_parameters())
+        # A parameter of two layers has two names.
+        parameters = dict(module.named_parameters(remove_duplicate=False))
         self._parameters = [parameters[name] for name in masks]
         # In the memory layout of the parameters: products of different layouts are slow.
         self._masks = [
