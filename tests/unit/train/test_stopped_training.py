@@ -180,6 +180,16 @@ def test_stopping_after_any_step_changes_no_bit(tmp_path: Path, step: int) -> No
     assert_stopping_changes_no_bit(step, tmp_path, trained.RECIPE)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopping_a_training_with_groups_of_parameters_changes_no_bit(
+    tmp_path: Path, optimizer: str
+) -> None:
+    recipe = replace(
+        trained.RECIPE, optimizer=optimizer, momentum=0.9, weight_decay_on="weights", epochs=2
+    )
+    assert_stopping_changes_no_bit(5, tmp_path, recipe)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_stopping_a_training_in_mixed_precision_changes_no_bit(

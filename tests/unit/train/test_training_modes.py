@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -135,6 +136,36 @@ def test_auxiliary_heads_take_part_by_their_weight() -> None:
     assert torch.equal(without.heads[0].weight, module.heads[0].weight)
     assert not torch.equal(without.conv.weight, trained.conv.weight)
     assert rows[1]["validation_top1"] is not None, "measured without heads"
+
+
+Answers = namedtuple("Answers", "first logits second")
+# Ways to return the logits and those of two auxiliary heads; features are no head.
+FORMS = {
+    "tuple": lambda main, first, second: (main, first, second),
+    "named tuple": lambda main, first, second: Answers(first, main, second),
+    "dict": lambda main, first, second: {
+        "features": main.new_zeros(len(main), 3), "aux": first, "logits": main, "deep": second
+    },
+    "dict of segmentation": lambda main, first, second: {"aux": first, "out": main, "b": second},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_logits_may_come_in_any_form(form: str) -> None:
+    """While training with heads, and while measuring without."""
+
+    class Wrapped(Plain):
+        def forward(self, images: torch.Tensor) -> object:
+            outputs = super().forward(images)
+            if isinstance(outputs, tuple):
+                return FORMS[form](*outputs)
+            return {"logits": outputs}
+
+    recipe = vary(auxiliary_weight=0.3, steps=2)
+    expected, expected_rows = train(Plain(heads=2), recipe)
+    trained, rows = train(Wrapped(heads=2), recipe)
+    assert_close(trained, expected)
+    assert rows[-1] == pytest.approx(expected_rows[-1])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])

@@ -30,8 +30,8 @@ from prunescope.train import processes
 from prunescope.train.held_masks import MaskedParameters, RegrowthError
 from prunescope.train.images.batches import Batch, Reader, TrainImages, divide, read_all
 from prunescope.train.processes import World
+from prunescope.train.recipes import optimizers
 from prunescope.train.recipes.learning_rates import LEARNING_RATES
-from prunescope.train.recipes.optimizers import OPTIMIZERS
 from prunescope.train.recipes.recipe import PRECISIONS, Recipe, make_plan
 from prunescope.train.saved_state import SavedState
 
@@ -117,7 +117,8 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
     weight decay may change them. With `enforce_masks=False` they may regrow, as in von Rad &
     Seuffert (arXiv 2409.19727). The sparsity of the masked parameters is measured after each epoch.
 
-    Auxiliary heads contribute only their loss. If `surroundings.saved_state` holds a
+    The network may return its logits in any form that `preprocessing.all_logits` knows. Auxiliary
+    heads contribute only their loss. If `surroundings.saved_state` holds a
     state of the same training, the training continues from it. On the CPU, the result then has the
     same bits as without the interruption.
 
@@ -180,7 +181,7 @@ class _Session:
         self.shared = processes.share(module, self.world, surroundings.device)
         self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
         self.masked = MaskedParameters(module, task.network.masks, task.counted)
-        self.optimizer = OPTIMIZERS[self.recipe.optimizer](module.parameters(), self.recipe)
+        self.optimizer = optimizers.make(module.parameters(), self.recipe)
         self.dtype = getattr(torch, PRECISIONS[self.recipe.precision] or "float32")
         kind = surroundings.device.type
         self.scaler = torch.amp.GradScaler(kind, enabled=self.dtype == torch.float16)
@@ -406,7 +407,10 @@ class _Session:
                     yield f"{number}.{name}", value
 
     def _restore_moments(self, tensors: Mapping[str, np.ndarray]) -> None:
-        parameters = list(self.module.parameters())
+        # The optimizer numbers them in the order of its groups.
+        parameters = [
+            parameter for group in self.optimizer.param_groups for parameter in group["params"]
+        ]
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key in tensors:
             kind, _, name = key.partition(".")

@@ -1,5 +1,7 @@
 """Optimizers get their settings, and step as torch's do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_recipe import RECIPE
@@ -44,3 +46,30 @@ def test_optimizers_step_as_torchs_plain_ones_do(name: str, oracle: object) -> N
             ((parameter - 2) ** 2).sum().backward()
             optimizer.step()
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_weights_alone_decay(name: str) -> None:
+    """Without a gradient, weight decay is all that changes a parameter; Adam's needs one."""
+    shapes = {"conv": (4, 1, 3, 3), "linear": (4, 3), "norm": (4,), "bias": (4,), "scale": ()}
+    for recipe, still in (
+        (RECIPE, set()),
+        (replace(RECIPE, weight_decay_on="weights"), {"norm", "bias", "scale"}),
+    ):
+        parameters = {key: torch.nn.Parameter(torch.ones(shape)) for key, shape in shapes.items()}
+        optimizer = optimizers.make(parameters.values(), recipe)
+        held = [one for group in optimizer.param_groups for one in group["params"]]
+        assert {id(one) for one in held} == {id(one) for one in parameters.values()}
+        assert len(held) == len(parameters)
+        for _ in range(3):
+            for parameter in parameters.values():
+                parameter.grad = torch.zeros_like(parameter)
+            optimizer.step()
+        assert {key for key, one in parameters.items() if bool((one == 1).all())} == still
+
+
+def test_one_group_if_there_are_only_weights() -> None:
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    optimizer = optimizers.make([weight], replace(RECIPE, weight_decay_on="weights"))
+    (group,) = optimizer.param_groups
+    assert group["weight_decay"] == 0.01

@@ -11,7 +11,7 @@ from prunescope.prune import pieces, schedule
 from prunescope.train.images.augmentation import AUGMENTATIONS
 from prunescope.train.recipes.learning_rates import LEARNING_RATES
 from prunescope.train.recipes.optimizers import OPTIMIZERS
-from prunescope.train.recipes.recipe import PRECISIONS
+from prunescope.train.recipes.recipe import DECAYED, PRECISIONS
 
 
 def sources() -> Collection[str]:
@@ -48,6 +48,11 @@ def starts() -> Collection[str]:
 def optimizers() -> Collection[str]:
     """The optimizers that train."""
     return list(OPTIMIZERS)
+
+
+def decayed() -> Collection[str]:
+    """The parameters that weight decay can act on."""
+    return DECAYED
 
 
 def schedules() -> Collection[str]:

@@ -5,14 +5,15 @@ the config, and must not wait for torch.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prunescope.train.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
 
-Parameters = Iterable["torch.nn.Parameter"]
+# Parameters, or groups of parameters with settings of their own, as torch's optimizers take them.
+Parameters = Iterable["torch.nn.Parameter"] | Iterable[dict[str, Any]]
 
 
 def sgd(parameters: Parameters, recipe: Recipe) -> "torch.optim.Optimizer":
@@ -43,3 +44,15 @@ OPTIMIZERS: Mapping[str, "Callable[[Parameters, Recipe], torch.optim.Optimizer]"
     "adam": adam,
     "adamw": adamw,
 }
+
+
+def make(parameters: "Iterable[torch.nn.Parameter]", recipe: Recipe) -> "torch.optim.Optimizer":
+    """The optimizer of a recipe. It decays what `recipe.weight_decay_on` says."""
+    build = OPTIMIZERS[recipe.optimizer]
+    if recipe.weight_decay_on == "all":
+        return build(parameters, recipe)
+    groups: dict[bool, list] = {True: [], False: []}
+    for parameter in parameters:
+        groups[parameter.ndim > 1].append(parameter)
+    decay = {True: {}, False: {"weight_decay": 0.0}}
+    return build([{"params": groups[key], **decay[key]} for key in groups if groups[key]], recipe)

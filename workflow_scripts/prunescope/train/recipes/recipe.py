@@ -24,6 +24,9 @@ class Recipe:
         Momentum; only `sgd` uses it.
     weight_decay
         Weight decay of the optimizer.
+    weight_decay_on
+        One of `DECAYED`. `all`: weight decay on all parameters. `weights`: only on those with more
+        than one axis, not on biases, on factors and shifts of norms, and on other single factors.
     schedule
         Key of `learning_rates.LEARNING_RATES`.
     gamma
@@ -62,6 +65,7 @@ class Recipe:
     schedule: str
     batch: int
     history_images: int
+    weight_decay_on: str = "all"
     momentum: float = 0.0
     gamma: float = 1.0
     augmentation: tuple[str, ...] = ()
@@ -76,6 +80,7 @@ class Recipe:
     compile: bool = False
 
 
+DECAYED = ("all", "weights")
 # The torch type for automatic mixed precision; None: mixed precision is off.
 PRECISIONS: Mapping[str, str | None] = {"float32": None, "bf16": "bfloat16", "fp16": "float16"}
 

@@ -16,6 +16,11 @@ class Recipe(Section):
     lr: float = key("highest learning rate of the schedule", gt=0)
     momentum: float = key("momentum, used by `sgd` only", default=0.0, ge=0, lt=1)
     weight_decay: float = key("weight decay", ge=0)
+    weight_decay_on: Annotated[str, OneOf(choices.decayed)] = key(
+        "which parameters decay: `weights` leaves out biases, norms and other parameters with a "
+        "single axis",
+        default="all",
+    )
     schedule: Annotated[str, OneOf(choices.schedules)] = key("how the learning rate changes")
     gamma: float = key(
         "factor of `exponential` after each epoch",
