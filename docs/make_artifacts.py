@@ -56,6 +56,12 @@ Weights that `model.checkpoint` names, as downloaded or put there by hand. They 
 they come and again when they are read. `make clean` leaves them alone. What has come of a download
 that broke off is `{file}.part`; the next run continues it.
 
+### `config/{study}.lock`
+
+The SHA-256 of downloads whose authors publish none, as they were at their first use, and their
+addresses, in YAML. Jobs write it and compare with it ([similarity.md](similarity.md#checksums)). It
+belongs to the config of the study: keep it, and give it to whoever runs the study too.
+
 ### `downloads/published_scores/{scores}.pkl`
 
 The published scores of units, one file for each network, as their authors pickled them. They are

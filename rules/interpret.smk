@@ -29,6 +29,7 @@ rule fetch_metric_weights:
         sha256=unwatched(
             lookup("interpretability/similarity/sha256", within=config, default={})
         ),
+        lock=unwatched(STUDY.lock),
     script:
         "../workflow_scripts/fetch_metric_weights.py"
 
@@ -54,6 +55,8 @@ rule embed_probe:
     params:
         code=code_of("embed_probe.py", PARAMS.family),
         similarity=PARAMS.metric,
+        # Where it lies changes nothing: studies share what they embed.
+        lock=unwatched(STUDY.lock),
     script:
         "../workflow_scripts/embed_probe.py"
 

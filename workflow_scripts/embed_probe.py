@@ -1,9 +1,12 @@
 """Embed the probe images with the perceptual metric."""
 
+from pathlib import Path
+
 import torch  # noqa: F401 (imported before the job starts, which then limits torch's threads)
 
 from prunescope.data import packed_images
 from prunescope.foundation import arrays, job, provenance
+from prunescope.foundation.first_use.lock_files import Lock
 from prunescope.interpret.metrics import catalogue, embedding
 from prunescope.interpret.metrics.metric import package_versions, verified
 
@@ -15,7 +18,7 @@ def main(smk) -> None:
     metric = catalogue.find(name)
     if versions := package_versions(name, metric):
         provenance.set_current({**provenance.current(), "packages": versions})
-    files = verified(metric, settings.get("sha256", {}))
+    files = verified(metric, settings.get("sha256", {}), Lock(Path(smk.params.lock)))
     embeddings = embedding.embed(images, name, settings["image_size"], files)
     embedding.save(embeddings, len(images), smk.output.embeddings)
     arrays.save_provenance(smk.output.provenance)

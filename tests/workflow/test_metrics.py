@@ -1,8 +1,10 @@
-"""A metric that lacks a checksum: a dry run warns, a real run stops before its first job."""
+"""An archive of a metric without a published checksum: its first use is recorded and verified."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
+import yaml
 from workspaces import TINY, Workspace
 
 pytestmark = pytest.mark.slow
@@ -10,21 +12,32 @@ pytestmark = pytest.mark.slow
 DEFAULT = '{metric: "timm:tf_efficientnet_lite0", image_size: 64, largest_matrix_mb: 4000}'
 DREAMSIM = '{metric: "dreamsim:ensemble", image_size: 224, largest_matrix_mb: 4000}'
 ARCHIVE = "downloads/dreamsim/dreamsim_ensemble_checkpoint.zip"
-MESSAGE = f"run `sha256sum {ARCHIVE}`"
+LOCK = "config/tiny.lock"
+FETCH = ("--no-hooks", "--forcerun", "fetch_metric_weights", "--", ARCHIVE)
 
 
-def test_a_checksum_that_is_missing(
+def test_the_first_use_is_recorded_and_verified_ever_after(
     blank: Workspace, edit: Callable[[object, str, str], None]
 ) -> None:
     edit(blank.path(TINY), DEFAULT, DREAMSIM)
     planned = blank.snakemake("--dry-run")
     assert planned.returncode == 0
-    assert MESSAGE in planned.stdout + planned.stderr
+    assert "sha256sum" not in planned.stdout + planned.stderr
     assert blank.stale()["fetch_metric_weights"] == 2
-    done = blank.snakemake()
+    archive = blank.path(ARCHIVE)
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"the first file")
+    first = hashlib.sha256(b"the first file").hexdigest()
+    done = blank.snakemake(*FETCH)
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(blank.path(LOCK).read_text())["files"][ARCHIVE]["sha256"] == first
+    log = blank.path("results/logs/downloads/dreamsim/dreamsim_ensemble_checkpoint.zip.log")
+    assert first in log.read_text()
+    archive.write_bytes(b"another file")
+    done = blank.snakemake(*FETCH)
     assert done.returncode != 0
-    assert MESSAGE in done.stderr
-    assert not blank.path("results").exists()
+    assert f"at its first use it was {first}" in done.stderr
+    assert LOCK in done.stderr
 
 
 def test_a_file_put_there_by_hand_is_verified_and_kept(

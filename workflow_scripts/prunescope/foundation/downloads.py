@@ -96,10 +96,36 @@ def fetch(
     """
     digits = _digits(sha256, sha256_prefix)
     place = how_to_place(url, target, sha256=sha256, sha256_prefix=sha256_prefix, advice=advice)
-    part = Path(f"{target}.part")
     if Path(target).exists() and _sha256_of(Path(target)).startswith(digits):
         log.info("%s: exists already, checksum is right", target)
         return
+    _fetch_to(url, target, digits, place, pauses, timeout)
+    log.info("%s: complete, checksum is right", target)
+
+
+def fetch_unverified(
+    url: str,
+    target: str | Path,
+    *,
+    advice: str = "",
+    pauses: Sequence[float] = PAUSES,
+    timeout: float = TIMEOUT_SECONDS,
+) -> str:
+    """Download a file of which no checksum is known, and return its SHA-256.
+
+    Only within this call is a part continued: nothing could tell that an older part is of the same
+    file. Parameters and errors are those of `fetch`.
+    """
+    Path(f"{target}.part").unlink(missing_ok=True)
+    place = f"To put it there by hand, save {url} as {target}. {advice}".rstrip()
+    return _fetch_to(url, target, "", place, pauses, timeout)
+
+
+def _fetch_to(
+    url: str, target: str | Path, digits: str, place: str, pauses: Sequence[float], timeout: float
+) -> str:
+    """Download and verify a file, put it at its place, and return its SHA-256."""
+    part = Path(f"{target}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = _fetch_verified(url, part, digits, pauses, timeout)
@@ -118,7 +144,7 @@ def fetch(
     with part.open("rb") as written:
         os.fsync(written.fileno())
     part.replace(target)
-    log.info("%s: complete, checksum is right", target)
+    return found
 
 
 def verify(

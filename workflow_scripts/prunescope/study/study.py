@@ -34,6 +34,11 @@ class Study(AnyStudy):
         found: list[int] = self.config["seeds"]
         return found
 
+    @property
+    def lock(self) -> str:
+        """The file beside the config with checksums of downloads whose authors publish none."""
+        return f"config/{self.name}.lock"
+
     # --- networks --------------------------------------------------------------------------------
 
     @cached_property

@@ -9,6 +9,7 @@ from registries import register
 
 from prunescope.foundation import downloads
 from prunescope.foundation.errors import InputError
+from prunescope.foundation.first_use.lock_files import Lock
 from prunescope.interpret.metrics import catalogue
 from prunescope.interpret.metrics import metric as metric_module
 from prunescope.interpret.metrics.metric import Metric, Weights, load_tensors, verified
@@ -16,7 +17,7 @@ from prunescope.interpret.metrics.metric import Metric, Weights, load_tensors, v
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 URL = "https://nowhere.invalid/net.pth"
-ARCHIVE = "dreamsim_ensemble_checkpoint.zip"
+LOCK = Lock(Path("config/mine.lock"))
 
 
 def file_with(sha256: str | None) -> Weights:
@@ -54,9 +55,9 @@ def test_the_right_file_is_left_alone_and_used(name: str) -> None:
     known, pinned = CHECKSUMS[name]
     path = put_by_hand()
     weights = file_with(known)
-    metric_module.fetch(weights, pinned)
+    metric_module.fetch(weights, pinned, LOCK)
     metric = Metric(lambda _files, _size: NotImplemented, weights=(weights,))
-    assert verified(metric, pinned) == {"net.pth": path}
+    assert verified(metric, pinned, LOCK) == {"net.pth": path}
     assert path.read_bytes() == CONTENT
 
 
@@ -66,7 +67,10 @@ def test_another_file_is_refused_and_kept(name: str) -> None:
     path = put_by_hand(b"damaged")
     weights = file_with(known)
     metric = Metric(lambda _files, _size: NotImplemented, weights=(weights,))
-    for use in (lambda: metric_module.fetch(weights, pinned), lambda: verified(metric, pinned)):
+    for use in (
+        lambda: metric_module.fetch(weights, pinned, LOCK),
+        lambda: verified(metric, pinned, LOCK),
+    ):
         with pytest.raises(InputError, match=r"net\.pth: wrong checksum"):
             use()
     assert path.read_bytes() == b"damaged"
@@ -77,30 +81,37 @@ def test_a_file_that_is_not_there_is_downloaded(name: str, monkeypatch: pytest.M
     known, pinned = CHECKSUMS[name]
     asked = {}
 
-    def fetch(url: str, target: Path, *, sha256: str | None, sha256_prefix: str | None) -> None:
+    def fetch(url: str, target: Path, *, sha256: str = "", sha256_prefix: str = "") -> None:
         asked.update(url=url, target=str(target), digits=sha256 or sha256_prefix)
 
     monkeypatch.setattr(downloads, "fetch", fetch)
-    metric_module.fetch(file_with(known), pinned)
+    metric_module.fetch(file_with(known), pinned, LOCK)
     digits = known or SHA256
     assert asked == {"url": URL, "target": "downloads/family/net.pth", "digits": digits}
 
 
-def test_without_a_checksum_nothing_is_used() -> None:
-    put_by_hand()
-    with pytest.raises(InputError) as refused:
-        metric_module.fetch(file_with(None), {})
-    for part in (URL, "sha256sum downloads/family/net.pth", "interpretability.similarity.sha256"):
-        assert part in str(refused.value)
+def test_without_a_checksum_the_first_use_is_recorded() -> None:
+    path = put_by_hand()
+    weights = file_with(None)
+    metric = Metric(lambda _files, _size: NotImplemented, weights=(weights,))
+    assert verified(metric, {}, LOCK) == {"net.pth": path}
+    assert LOCK.sha256(path) == SHA256
+    metric_module.fetch(weights, {}, LOCK)
+    path.write_bytes(b"another")
+    for use in (
+        lambda: metric_module.fetch(weights, {}, LOCK),
+        lambda: verified(metric, {}, LOCK),
+    ):
+        with pytest.raises(InputError, match=f"first use it was {SHA256}.*config/mine.lock"):
+            use()
+    # The config overrules what is recorded.
+    with pytest.raises(InputError, match="must be " + "0" * 64):
+        verified(metric, {"net.pth": "0" * 64}, LOCK)
 
 
-def test_what_is_missing_is_said_at_once() -> None:
-    settings = {"metric": "dreamsim:ensemble", "image_size": 224}
-    (pin,) = catalogue.missing(settings, packages=False)
-    assert f"{ARCHIVE}: <64 digits>" in pin
-    pinned = settings | {"sha256": {ARCHIVE: SHA256}}
-    assert catalogue.missing(pinned, packages=False) == []
-    assert catalogue.missing({"metric": "lpips:alex"}, packages=False) == []
+def test_no_checksum_must_be_found_out_by_hand() -> None:
+    for name in ("dreamsim:ensemble", "lpips:alex"):
+        assert catalogue.missing({"metric": name, "image_size": 224}, packages=False) == []
     assert catalogue.missing({"metric": "timm:tf_efficientnet_lite0"}, packages=True) == []
 
 

@@ -5,12 +5,7 @@ from typing import Any, Protocol
 
 from prunescope.foundation import plugins
 from prunescope.foundation.errors import InputError
-from prunescope.interpret.metrics.metric import (
-    Metric,
-    how_to_pin,
-    package_versions,
-    without_checksum,
-)
+from prunescope.interpret.metrics.metric import Metric, package_versions
 
 # Each file in this folder is a family of metrics. Its `METRICS` holds the metrics by model.
 FAMILIES = "interpret.metrics.families"
@@ -72,15 +67,9 @@ def missing(settings: Mapping[str, Any], *, packages: bool) -> list[str]:
     list of str
         Messages that say what to do; empty if nothing is missing.
     """
-    name = settings["metric"]
-    metric = find(name)
-    reasons = [
-        f"metric {name}: {how_to_pin(file)}"
-        for file in without_checksum(metric, settings.get("sha256", {}))
-    ]
     if packages:
         try:
-            package_versions(name, metric)
+            package_versions(settings["metric"], find(settings["metric"]))
         except InputError as error:
-            reasons.insert(0, str(error))
-    return reasons
+            return [str(error)]
+    return []

@@ -16,6 +16,8 @@ import numpy as np
 
 from prunescope.foundation import downloads
 from prunescope.foundation.errors import InputError
+from prunescope.foundation.first_use import lock_files
+from prunescope.foundation.first_use.lock_files import Lock
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("prunescope")
 
-CHECKSUMS_KEY = "interpretability.similarity.sha256"
 FOLDER = Path("downloads")
 
 Embedder = Callable[[np.ndarray], "torch.Tensor"]
@@ -42,8 +43,8 @@ class Weights:
     url
         Its address.
     sha256
-        Its checksum, or the first digits of it. None: no checksum is published, so the config
-        must give it.
+        Its checksum, or the first digits of it. None: no checksum is published, so the one of the
+        first download is recorded, unless the config gives one.
     """
 
     family: str
@@ -125,7 +126,7 @@ def named(weights: Iterable[Weights], name: str) -> Weights:
     return next(file for file in weights if file.name == name)
 
 
-def fetch(weights: Weights, checksums: Mapping[str, str]) -> None:
+def fetch(weights: Weights, checksums: Mapping[str, str], lock: Lock) -> None:
     """Download a file. If it exists already, for example put there by hand, only verify it.
 
     Parameters
@@ -134,58 +135,55 @@ def fetch(weights: Weights, checksums: Mapping[str, str]) -> None:
         The file.
     checksums
         `interpretability.similarity.sha256` in the config: SHA-256 by file name.
+    lock
+        Where the checksum is recorded that is neither published nor in the config.
 
     Raises
     ------
     InputError
-        The file cannot be downloaded, its checksum is wrong, or no checksum is known.
+        The file cannot be downloaded, or its checksum is wrong.
     """
     path = weights.path
-    sha256, prefix = _checksum(weights, checksums)
-    if path.exists():
+    digits = _digits(weights, checksums)
+    if digits is None:
+        lock_files.fetch(weights.url, path, lock)
+    elif path.exists():
+        sha256, prefix = _whole(digits)
         downloads.verify(path, sha256=sha256, sha256_prefix=prefix)
         log.info("%s: exists already, checksum is right", path)
     else:
+        sha256, prefix = _whole(digits)
         downloads.fetch(weights.url, path, sha256=sha256, sha256_prefix=prefix)
 
 
-def verified(metric: Metric, checksums: Mapping[str, str]) -> dict[str, Path]:
+def verified(metric: Metric, checksums: Mapping[str, str], lock: Lock) -> dict[str, Path]:
     """Verify the files of a metric's weights, and return their paths by name.
+
+    Parameters are those of `fetch`.
 
     Raises
     ------
     InputError
-        A checksum is wrong, or no checksum is known.
+        A checksum is wrong.
     """
     for weights in metric.weights:
-        sha256, prefix = _checksum(weights, checksums)
-        downloads.verify(weights.path, sha256=sha256, sha256_prefix=prefix)
+        digits = _digits(weights, checksums)
+        if digits is None:
+            lock_files.verify(weights.url, weights.path, lock)
+        else:
+            sha256, prefix = _whole(digits)
+            downloads.verify(weights.path, sha256=sha256, sha256_prefix=prefix)
     return {weights.name: weights.path for weights in metric.weights}
 
 
-def _checksum(
-    weights: Weights, checksums: Mapping[str, str]
-) -> tuple[str, None] | tuple[None, str]:
-    """The checksum of a file as `(sha256, None)` or `(None, first digits)`."""
-    digits = weights.sha256 or checksums.get(weights.name)
-    if digits is None:
-        raise InputError(how_to_pin(weights))
+def _digits(weights: Weights, checksums: Mapping[str, str]) -> str | None:
+    """The SHA-256 of a file or its first digits; None if the first use tells it."""
+    return weights.sha256 or checksums.get(weights.name)
+
+
+def _whole(digits: str) -> tuple[str | None, str | None]:
+    """A checksum as `(sha256, None)`, or its first digits as `(None, sha256_prefix)`."""
     return (digits, None) if len(digits) == downloads.HEX_DIGITS else (None, digits)
-
-
-def how_to_pin(weights: Weights) -> str:
-    """The message that says how to put the checksum of a file into the config."""
-    return (
-        f"the authors of {weights.name} publish no checksum, so the config must give it. "
-        f"Download the file once (`curl --location --create-dirs --output {weights.path} "
-        f"{weights.url}`), run `sha256sum {weights.path}`, and write what it prints to the "
-        f"config: `{CHECKSUMS_KEY}: {{{weights.name}: <64 digits>}}`"
-    )
-
-
-def without_checksum(metric: Metric, checksums: Mapping[str, str]) -> list[Weights]:
-    """The files of a metric whose checksum is neither published nor in the config."""
-    return [file for file in metric.weights if not file.sha256 and file.name not in checksums]
 
 
 def package_versions(name: str, metric: Metric) -> dict[str, str]:

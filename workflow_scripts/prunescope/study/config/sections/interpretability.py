@@ -59,9 +59,10 @@ class Similarity(Section):
         ge=0,
     )
     sha256: dict[str, Sha256] = key(
-        "SHA-256 of the archive, for which none is published",
+        "SHA-256 of the archive, for which none is published; it goes before the one that the "
+        "first download records in `config/<study>.lock`",
         default_factory=dict,
-        left_out="`<name>` is the archive of a `dreamsim` model; needed by these models only",
+        left_out="optional; `<name>` is the archive of a `dreamsim` model",
     )
 
     def problems(self) -> Iterator[Problem]:

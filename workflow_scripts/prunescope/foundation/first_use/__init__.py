@@ -1,0 +1,1 @@
+"""Downloads whose authors publish no checksum: what was downloaded first is trusted ever after."""
