@@ -3,6 +3,7 @@
 from prunescope.data import image_tables
 from prunescope.foundation import job
 from prunescope.networks import architecture_files, chosen_layers
+from prunescope.networks.describing import trial
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description
 
