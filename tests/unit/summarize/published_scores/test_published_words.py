@@ -1,7 +1,6 @@
 """What is said of published scores, and the chart: on a made-up study, through the scripts."""
 
 import json
-import re
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 from files import load_module
-from small_study import PUBLISHED, published_units, scores_of, small_scores, small_tables
+from small_study import PUBLISHED, small_scores, small_tables
 
 from prunescope.foundation import code_digest
 from prunescope.interpret.given.given_scores import GIVEN_NETWORKS, GIVEN_UNITS
 from prunescope.summarize.charts.theme import ChartSettings
-from prunescope.summarize.findings.wording import change, score
 from prunescope.summarize.published_scores import (
     analysis,
     analysis_rows,
@@ -32,35 +30,6 @@ SETTINGS = ChartSettings(420, 300, 1)
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
     return analysis.analyse(small_scores(), PUBLISHED, 0.02)
-
-
-def written(table: pl.DataFrame) -> set[str]:
-    """All numbers of a table as sentences may write them."""
-    texts = {f"{value:.3g}" for value in table.filter(quantity="margin")["estimate"]}
-    texts |= {f"{value:.2g}" for value in table["p"].drop_nulls()}
-    texts |= {f"{value:,}" for value in table["n"]}
-    for value in table["estimate"]:
-        texts |= {change(value), score(abs(value)), f"{abs(value):.6f}", f"{value:,.0f}"}
-    return texts
-
-
-def numbers_of(text: str) -> set[str]:
-    """The numbers of a text, without those that name an arm or a network."""
-    plain = re.sub(r"\d+ epochs", "", text)
-    return {found.rstrip(".,") for found in re.findall(r"[+-]?\d[\d.,]*(?:e-\d+)?", plain)}
-
-
-def test_all_numbers_come_from_the_table(table: pl.DataFrame) -> None:
-    details = " ".join(analysis_words.details(table))
-    for text in (analysis_words.paragraph(table), analysis_words.caption(table), details):
-        assert len(numbers_of(text)) > 5
-        assert numbers_of(text) <= written(table)
-
-
-def test_numbers_follow_the_table(table: pl.DataFrame) -> None:
-    other = table.with_columns(pl.col("estimate") * 0.5)
-    assert analysis_words.paragraph(other) != analysis_words.paragraph(table)
-    assert numbers_of(analysis_words.paragraph(other)) <= written(other)
 
 
 def test_a_rise_is_told_with_its_limits(table: pl.DataFrame) -> None:
@@ -262,15 +231,3 @@ def test_the_scripts(tmp_path: Path) -> None:
     )
     assert all(path.stat().st_size > 1000 for path in formats.values())
     assert (tmp_path / "chart.txt").read_text() == f"{analysis_words.caption(table)}\n"
-
-
-def test_the_documents_say_what_the_published_scores_say(published_folder: Path) -> None:
-    scores = scores_of(published_units(published_folder))
-    table = analysis.analyse(scores, PUBLISHED, 0.02)
-    _, _, page = analysis_words.page(table).partition("\n\n")
-    document = PUBLISHED.parents[1] / "docs" / "published_scores.md"
-    _, _, rest = document.read_text(encoding="utf-8").partition("<!-- found -->\n\n")
-    found, _, _ = rest.partition("\n\n<!-- end -->")
-    assert found == page.replace("\n## ", "\n### ").rstrip()
-    readme = (PUBLISHED.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"\n{analysis_words.paragraph(table)}\n" in readme
