@@ -18,10 +18,11 @@ from prunescope.networks import network_files
 
 def main(smk) -> None:
     dense = network_files.load(smk.input.dense)
+    compact = graph_files.load(smk.input.description)
     loaders = compared_forms.loaders(
         dense,
         network_files.load(smk.input.network),
-        graph_files.load(smk.input.description),
+        compact,
         Path(smk.input.onnx).read_bytes(),
         smk.threads,
     )
@@ -29,7 +30,7 @@ def main(smk) -> None:
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
     rows = []
     for row in costs.measure_costs(loaders, small, images, dense.description, smk.params.rounds):
-        rows.append({"threads": smk.threads, **row})
+        rows.append({"threads": smk.threads, "kept_masked": compact.kept_masked, **row})
         job.log.info("%s", rows[-1])
     cost_tables.COSTS.write(cost_tables.COSTS.conform(pl.DataFrame(rows)), smk.output.costs)
 

@@ -25,8 +25,14 @@ BATCH = 100
 
 def described(model: Path) -> Mapping[str, Any]:
     """How to feed a model, from its metadata."""
+    metadata = onnx_models.read_metadata(str(model))
+    if onnx_models.KEPT_MASKED in metadata:
+        raise InputError(
+            f"{shown(model)}: holds no model: {metadata[onnx_models.KEPT_MASKED]} stands in the "
+            "way of making the network compact. Use network.safetensors beside it"
+        )
     try:
-        return onnx_models.read_metadata(str(model))["network"]
+        return metadata["network"]
     except KeyError as error:
         raise InputError(
             f"{shown(model)}: is an ONNX model, but not a compact network: its metadata do not "

@@ -53,8 +53,16 @@ def loaders(
     Returns
     -------
     dict
-        Functions that load a form, by runtime and then by form.
+        Functions that load a form, by runtime and then by form. Of a network that was kept masked,
+        only the dense and the masked form in PyTorch.
     """
+    if compact.kept_masked:
+        return {
+            PYTORCH: {
+                "dense": lambda: in_torch(modules.to_module(dense)),
+                "masked": lambda: in_torch(modules.to_module(masked)),
+            }
+        }
     graph = tracing.trace(dense.description)
     folded = batch_norms.fold_batch_norms(graph, dense.tensors)
     models = {

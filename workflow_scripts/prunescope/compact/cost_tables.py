@@ -10,8 +10,14 @@ _VARIANT = Column(
     "`dense`; `masked`, the pruned network with its zeros; `compact`, without them, its batch "
     "norms folded into the convolutions",
 )
+_KEPT_MASKED = Column(
+    pl.String,
+    "the operation that stands in the way of making the network compact, so that it was kept "
+    "masked and has no variant `compact`; empty if it was made compact",
+)
 SIZE_COLUMNS = {
     "variant": _VARIANT,
+    "kept_masked": _KEPT_MASKED,
     "parameters": Column(
         pl.Int64,
         "parameters; auxiliary heads are left out, and weights that no image reaches, unless "
@@ -28,6 +34,7 @@ COST_COLUMNS = {
         f"{_VARIANT.description}; `dense_folded`, the dense one with its batch norms folded (only "
         "in PyTorch: onnxruntime folds those of every network)",
     ),
+    "kept_masked": _KEPT_MASKED,
     "runtime": Column(pl.String, "`pytorch` or `onnxruntime`, on the CPU"),
     "batch": Column(pl.Int32, "images in one batch"),
     "threads": Column(pl.Int32, "threads that the runtime used"),
@@ -76,6 +83,11 @@ COMPACTION = Table(
         "zeros_kernels": Column(pl.Int64, "zeros that stay: in whole kernels"),
         "zeros_weights": Column(pl.Int64, "zeros that stay: single weights"),
         "why": Column(pl.String, "why zeros stay; empty if none do"),
+        "kept_masked": Column(
+            pl.String,
+            "the operation that stands in the way of making the network compact, so that nothing "
+            "was removed; empty if it was made compact",
+        ),
     },
 )
 SIZES = Table(

@@ -39,7 +39,7 @@ def measure_costs(
     Yields
     ------
     dict
-        The columns of `cost_tables.COSTS` except `threads`.
+        The columns of `cost_tables.COSTS` except `threads` and `kept_masked`.
     """
     peaks = _measure_memory(loaders, small, images, description)
     runs = {

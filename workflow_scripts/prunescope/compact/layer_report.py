@@ -7,6 +7,7 @@ import numpy as np
 from prunescope.compact.graph.nodes import Node, Tensors
 from prunescope.compact.graph.operations.table import operation_of
 from prunescope.compact.surgery import Surgery
+from prunescope.networks.description import Network
 
 
 def describe_layers(
@@ -31,6 +32,74 @@ def describe_layers(
     return [_describe(node, tensors, surgery, counted) for node in surgery.graph.layers()]
 
 
+def describe_masked(
+    network: Network, counted: Mapping[str, np.ndarray], kept_masked: str
+) -> list[dict[str, object]]:
+    """The same for a network that was kept masked: nothing was removed, all zeros stay.
+
+    Parameters
+    ----------
+    network
+        The network.
+    counted
+        Which weights count, as `reach.counted` returns it.
+    kept_masked
+        Which operation stands in the way.
+
+    Returns
+    -------
+    list of dict
+        Rows of `cost_tables.COMPACTION`, in forward order, without auxiliary heads.
+    """
+    return [
+        {
+            "layer": layer.name,
+            "layer_type": layer.kind,
+            **_kept(network.tensors[layer.weight], counted.get(layer.weight), layer.groups),
+            "why": "the network was kept masked",
+            "kept_masked": kept_masked,
+        }
+        for layer in network.description.main_layers
+    ]
+
+
+def _kept(weight: np.ndarray, counting: np.ndarray | None, groups: int) -> dict[str, int]:
+    filters, inputs, *kernel = weight.shape
+    chosen = np.ones(kernel, bool).ravel() if counting is None else counting.ravel()
+    zero = (weight.reshape(filters, inputs, chosen.size) == 0)[:, :, chosen]
+    return {
+        "filters": filters,
+        "filters_kept": filters,
+        **dict.fromkeys(("filters_zero", "filters_folded", "filters_unread"), 0),
+        "inputs": inputs * groups,
+        "inputs_kept": inputs * groups,
+        **dict.fromkeys(("inputs_gathered", "constants_folded"), 0),
+        "weights": zero.size,
+        "weights_kept": zero.size,
+        "weights_left_out": weight.size - zero.size,
+        **_zeros(zero.reshape(groups, filters // groups, *zero.shape[1:])),
+    }
+
+
+def _zeros(zero: np.ndarray) -> dict[str, int]:
+    """Zeros that stay, by the largest piece that they fill.
+
+    `zero` is boolean, of shape `(groups, filters, inputs, positions)`, of each group.
+    """
+    positions, inputs = zero.shape[3], zero.shape[2]
+    in_filters, in_inputs, in_kernels = (
+        np.asarray(zero.all(axis=axes)) for axes in ((2, 3), (1, 3), (3,))
+    )
+    in_kernels &= ~in_filters[:, :, None] & ~in_inputs[:, None]
+    left = (~in_filters).sum(axis=1)
+    counts = {
+        "zeros_filters": int(in_filters.sum()) * inputs * positions,
+        "zeros_inputs": int((in_inputs.sum(axis=1) * left).sum()) * positions,
+        "zeros_kernels": int(in_kernels.sum()) * positions if positions > 1 else 0,
+    }
+    return {**counts, "zeros_weights": int(zero.sum()) - sum(counts.values())}
+
+
 def _describe(
     node: Node, tensors: Tensors, surgery: Surgery, counted: Mapping[str, np.ndarray]
 ) -> dict[str, object]:
@@ -46,15 +115,7 @@ def _describe(
     # A removed layer has no weights to count.
     made = np.zeros((0, 0, *kernel)) if made is None else made
     zero = (made.reshape(*made.shape[:2], counting.size) == 0)[:, :, counting]
-    in_filters, in_inputs = (np.asarray(zero.all(axis=axes)) for axes in ((1, 2), (0, 2)))
-    in_kernels = zero.all(axis=2) & ~in_filters[:, None] & ~in_inputs
-    inputs_kept, positions = zero.shape[1:]
-    counts = {
-        "zeros_filters": int(in_filters.sum()) * inputs_kept * positions,
-        "zeros_inputs": int(in_inputs.sum()) * positions * int((~in_filters).sum()),
-        "zeros_kernels": int(in_kernels.sum()) * positions if positions > 1 else 0,
-    }
-    counts["zeros_weights"] = int(zero.sum()) - sum(counts.values())
+    counts = _zeros(zero[None])
     return {
         "layer": node.name,
         "layer_type": operation_of(node).layer_type,
@@ -64,16 +125,17 @@ def _describe(
         "filters_folded": int((~kept & constant).sum()),
         "filters_unread": int((~kept & ~np.isfinite(emitted)).sum()),
         "inputs": inputs,
-        "inputs_kept": inputs_kept,
+        "inputs_kept": zero.shape[1],
         "inputs_gathered": surgery.gathered.get(node.name, 0),
         "constants_folded": surgery.folded.get(node.name, 0),
-        "weights": filters * inputs * positions,
+        "weights": filters * inputs * zero.shape[2],
         "weights_kept": zero.size,
-        "weights_left_out": weight.size - filters * inputs * positions,
+        "weights_left_out": weight.size - filters * inputs * zero.shape[2],
         **counts,
         "why": "; ".join(
             _reasons(node, counts, bool((kept & np.isfinite(emitted)).any()), surgery)
         ),
+        "kept_masked": "",
     }
 
 

@@ -51,7 +51,7 @@ def account(
     main = network.description.main_layers
     prunable = [layer.weight for layer in main if layer.name not in excluded]
     conv = [layer.weight for layer in network.description.layers if layer.kind == "conv2d"]
-    parameters = [name for name in network.tensors if not _is_buffer(name)]
+    parameters = [name for name in network.tensors if not is_buffer(name)]
     return {
         "sparsity_prunable": sparsity(network, prunable, counted),
         "sparsity_conv": sparsity(network, conv, counted),
@@ -99,5 +99,6 @@ def _nonzero(network: Network, name: str, counted: Mapping[str, np.ndarray]) -> 
     return int(np.count_nonzero(reach.values(name, network.tensors[name], counted)))
 
 
-def _is_buffer(name: str) -> bool:
+def is_buffer(name: str) -> bool:
+    """Whether a tensor is a statistic of a batch norm, which no training changes."""
     return name.endswith(("running_mean", "running_var", "num_batches_tracked"))

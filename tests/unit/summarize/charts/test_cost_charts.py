@@ -39,8 +39,8 @@ def study(seeds: int = 1) -> ChartData:
 def costs(seeds: int = 1) -> pl.DataFrame:
     rows = [
         dict(zip(COORDINATES, coordinates, strict=True))
-        | {"variant": variant, "runtime": runtime, "batch": batch, "threads": 2, "rounds": 15,
-           "seconds": 0.1, "relative_time": middle, "relative_time_low": low,
+        | {"variant": variant, "kept_masked": "", "runtime": runtime, "batch": batch, "threads": 2,
+           "rounds": 15, "seconds": 0.1, "relative_time": middle, "relative_time_low": low,
            "relative_time_high": high, "peak_memory": 1, "relative_memory": 1.0, "seed": seed}
         for coordinates in PRUNED
         for seed in range(seeds)
@@ -139,6 +139,39 @@ def test_captions_have_the_numbers() -> None:
     )
     nothing = cost_charts.caption("accuracy_vs_time", study(), study_tables.STUDY_COSTS.empty())
     assert nothing == "No network was made compact."
+
+
+def kept(methods: tuple[str, ...]) -> pl.DataFrame:
+    """Costs where networks of some methods were kept masked because of an addition."""
+    gone = ~pl.col("variant").is_in(["dense", "masked"]) | (pl.col("runtime") != "pytorch")
+    stuck = pl.col("method").is_in(methods)
+    return (
+        costs()
+        .filter(~(stuck & gone))
+        .with_columns(kept_masked=pl.when(stuck).then(pl.lit("add")).otherwise("kept_masked"))
+    )
+
+
+def test_networks_that_stay_masked_are_shown_and_explained() -> None:
+    every = kept(("structured", "channels"))
+    spec = draw("speed_by_network", study(), every)
+    assert [panel["title"]["text"] for panel in spec["concat"]] == [
+        "PyTorch, 1 image at a time", "PyTorch, 32 images at a time"
+    ]  # fmt: skip
+    assert {row["variant"] for row in values(spec["concat"][0], 2)} == {"masked: zeros in place"}
+    assert "kept masked because of add" in str(spec["title"])
+    spec = draw("accuracy_vs_time", study(), every)
+    (panel,) = spec["hconcat"]
+    assert len(values(panel, 2)) == 2
+    assert values(panel, 3) == []
+    for name in cost_charts.COST_CHARTS:
+        assert cost_charts.caption(name, study(), every) == (
+            "No network was made compact, all stay masked: compact networks have no counterpart of "
+            "`add` yet. They were timed with their zeros in place, in PyTorch only."
+        )
+    said = cost_charts.caption("accuracy_vs_time", study(), kept(("channels",)))
+    assert "80.0% at 0.25 of the dense network's time in onnxruntime" in said
+    assert "1 of 2 networks stay masked: compact networks have no counterpart of `add`" in said
 
 
 @pytest.mark.parametrize("name", cost_charts.COST_CHARTS)

@@ -27,14 +27,18 @@ class CompactNetwork:
         How to feed it: preprocessing, image size, classes. `architecture` is that of the network
         from which it was made.
     graph
-        What it computes.
+        What it computes. It has no steps if the network was kept masked.
     tensors
         Parameters and buffers by name, of the types that they have in the network file.
+    kept_masked
+        The operation that stands in the way of making the network compact: the tensors are then
+        those of the masked network. Empty if it was made compact.
     """
 
     description: Description
     graph: Graph
     tensors: Mapping[str, np.ndarray]
+    kept_masked: str = ""
 
 
 def save(network: CompactNetwork, description: str | Path, tensors: str | Path) -> None:
@@ -61,6 +65,7 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
     values = {
         "network": asdict(replace(network.description, layers=(), auxiliary_heads=False)),
         "graph": to_json(network.graph),
+        "kept_masked": network.kept_masked,
         "tensors": {"file": Path(tensors).name, "sha256": hashlib.sha256(packed).hexdigest()},
         "provenance": provenance.current(),
     }
@@ -96,7 +101,7 @@ def load(description: str | Path) -> CompactNetwork:
     tensors = read_tensors(path)
     with whole_files.reading(description, "description of a compact network"):
         check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
-    return CompactNetwork(described, graph, tensors)
+    return CompactNetwork(described, graph, tensors, values["kept_masked"])
 
 
 def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
@@ -121,7 +126,7 @@ def read_description(path: str | Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-        complete = {"network", "graph", "tensors", "provenance"} <= set(values)
+        complete = {"network", "graph", "kept_masked", "tensors", "provenance"} <= set(values)
     except (ValueError, TypeError):
         complete = False
     if not complete:

@@ -6,7 +6,7 @@ network gives the same bytes.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -25,6 +25,8 @@ IR_VERSION = 8
 OUTPUT = "logits"
 # The keys of the metadata: the description of the network, and where the file comes from.
 METADATA = ("network", provenance.KEY)
+# In the metadata of a file without a model: why there is none.
+KEPT_MASKED = "kept_masked"
 
 
 def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
@@ -75,11 +77,40 @@ def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
         ir_version=IR_VERSION,
         producer_name="prunescope",
     )
-    described = asdict(replace(description, layers=()))
-    metadata = zip(
-        METADATA, (json.dumps(described, sort_keys=True), provenance.dumps()), strict=True
+    return _finished(model, description, {})
+
+
+def without_model(description: Description, kept_masked: str) -> bytes:
+    """What stands in the place of the ONNX model of a network that was kept masked.
+
+    Parameters
+    ----------
+    description
+        The network.
+    kept_masked
+        Which operation stands in the way.
+
+    Returns
+    -------
+    bytes
+        The content of an ONNX file without any step, input or output. Its metadata hold, beside
+        those of every model, the operation (`kept_masked`).
+    """
+    model = helper.make_model(
+        helper.make_graph([], description.architecture, [], []),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="prunescope",
+        doc_string=f"No model: {kept_masked} stands in the way of a compact network.",
     )
-    for key, value in sorted(metadata):
+    return _finished(model, description, {KEPT_MASKED: json.dumps(kept_masked)})
+
+
+def _finished(model: onnx.ModelProto, description: Description, more: Mapping[str, str]) -> bytes:
+    described = asdict(replace(description, layers=()))
+    own = (json.dumps(described, sort_keys=True), provenance.dumps())
+    metadata = {**dict(zip(METADATA, own, strict=True)), **more}
+    for key, value in sorted(metadata.items()):
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
@@ -99,7 +130,7 @@ def read_metadata(path: str) -> dict[str, dict]:
         return {
             entry.key: json.loads(entry.value)
             for entry in model.metadata_props
-            if entry.key in METADATA
+            if entry.key in (*METADATA, KEPT_MASKED)
         }
 
 

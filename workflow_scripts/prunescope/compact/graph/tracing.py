@@ -16,6 +16,21 @@ from prunescope.networks import architecture
 from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD, Description
 
 
+class CannotCompactError(NotImplementedError):
+    """A network does something that no operation of compact networks does.
+
+    Attributes
+    ----------
+    operation
+        What it does, in a few words.
+    """
+
+    def __init__(self, operation: str, where: str = "") -> None:
+        self.operation = operation
+        place = f" ({where})" if where else ""
+        super().__init__(f"compact networks have no counterpart of {operation}{place}")
+
+
 def trace(description: Description) -> Graph:
     """List what a network of this description computes in evaluation mode.
 
@@ -23,13 +38,13 @@ def trace(description: Description) -> Graph:
 
     Raises
     ------
-    NotImplementedError
+    CannotCompactError
         The architecture does something that no operation does.
     """
     plain = replace(description, transform_input=False, auxiliary_heads=False)
     with torch.device("meta"):
         module = architecture.build(plain).eval()
-    traced = fx.symbolic_trace(module)
+    traced = _steps_of(module)
     nodes: dict[str, Node] = {}
     # What the values of the trace are called in the graph.
     names: dict[fx.Node, str] = {}
@@ -50,6 +65,14 @@ def trace(description: Description) -> Graph:
     return Graph(tuple(nodes.values()))
 
 
+def _steps_of(module: nn.Module) -> fx.GraphModule:
+    try:
+        return fx.symbolic_trace(module)
+    except Exception as error:  # whatever its code does with values that are not there
+        first = str(error).strip().partition("\n")[0]
+        raise CannotCompactError(f"steps that depend on values: {first}") from error
+
+
 def _add(
     nodes: dict[str, Node], step: fx.Node, traced: fx.GraphModule, names: Mapping[fx.Node, str]
 ) -> str:
@@ -62,7 +85,7 @@ def _add(
     name = str(step.target) if module is not None else f"{_scope(step)}{op}"
     # A module that runs twice would share its parameters, which no graph can.
     if name in nodes and module is not None:
-        raise NotImplementedError(f"compact networks cannot hold {name}, which runs twice")
+        raise CannotCompactError("a layer that runs several times", name)
     numbered = (f"{name}{number}" for number in count(2))
     name = name if name not in nodes else next(other for other in numbered if other not in nodes)
     nodes[name] = Node(name, op, inputs, settings)
@@ -86,8 +109,20 @@ def _changes_nothing(step: fx.Node, module: nn.Module | None, before: Node | Non
 
 def _recognise(step: fx.Node, module: nn.Module | None) -> tuple[str, dict[str, Any]]:
     """The operation of a step and its settings."""
-    for name, operation in OPERATIONS.items():
-        settings = operation.from_torch(step, module)
-        if settings is not None:
-            return name, settings
-    raise NotImplementedError(f"compact networks know no counterpart of {step.format_node()}")
+    try:
+        for name, operation in OPERATIONS.items():
+            settings = operation.from_torch(step, module)
+            if settings is not None:
+                return name, settings
+    except NotImplementedError as error:
+        raise CannotCompactError(_words(step, module), str(step.target)) from error
+    raise CannotCompactError(_words(step, module), _scope(step).removesuffix(".") or str(step))
+
+
+def _words(step: fx.Node, module: nn.Module | None) -> str:
+    """What a step does: its function or the class of its module, and what is special about it."""
+    if isinstance(module, nn.Conv2d) and module.groups > 1:
+        return "Conv2d with groups"
+    if module is not None:
+        return type(module).__name__
+    return str(getattr(step.target, "__name__", step.target))

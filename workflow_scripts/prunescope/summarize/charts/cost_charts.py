@@ -80,7 +80,7 @@ def speed_by_network(
             labels if batch == batches[0] else [],
             size,
         )
-        for runtime, name in RUNTIMES.items()
+        for runtime, name in _runtimes(rows).items()
         for batch in batches
     ]
     return theme.finish(alt.concat(*panels, columns=len(batches), spacing=28), title)
@@ -137,7 +137,7 @@ def accuracy_vs_time(
         _accuracy_panel(study, rows.filter(runtime=runtime), dense, across, size).properties(
             title=theme.panel_title(name)
         )
-        for runtime, name in RUNTIMES.items()
+        for runtime, name in _runtimes(rows).items()
     ]
     return theme.finish(alt.hconcat(*panels, spacing=28), title)
 
@@ -163,14 +163,16 @@ def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
     accuracy = study.networks.select(*COLUMNS, "top1")
     compact = costs.filter(LARGEST_BATCH, variant=COMPACT)
     rows = _with_labels(study, compact.join(accuracy, on=COLUMNS, maintain_order="left"))
+    kept = kept_masked(costs)
     if rows.is_empty():
-        return "No network was made compact."
+        return kept or "No network was made compact."
     say, start = {
         "speed_by_network": (_say_speed, "compact networks are "),
         "accuracy_vs_time": (_say_accuracy, "the most accurate compact network has "),
     }[name]
     parts = [say(rows.filter(runtime=runtime), words) for runtime, words in RUNTIMES.items()]
     text = f"With {rows['batch'][0]} images at a time, {start}{'; '.join(parts)}."
+    text = " ".join(filter(None, (text, kept)))
     folded = costs.filter(LARGEST_BATCH, variant=FOLDED)["relative_time"].to_list()
     if not folded:
         return text
@@ -178,6 +180,27 @@ def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
         f"{text} In PyTorch {len(folded) / sum(folded):.1f} times are owed to folded batch norms, "
         "without any pruning; onnxruntime folds those of all networks."
     )
+
+
+def kept_masked(costs: pl.DataFrame) -> str:
+    """Which networks could not be made compact, and why, in a sentence; empty if all could."""
+    networks = costs.unique(COLUMNS, keep="first", maintain_order=True)
+    kept = networks.filter(pl.col("kept_masked") != "")
+    if kept.is_empty():
+        return ""
+    operations = ", ".join(f"`{operation}`" for operation in sorted(set(kept["kept_masked"])))
+    number = f"{len(kept)} of {len(networks)} networks stay masked"
+    if len(kept) == len(networks):
+        number = "No network was made compact, all stay masked"
+    return (
+        f"{number}: compact networks have no counterpart of {operations} yet. They were timed with "
+        "their zeros in place, in PyTorch only."
+    )
+
+
+def _runtimes(rows: pl.DataFrame) -> dict[str, str]:
+    """The names of the runtimes in which something was timed."""
+    return {key: name for key, name in RUNTIMES.items() if key in set(rows["runtime"])}
 
 
 def _say_speed(rows: pl.DataFrame, runtime: str) -> str:
@@ -201,9 +224,11 @@ def _facts(costs: pl.DataFrame) -> list[str]:
     if costs.is_empty():
         return []
     rounds, threads = min(costs["rounds"]), sorted(set(costs["threads"]))
+    kept = sorted(set(costs["kept_masked"]) - {""})
     return [
         f"median of {rounds} interleaved rounds",
         f"{' or '.join(map(str, threads))} thread{'s' * (threads != [1])}",
+        *(f"kept masked because of {operation}" for operation in kept),
     ]
 
 
