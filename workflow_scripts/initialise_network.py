@@ -11,7 +11,7 @@ def main(smk) -> None:
         network_files.load(smk.input.dense).description,
         layers=architecture_files.load(smk.input.architecture).layers,
     )
-    module, described = modules.create(described, seed=int(smk.params.seed))
+    module = modules.create(described, seed=int(smk.params.seed))
     network_files.save(modules.to_network(module, described), smk.output.network)
 
 

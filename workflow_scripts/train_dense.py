@@ -21,7 +21,7 @@ def main(smk) -> None:
     )
     device = devices.choose()
     task = Task(
-        network=modules.to_network(*modules.create(blank, seed=int(smk.params.seed))),
+        network=modules.to_network(modules.create(blank, seed=int(smk.params.seed)), blank),
         training=batches.open_source(smk.input, smk.params.decoding),
         validation=packed_images.PackedImages.open(
             smk.input.validation_images, smk.input.validation_labels

@@ -11,7 +11,7 @@ from prunescope.compact import removal
 from prunescope.compact.graph import batch_norms, tracing
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.networks import architecture, modules
-from prunescope.networks.describing.layers import find_layers
+from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks
 
@@ -30,7 +30,7 @@ def masked_googlenet() -> Network:
         options={"init_weights": False},
     )
     module = architecture.build(blank)
-    layers = find_layers(module, image_size=32)
+    layers = describe(module, image_size=32).layers
     network = modules.to_network(module, replace(blank, layers=layers))
     method = masks.PruningMethod("input_channel", "layer", "l1")
     return network.masked(masks.make_masks(network, method, 0.6))

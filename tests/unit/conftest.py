@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models.googlenet import googlenet
 
 from prunescope.networks import modules
-from prunescope.networks.describing.layers import find_layers
+from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Layer, Network
 
 # Small networks are faster on one thread than several are at waiting for each other, all the more
@@ -78,7 +78,7 @@ def make_toy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[nn.Module, 
                 tensor.uniform_(0.1, 1)
             elif name.endswith(("conv.weight", "running_mean", "bn.bias", "fc.weight")):
                 tensor.normal_(std=0.5)
-        description = replace(blank, layers=find_layers(module, image_size=8))
+        description = replace(blank, layers=describe(module, image_size=8).layers)
         return module.eval(), modules.to_network(module, description)
 
     return make
@@ -116,7 +116,7 @@ def googlenet_module() -> nn.Module:
 
 @pytest.fixture(scope="session")
 def googlenet_network(googlenet_module: nn.Module) -> Network:
-    layers = find_layers(googlenet_module, image_size=224)
+    layers = describe(googlenet_module, image_size=224).layers
     description = Description(
         "torchvision:googlenet",
         1000,

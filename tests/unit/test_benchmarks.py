@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from described import create_described
 
 from benchmarks import (
     evaluation_input,
@@ -42,7 +43,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     """A study with two untrained networks, one of them with a pruned layer."""
     folder = tmp_path_factory.mktemp("benchmarks")
     made = Material(folder / "study", folder / "dataset", folder / "scratch", IMAGES)
-    module, described = modules.create(DESCRIPTION, seed=0)
+    module, described = create_described(DESCRIPTION, seed=0)
     network = modules.to_network(module, described)
     mask = np.ones(network.tensors["conv1.conv.weight"].shape, dtype=bool)
     mask[:20] = False

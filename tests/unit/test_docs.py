@@ -18,6 +18,7 @@ import pytest
 import registries
 import torch
 import yaml
+from described import create_described
 from files import load_module
 from snakemake.iocontainers import Wildcards
 
@@ -302,7 +303,7 @@ def test_a_source_of_networks(add: Callable[[str], None]) -> None:
     assert architecture.problem("plain:three").startswith("'plain:three' is not known")
     options = {"width": 16}
     description = Description("plain:two", 9, 32, (0.3,) * 3, (0.4,) * 3, options=options)
-    module, described = modules.create(description, seed=0)
+    module, described = create_described(description, seed=0)
     assert [layer.name for layer in described.layers] == ["first.conv", "second.conv", "fc"]
     assert [layer.batch_norm for layer in described.layers] == ["first.bn", "second.bn", None]
     assert [layer.units for layer in described.layers] == [16, 64, 9]

@@ -20,7 +20,7 @@ from prunescope.compact.graph.nodes import INPUT, Node, Tensors
 from prunescope.compact.removal import Compact
 from prunescope.networks import modules, reach
 from prunescope.networks.architecture import build
-from prunescope.networks.describing.layers import find_layers
+from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Network
 from prunescope.prune.masks import PruningMethod, make_masks
 
@@ -78,7 +78,7 @@ def small() -> Iterator[Network]:
                 tensor.uniform_(0.3, 1.5)
             elif tensor.is_floating_point():
                 tensor.normal_(std=0.5)
-        layers = find_layers(module, image_size=14)
+        layers = describe(module, image_size=14).layers
         yield modules.to_network(module, replace(blank, layers=layers))
 
 
@@ -196,7 +196,7 @@ def googlenet() -> Network:
         options={"init_weights": False},
     )
     module = build(blank)
-    layers = find_layers(module, image_size=32)
+    layers = describe(module, image_size=32).layers
     for name, tensor in module.state_dict().items():
         if name.endswith(".bn.bias"):
             tensor.normal_(std=0.3)

@@ -13,7 +13,7 @@ from conftest import PREPROCESSING
 from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import torch_modules, tracing
 from prunescope.networks import architecture, modules
-from prunescope.networks.describing.layers import find_layers
+from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Network
 from prunescope.prune.masks import PruningMethod, make_masks
 
@@ -27,7 +27,7 @@ def dense() -> Network:
         "torchvision:googlenet", 10, 32, **PREPROCESSING, options={"init_weights": False}
     )
     module = architecture.build(blank)
-    layers = find_layers(module, image_size=32)
+    layers = describe(module, image_size=32).layers
     return modules.to_network(module, replace(blank, layers=layers))
 
 

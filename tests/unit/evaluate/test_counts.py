@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from described import create_described
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import GoogLeNet_Weights
@@ -100,7 +101,7 @@ def test_a_small_googlenet_is_as_sparse_as_asked(granularity: str, setting: str)
     blank = Description(
         "torchvision:googlenet", 10, 32, (0.0,) * 3, (1.0,) * 3, options={"init_weights": False}
     )
-    network = modules.to_network(*modules.create(blank, seed=0))
+    network = modules.to_network(*create_described(blank, seed=0))
     counted = reach.counted(network.description, setting)
     for layer in network.description.layers:
         if layer.unreached and setting == "left_out":
@@ -181,7 +182,7 @@ def test_googlenet_parameters() -> None:
     description = Description(
         "torchvision:googlenet", 1000, 32, (0.0,) * 3, (1.0,) * 3, options={"init_weights": False}
     )
-    network = modules.to_network(*modules.create(description, seed=0))
+    network = modules.to_network(*create_described(description, seed=0))
     parameters = account(network)["parameters"]
     assert parameters == PUBLISHED["num_params"] == 6_624_904
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from described import create_described
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -152,7 +153,7 @@ def test_the_rebuilt_googlenet_computes_the_same() -> None:
     description = Description(
         "torchvision:googlenet", 10, 32, (0.5,) * 3, (0.5,) * 3, options={"init_weights": False}
     )
-    module, description = modules.create(description, seed=0)
+    module, description = create_described(description, seed=0)
     rebuilt = modules.to_module(modules.to_network(module, description))
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -226,7 +227,7 @@ def test_create_is_seeded() -> None:
         "torchvision:googlenet", 3, 32, (0.5,) * 3, (0.5,) * 3, options={"init_weights": False}
     )
     first, second, other = (
-        modules.to_network(*modules.create(description, seed)).tensors for seed in (1, 1, 2)
+        modules.to_network(*create_described(description, seed)).tensors for seed in (1, 1, 2)
     )
     assert_same_bits(first, second)
     assert (first["fc.weight"] != other["fc.weight"]).any()
@@ -239,11 +240,11 @@ def test_layers_of_the_toy_by_hand(make_toy: Callable) -> None:
     _, network = make_toy(classes=7)
     stem, one, two = "stem", "mixed.branch1", "mixed.branch2"
     assert network.description.layers == (
-        Layer(f"{stem}.conv", "conv2d", (6, 3, 3, 3), (4, 4), f"{stem}.bn"),
-        Layer(f"{one}.conv", "conv2d", (4, 6, 1, 1), (4, 4), f"{one}.bn"),
-        Layer(f"{two}.0.conv", "conv2d", (3, 6, 1, 1), (4, 4), f"{two}.0.bn"),
-        Layer(f"{two}.1.conv", "conv2d", (5, 3, 3, 3), (4, 4), f"{two}.1.bn"),
-        Layer("fc", "linear", (7, 9), (1, 1)),
+        Layer(f"{stem}.conv", "conv2d", (6, 3, 3, 3), (4, 4), f"{stem}.bn", block=stem),
+        Layer(f"{one}.conv", "conv2d", (4, 6, 1, 1), (4, 4), f"{one}.bn", block="mixed"),
+        Layer(f"{two}.0.conv", "conv2d", (3, 6, 1, 1), (4, 4), f"{two}.0.bn", block="mixed"),
+        Layer(f"{two}.1.conv", "conv2d", (5, 3, 3, 3), (4, 4), f"{two}.1.bn", block="mixed"),
+        Layer("fc", "linear", (7, 9), (1, 1), block="fc"),
     )
 
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from described import create_described
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import conv2d, pad
 
-from prunescope.networks import modules, reach
+from prunescope.networks import reach
 from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Layer
 
@@ -190,7 +191,7 @@ def googlenet(side: int) -> tuple[nn.Module, Description]:
         auxiliary_heads=True,
         options={"init_weights": False},
     )
-    return modules.create(blank, seed=0)
+    return create_described(blank, seed=0)
 
 
 @pytest.mark.parametrize(("side", "unreached"), [(32, 1_081_344), (224, 0)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import trained
+from described import create_described
 from torch import distributed as torch_distributed
 from torch import nn
 
@@ -134,7 +135,7 @@ def test_two_processes_retrain_a_pruned_googlenet(tmp_path: Path) -> None:
     blank = Description(
         "torchvision:googlenet", 5, 32, *[(0.3, 0.3, 0.3)] * 2, options={"init_weights": False}
     )
-    network = modules.to_network(*modules.create(blank, seed=0))
+    network = modules.to_network(*create_described(blank, seed=0))
     weight = "inception3a.branch1.conv.weight"
     mask = np.random.default_rng(0).random(network.tensors[weight].shape) < 0.5
     network = network.masked({weight: mask})

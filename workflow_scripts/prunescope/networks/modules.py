@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,13 @@ from torch.overrides import TorchFunctionMode
 
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture
-from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.description import Description, Network
 
 
-def create(description: Description, seed: int) -> tuple[nn.Module, Description]:
+def create(description: Description, seed: int) -> nn.Module:
     """Build a freshly initialised module in channels-last layout, on the CPU.
 
     Seeds torch's generators with `seed`.
-
-    Returns
-    -------
-    module, description
-        The module, and `description`; its layers are filled in if it has none.
 
     Raises
     ------
@@ -33,8 +26,7 @@ def create(description: Description, seed: int) -> tuple[nn.Module, Description]
     """
     torch.manual_seed(seed)
     module = architecture.build(description)
-    layers = description.layers or find_layers(module, description.image_size)
-    return module.to(memory_format=torch.channels_last), replace(description, layers=layers)
+    return module.to(memory_format=torch.channels_last)
 
 
 def to_module(network: Network) -> nn.Module:

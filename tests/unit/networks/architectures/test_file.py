@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from described import create_described
 
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture, modules
@@ -105,7 +106,7 @@ def message_of(description: Description) -> str:
 def test_a_network_of_ones_own_is_rebuilt_from_its_file() -> None:
     """Also what no file holds: buffers that are not saved, and plain attributes."""
     blank = described("small", options={"width": 6})
-    module, found = modules.create(blank, seed=1)
+    module, found = create_described(blank, seed=1)
     images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     rebuilt = modules.to_module(modules.to_network(module, found))
     assert [layer.shape for layer in found.layers] == [(6, 3, 3, 3), (5, 6)]

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 import torch
+from described import create_described
 from torch import nn
 from torchvision import models
 
@@ -28,7 +29,7 @@ def described(name: str, classes: int = 10, **more: object) -> Description:
 @pytest.mark.parametrize(("heads", "seed"), INITIAL)
 def test_the_initial_weights_of_the_default_study_stay(heads: bool, seed: int) -> None:
     blank = described(GOOGLENET, auxiliary_heads=heads, options={"init_weights": False})
-    network = modules.to_network(*modules.create(blank, seed))
+    network = modules.to_network(*create_described(blank, seed))
     digest = hashlib.sha256()
     for name in sorted(network.tensors):
         digest.update(name.encode())

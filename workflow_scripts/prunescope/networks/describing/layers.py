@@ -1,121 +1,138 @@
-"""Find the layers of a PyTorch module, in forward order."""
+"""The layers of a PyTorch module, in forward order."""
 
-import copy
-from collections.abc import Iterable
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
 from prunescope.networks import reach
+from prunescope.networks.describing.blocks import block_of
+from prunescope.networks.describing.export import shape_of
+from prunescope.networks.describing.runs import (
+    LayerModule,
+    Run,
+    layers_of,
+    rows_of_images,
+    runs_in_evaluation,
+    runs_in_training,
+)
+from prunescope.networks.describing.uses import Use
 from prunescope.networks.description import Layer
 
-Size = tuple[int, int]
-# Each time that a layer runs: height and width of its input and of its output.
-Runs = list[tuple[Size, Size]]
+Lengths = tuple[int, int]
+
+UNSEEN = "its module is never called, and the graph is unknown"
 
 
-def find_layers(module: nn.Module, image_size: int) -> tuple[Layer, ...]:
+def find_layers(
+    module: nn.Module, image_size: int, channels: int = 3, uses: Sequence[Use] | None = ()
+) -> tuple[Layer, ...]:
     """List the convolutions and fully connected layers of `module`, in forward order.
 
     Layers of auxiliary heads do not run in evaluation mode. They come last, with an output size
-    of (0, 0).
+    of (0, 0). No layer has a batch norm yet.
 
     Parameters
     ----------
     module
-        A module on the CPU.
+        A module on the CPU. It stays as it is.
     image_size
         Side of the images in pixels.
+    channels
+        Channels of the images.
+    uses
+        Where the graph of the module, in evaluation mode, uses weights. They tell which layers
+        take part although their modules are never called. None if that is unknown.
     """
-    was_training = module.training
-    evaluated = _watch(module.eval(), torch.zeros(1, 3, image_size, image_size))
-    module.train(was_training)
-    idle = [name for name in _layers_of(module) if name not in evaluated]
-    trained = _runs_in_training(module, image_size) if idle else {}
-    modules, names = _layers_of(module), set(dict(module.named_modules()))
-    return tuple(
-        _layer(name, modules[name], evaluated.get(name, []), trained.get(name, []), names)
-        for name in [*evaluated, *idle]
-    )
-
-
-def _layers_of(module: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    return {
-        name: child
-        for name, child in module.named_modules()
-        if isinstance(child, nn.Conv2d | nn.Linear)
+    modules = layers_of(module)
+    images = torch.zeros(1, channels, image_size, image_size)
+    evaluated = runs_in_evaluation(module, images)
+    functional = {
+        use.layer: use for use in uses or () if use.layer is not None and use.layer not in evaluated
     }
+    main = _in_order(list(evaluated), functional, uses or ())
+    idle = [name for name in modules if name not in main]
+    trained = runs_in_training(module, image_size, channels) if idle else {}
+    hidden = rows_of_images(module, image_size, channels)
+    if uses is None:
+        # A function may compute what they do.
+        hidden |= {name: UNSEEN for name in idle if name not in trained}
+    made = []
+    for name in [*main, *idle]:
+        runs = evaluated.get(name, [])
+        layer = modules[name]
+        made.append(
+            Layer(
+                name=name,
+                kind="conv2d" if isinstance(layer, nn.Conv2d) else "linear",
+                shape=tuple(layer.weight.shape),
+                output_size=_output_size(layer, runs, functional.get(name)),
+                auxiliary=name not in main and hidden.get(name) != UNSEEN,
+                unreached=_unreached(layer, runs or trained.get(name, []), name in functional),
+                groups=layer.groups if isinstance(layer, nn.Conv2d) else 1,
+                runs=len(runs) if runs else int(name in functional),
+                unit_axis=_unit_axis(layer, runs),
+                block=block_of(module, name),
+                not_measured=_reason(functional.get(name)) or hidden.get(name, ""),
+            )
+        )
+    return tuple(made)
 
 
-def _runs_in_training(module: nn.Module, image_size: int) -> dict[str, Runs]:
-    """As `_watch`, in training mode; the module and torch's generator stay as they are."""
-    trained = copy.deepcopy(module).train()
-    with torch.random.fork_rng(devices=[]):
-        # Batch norms need two values of each channel.
-        return _watch(trained, torch.zeros(2, 3, image_size, image_size))
+def _in_order(
+    called: Sequence[str], functional: Mapping[str, Use], uses: Sequence[Use]
+) -> list[str]:
+    """Layers in the order of their first runs, and those that functions compute between them."""
+    order = list(called)
+    place = 0
+    for use in uses:
+        if use.layer is not None and use.layer in functional and use.layer not in order:
+            order.insert(place, use.layer)
+        if use.layer in order:
+            place = max(place, order.index(use.layer) + 1)
+    return order
 
 
-def _watch(module: nn.Module, images: torch.Tensor) -> dict[str, Runs]:
-    """Run a module, and note the runs of its layers: by name, in the order of their first runs."""
-    runs: dict[str, Runs] = {}
-
-    def note(name: str, child: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        def hook(_module: nn.Module, args: tuple, kwargs: dict, output: torch.Tensor) -> None:
-            (given,) = (*args, *kwargs.values())
-            runs.setdefault(name, []).append((_size(given), _size(output)))
-
-        return child.register_forward_hook(hook, with_kwargs=True)
-
-    handles = [note(name, child) for name, child in _layers_of(module).items()]
-    with torch.inference_mode():
-        module(images)
-    for handle in handles:
-        handle.remove()
-    return runs
+def _reason(use: Use | None) -> str:
+    if use is None:
+        return ""
+    return "a function computes it from its weight, so its module is never called"
 
 
-def _size(maps: torch.Tensor) -> Size:
-    height, width = maps.shape[2:] if maps.ndim == 4 else (1, 1)
-    return height, width
+def _unit_axis(layer: LayerModule, runs: Sequence[Run]) -> int:
+    tokens = any(len(run.made) > 2 or run.made[0] > 1 for run in runs)
+    return -1 if isinstance(layer, nn.Linear) and tokens else 1
 
 
-def _layer(
-    name: str,
-    module: nn.Conv2d | nn.Linear,
-    evaluated: Runs,
-    trained: Runs,
-    names: set[str],
-) -> Layer:
-    # torchvision's BasicConv2d names its convolution `conv` and its batch norm `bn`.
-    batch_norm = f"{name.removesuffix('conv')}bn" if name.endswith("conv") else ""
-    return Layer(
-        name=name,
-        kind="conv2d" if isinstance(module, nn.Conv2d) else "linear",
-        shape=tuple(module.weight.shape),
-        output_size=evaluated[-1][1] if evaluated else (0, 0),
-        batch_norm=batch_norm if batch_norm and batch_norm in names else None,
-        auxiliary=not evaluated,
-        unreached=_unreached(module, evaluated or trained),
-    )
+def _output_size(layer: LayerModule, runs: Sequence[Run], functional: Use | None) -> Lengths:
+    """Height and width of maps; of tokens, their number and 1. Of one image, and the last run."""
+    if not runs and functional is None:
+        return 0, 0
+    made = runs[-1].made if functional is None else shape_of(functional.node)
+    if isinstance(layer, nn.Conv2d):
+        return made[0] * made[2], made[3]
+    if len(made) == 4 and made[0] == 1:
+        return made[1], made[2]
+    return math.prod(made[:-1]), 1
 
 
-def _unreached(module: nn.Conv2d | nn.Linear, runs: Iterable[tuple[Size, Size]]) -> tuple:
+def _unreached(layer: LayerModule, runs: Sequence[Run], functional: bool) -> tuple:
     """The positions of the kernel that no run reaches."""
-    reached = np.zeros(module.weight.shape[2:], dtype=bool)
-    for given, made in runs:
-        reached |= _reached(module, given, made) if isinstance(module, nn.Conv2d) else True
+    reached = np.full(layer.weight.shape[2:], functional)
+    for run in runs:
+        reached |= _reached(layer, run) if isinstance(layer, nn.Conv2d) else True
     return tuple(map(tuple, np.argwhere(~reached).tolist()))
 
 
-def _reached(module: nn.Conv2d, given: Size, made: Size) -> np.ndarray:
-    """Which positions of the kernel read the input, given the sizes of input and output."""
+def _reached(module: nn.Conv2d, run: Run) -> np.ndarray:
+    """Which positions of the kernel read the input."""
     if module.padding_mode != "zeros":
         # The padding repeats the image.
         return np.ones(module.kernel_size, dtype=bool)
     rows, columns = (
-        _reads(module, axis, size, outputs)
-        for axis, (size, outputs) in enumerate(zip(given, made, strict=True))
+        _reads(module, axis, run.given[2 + axis], run.made[2 + axis]) for axis in range(2)
     )
     return np.outer(rows, columns)
 

@@ -55,7 +55,7 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
         A state dict with the tensor names of the architecture, as safetensors or as a file of
         `torch.save`.
     blank
-        Description of the network, without layers.
+        Description of the network with its layers.
     seed
         Seed for freshly initialised auxiliary heads.
 
@@ -65,7 +65,7 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
         The file cannot be read, its tensors do not fit the architecture or are no weights, or it
         has another number of classes.
     """
-    module, description = modules.create(blank, seed)
+    module = modules.create(blank, seed)
     fresh = module.state_dict()
     found = tensor_names.without_prefixes(read_state(path), fresh)
     found, masks = pruned_parts.joined(path, found, fresh)
@@ -78,7 +78,7 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
     for what in done:
         log.info("%s: %s", path, what)
     return Adopted(
-        modules.to_network(module, description),
+        modules.to_network(module, blank),
         {name: mask.numpy() for name, mask in masks.items() if name in found.tensors},
         done,
     )
