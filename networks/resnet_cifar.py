@@ -47,18 +47,18 @@ class ResNet(nn.Module):
     ----------
     blocks
         Blocks of a stage: a network of 6 n + 2 layers has n.
-    classes
+    num_classes
         Number of outputs.
     """
 
-    def __init__(self, blocks: int, classes: int) -> None:
+    def __init__(self, blocks: int, num_classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         self.layer1 = _stage(16, 16, blocks, stride=1)
         self.layer2 = _stage(16, 32, blocks, stride=2)
         self.layer3 = _stage(32, 64, blocks, stride=2)
-        self.linear = nn.Linear(64, classes)
+        self.linear = nn.Linear(64, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
@@ -75,26 +75,26 @@ def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential
     return nn.Sequential(first, *(Block(outputs, outputs, 1) for _ in range(blocks - 1)))
 
 
-def resnet20(classes: int = 10) -> nn.Module:
+def resnet20(num_classes: int = 10) -> nn.Module:
     """The network of 20 layers: 0.27 million parameters."""
-    return ResNet(3, classes)
+    return ResNet(3, num_classes)
 
 
-def resnet32(classes: int = 10) -> nn.Module:
+def resnet32(num_classes: int = 10) -> nn.Module:
     """The network of 32 layers: 0.46 million parameters."""
-    return ResNet(5, classes)
+    return ResNet(5, num_classes)
 
 
-def resnet44(classes: int = 10) -> nn.Module:
+def resnet44(num_classes: int = 10) -> nn.Module:
     """The network of 44 layers: 0.66 million parameters."""
-    return ResNet(7, classes)
+    return ResNet(7, num_classes)
 
 
-def resnet56(classes: int = 10) -> nn.Module:
+def resnet56(num_classes: int = 10) -> nn.Module:
     """The network of 56 layers: 0.85 million parameters."""
-    return ResNet(9, classes)
+    return ResNet(9, num_classes)
 
 
-def resnet110(classes: int = 10) -> nn.Module:
+def resnet110(num_classes: int = 10) -> nn.Module:
     """The network of 110 layers: 1.7 million parameters."""
-    return ResNet(18, classes)
+    return ResNet(18, num_classes)

@@ -45,7 +45,7 @@ def test_parameters_are_those_of_the_paper(depth: int) -> None:
 
 def test_the_smallest_has_as_many_parameters_as_others_count() -> None:
     assert parameters(20) == 269_722
-    assert parameters(20, classes=7) == 269_722 - 3 * 65
+    assert parameters(20, num_classes=7) == 269_722 - 3 * 65
 
 
 @pytest.mark.parametrize("depth", PUBLISHED)
@@ -72,7 +72,7 @@ def test_a_block_that_adds_nothing_passes_on_what_is_positive() -> None:
 
 
 def test_any_image_size_is_taken() -> None:
-    network = resnet_cifar.resnet20(classes=4).eval()
+    network = resnet_cifar.resnet20(num_classes=4).eval()
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 4)
     assert network(torch.zeros(1, 3, 48, 40)).shape == (1, 4)
 
