@@ -48,6 +48,18 @@ def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, netwo
     assert not blank.path("results").exists()
 
 
+@pytest.mark.parametrize("name", ["cifar10_resnet20", "resnet50_imagenet"])
+def test_an_example_is_planned_without_its_images(blank: Workspace, name: str) -> None:
+    study = Study(preset(name))
+    made = {study.made_as(network) for network in study.networks}
+    jobs = blank.stale(config=f"config/{name}.yaml")
+    assert jobs["evaluate_network"] == len(made)
+    assert jobs["retrain_network"] == len(study.trained_networks)
+    assert jobs["import_checkpoint"] == len(study.config["seeds"])
+    assert "train_dense" not in jobs
+    assert not blank.path("results").exists()
+
+
 def test_the_groups_of_the_cluster_fit_the_largest_preset(blank: Workspace) -> None:
     """Snakemake would refuse a group that waits for itself."""
     done = blank.snakemake(

@@ -179,3 +179,50 @@ def test_every_published_network_is_one_of_the_papers_preset() -> None:
     named = set(theirs.select("our_method", "our_retraining", "our_rate").rows())
     assert named
     assert named <= ours
+
+
+# --- examples of other networks and datasets -----------------------------------------------------
+
+# Networks, and how many of them are retrained.
+EXAMPLES = {"cifar10_resnet20": (42, 21), "resnet50_imagenet": (90, 30)}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_has_the_networks_that_its_header_counts(name: str) -> None:
+    study = Study(config_of(name))
+    networks, retrained = EXAMPLES[name]
+    assert len(study.networks) == networks
+    assert len(study.trained_networks) == retrained
+    counted = re.search(r"(\d+) networks are retrained for (\d+) epochs: (\d+) ", header_of(name))
+    if counted:
+        number, epochs, product = map(int, counted.groups())
+        (recipe,) = study.config["recipes"].values()
+        assert (number, epochs) == (retrained, recipe["epochs"])
+        assert product == number * epochs
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_short_and_takes_its_weights_from_elsewhere(name: str) -> None:
+    """It extends another study, and says of datasets and recipes only what it uses."""
+    assert re.search(r"^extends: \S+\.yaml$", text_of(name), flags=re.M)
+    config = config_of(name)
+    assert config["model"]["checkpoint"] != "train"
+    assert config["published"] is None
+    assert "fashion_mnist" not in config["datasets"]
+    used = {kind["recipe"] for kind in config["retraining"].values()} - {None}
+    assert used == config["recipes"].keys()
+    header = header_of(name)
+    assert f"config/{name}.yaml" in header
+    assert "Needs" in header
+
+
+def test_the_example_of_an_own_network_has_a_partner_in_each_run_for_every_network() -> None:
+    networks = Study(config_of("cifar10_resnet20")).networks
+    pruned = [network for network in networks if network.method != "dense"]
+    assert {network.seed for network in networks} == {0, 1, 2}
+    assert len({network.method for network in pruned}) == 3
+    assert len({network.rate for network in pruned}) == 2
+    for network in pruned:
+        partner = paired_changes.partner_of_verdict(network, networks)
+        assert partner is not None
+        assert (partner.retraining, partner.seed) == (network.retraining, network.seed)
