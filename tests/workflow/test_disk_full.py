@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workspaces import PROJECT, Workspace, copy_project
+from workspaces import PROJECT, TINY, Workspace, copy_project
+
+from prunescope.networks import architecture
+from prunescope.study.config import reading
 
 pytestmark = pytest.mark.slow
 
@@ -18,6 +21,7 @@ NETWORKS = "results/tiny/networks"
 DENSE = f"{NETWORKS}/dense/none/rate0.00/seed0"
 PRUNED = f"{NETWORKS}/structured/none/rate0.60/seed0"
 RETRAINED = f"{NETWORKS}/global_unstructured/one_shot/rate0.60/seed0"
+ARCHITECTURE = architecture.folder_name(reading.read(PROJECT / TINY).values["model"])
 METRIC = "timm-tf_efficientnet_lite0-64px"
 # All outputs of one job of every rule that writes results; steps that need each other's are apart.
 STEPS: list[dict[str, list[str]]] = [
@@ -28,6 +32,7 @@ STEPS: list[dict[str, list[str]]] = [
             for name in ("images.npy", "labels.npy", "index.parquet")
         ]
     },
+    {"describe_architecture": [f"{DATASET}/architectures/{ARCHITECTURE}/architecture.json"]},
     {
         "sample_split": [f"{DATASET}/probe/{name}"
                          for name in ("images.npy", "labels.npy", "index.parquet")],

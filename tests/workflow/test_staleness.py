@@ -126,8 +126,16 @@ CONFIG_EDITS = {
         "auxiliary_heads: false",
         "auxiliary_heads: true",
         {
-            "train_dense": 1, "initialise_network": 1, "prune_network": 6, "keep_pruned": 2,
-            "retrain_network": 5, **MEASURING,
+            "describe_architecture": 1, "train_dense": 1, "initialise_network": 1,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING,
+        },
+    ),
+    "options of the network": (
+        "options: {init_weights: false}",
+        "options: {init_weights: false, dropout: 0.3}",
+        {
+            "describe_architecture": 1, "train_dense": 1, "initialise_network": 1,
+            "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING,
         },
     ),
     "excluded layer": (

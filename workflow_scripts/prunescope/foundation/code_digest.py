@@ -79,6 +79,17 @@ def imported_modules(path: Path) -> frozenset[Path]:
     return frozenset(file.path for file in _read(_File(path)).imported)
 
 
+def check_file(path: str) -> None:
+    """Check that all imports of a file of the user's own can be followed.
+
+    Raises
+    ------
+    InputError
+        As for `code_digest`.
+    """
+    _reachable([_file_of_plugin(path)])
+
+
 @dataclass(frozen=True)
 class _File:
     """A file whose imports are followed.

@@ -1,5 +1,6 @@
 """A module of the user's own: what it gets, how it is rebuilt, and what is said of its faults."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from described import create_described
 
+from prunescope.foundation import code_digest
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture, modules
 from prunescope.networks.description import Description
@@ -86,8 +88,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "parts_of_mine" / "norms.py").write_text(NORMS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(folder))
+    code_digest._read.cache_clear()
     for name in ("parts_of_mine", "parts_of_mine.blocks", "parts_of_mine.norms"):
-        monkeypatch.delitem(__import__("sys").modules, name, raising=False)
+        monkeypatch.delitem(sys.modules, name, raising=False)
     return folder / "own.py"
 
 
@@ -196,14 +199,24 @@ def test_what_the_config_says_of_the_file_and_the_function(
 )
 def test_a_fault_while_the_file_is_run_names_the_line(own: Path, text: str, message: str) -> None:
     own.write_text(text)
+    code_digest._read.cache_clear()
     assert architecture.problem("file:nets/own.py:small") == ""
     told = message_of(described("small"))
     assert f"model.architecture: file:nets/own.py:small: nets/own.py, {message}" in told
 
 
-def test_a_wrong_file_beside_names_its_line(own: Path) -> None:
-    (own.parent / "parts_of_mine" / "norms.py").write_text("norm = 1\nnorm = = 2\n")
-    assert "parts_of_mine/norms.py, line 2: SyntaxError" in message_of(described("small"))
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("norm = 1\nnorm = = 2\n", "norms.py: cannot be read as Python code (invalid syntax"),
+        ("norm = 1\nexec('norm = 2')\n", "norms.py, line 2: this import cannot be followed"),
+    ],
+)
+def test_a_fault_of_a_file_beside_is_told_with_the_config(own: Path, text: str, told: str) -> None:
+    (own.parent / "parts_of_mine" / "norms.py").write_text(text)
+    code_digest._read.cache_clear()
+    assert told in architecture.problem("file:nets/own.py:small")
+    assert told in message_of(described("small"))
 
 
 def test_names_that_statements_define_are_found(own: Path) -> None:

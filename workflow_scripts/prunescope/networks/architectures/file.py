@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prunescope.foundation.code_digest import PACKAGE
+from prunescope.foundation import code_digest
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture
 
@@ -45,6 +45,10 @@ def problem(name: str) -> str:
         line = getattr(error, "lineno", None)
         return f"'file:{name}': {path}, line {line}: {getattr(error, 'msg', error)}"
     defined = list(dict.fromkeys(_defined(tree.body)))
+    try:
+        code_digest.check_file(path)
+    except InputError as error:
+        return f"'file:{name}': {error}"
     # What `import *` brings cannot be told.
     if function in defined or "*" in defined:
         return ""
@@ -183,7 +187,7 @@ class _Watched:
 
 def _is_installed(file: Path) -> bool:
     """Whether a file is no file of the user's: they may lie in one folder with the environment."""
-    return "site-packages" in file.parts or file.is_relative_to(PACKAGE)
+    return "site-packages" in file.parts or file.is_relative_to(code_digest.PACKAGE)
 
 
 def _seen_from_here(file: Path) -> Path:

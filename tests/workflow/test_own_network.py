@@ -1,0 +1,174 @@
+"""A network of one's own: every step takes it, edits of its files rerun it, faults are told."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from workspaces import Workspace, temporary_project
+
+from prunescope.networks import architecture, architecture_files, network_files
+
+pytestmark = pytest.mark.slow
+
+CONFIG = "config/own.yaml"
+BESIDE = "nets/parts/blocks.py"
+NETWORKS = "results/own/networks"
+PRUNED = f"{NETWORKS}/structured/none/rate0.60/seed0"
+RETRAINED = f"{NETWORKS}/global_unstructured/one_shot/rate0.60/seed0"
+TARGETS = [
+    f"{PRUNED}/mis.parquet", f"{PRUNED}/accounting.parquet", f"{PRUNED}/predictions.parquet",
+    f"{RETRAINED}/network.safetensors",
+]  # fmt: skip
+STUDY: dict[str, Any] = {
+    "study": "own",
+    "extends": "tiny.yaml",
+    "model": {
+        "architecture": "file:nets/own.py:small",
+        "options": {"init_weights": None, "width": 6},
+    },
+    "pruning": {"exclude": ["first", "classifier"]},
+}
+DESCRIBED = architecture.file_of(
+    "fashion_mnist_tiny",
+    {
+        "architecture": STUDY["model"]["architecture"],
+        "options": {"width": 6},
+        "auxiliary_heads": False,
+    },
+)
+OWN = '''"""A small residual network."""
+
+from torch import nn
+
+from parts.blocks import Block
+
+
+def small(num_classes, width=8):
+    """One block."""
+    return Net(num_classes, width)
+
+
+class Net(nn.Module):
+    """A stem, a block and a classifier."""
+
+    def __init__(self, num_classes, width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.block = Block(width)
+        self.fc = nn.Linear(width, num_classes)
+
+    def forward(self, images):
+        maps = nn.functional.relu(self.bn1(self.conv1(images)))
+        return self.fc(self.block(maps).mean((2, 3)))
+'''
+BLOCKS = '''"""Blocks."""
+
+from torch import nn
+
+
+class Block(nn.Module):
+    """A residual block."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, maps):
+        return maps + nn.functional.relu(self.conv(maps))
+'''
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Some networks of the study, made."""
+    with temporary_project(tmp_path_factory, "own") as workspace:
+        workspace.path("nets/parts").mkdir(parents=True)
+        workspace.path("nets/own.py").write_text(OWN)
+        workspace.path(BESIDE).write_text(BLOCKS)
+        workspace.path(CONFIG).write_text(yaml.safe_dump(STUDY))
+        done = workspace.snakemake("--", *TARGETS, config=CONFIG)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        yield workspace
+
+
+def stale(workspace: Workspace) -> set[str]:
+    """The rules that would run for the targets."""
+    done = workspace.snakemake("--dry-run", "--", *TARGETS, config=CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = re.findall(r"^([a-z_]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE)
+    return set(rows) - {"total"}
+
+
+def test_the_architecture_is_described_once_and_its_layers_are_those_of_networks(
+    made: Workspace,
+) -> None:
+    described = architecture_files.load(made.path(DESCRIBED))
+    assert [layer.name for layer in described.layers] == ["conv1", "block.conv", "fc"]
+    assert described.parameters == 6 * 27 + 2 * 6 + 6 * 6 * 9 + 6 + 10 * 6 + 10
+    network = network_files.load(made.path(f"{PRUNED}/network.safetensors"))
+    assert network.description.layers == described.layers
+    assert network.description.options == {"width": 6}
+    assert network.description.architecture == "file:nets/own.py:small"
+
+
+def test_what_is_excluded_by_role_is_left_alone_and_not_counted(made: Workspace) -> None:
+    network = network_files.load(made.path(f"{PRUNED}/network.safetensors"))
+    assert list(network.masks) == ["block.conv.bias", "block.conv.weight"]
+    # round(0.6 * 6) of 6 filters.
+    kept = network.masks["block.conv.weight"].any(axis=(1, 2, 3))
+    assert np.count_nonzero(~kept) == 4
+    row = pl.read_parquet(made.path(f"{PRUNED}/accounting.parquet")).row(0, named=True)
+    assert row["sparsity_prunable"] == pytest.approx(4 / 6)
+    assert row["parameters"] == network.tensors["conv1.weight"].size + 2 * 6 + 330 + 70
+    log = made.path("results/logs/own/networks/structured/none/rate0.60/seed0/prune_network.log")
+    assert "left alone: conv1, fc" in log.read_text()
+    retrained = network_files.load(made.path(f"{RETRAINED}/network.safetensors"))
+    weights = retrained.tensors["block.conv.weight"]
+    assert np.all(weights[~retrained.masks["block.conv.weight"]] == 0)
+
+
+def test_its_units_are_scored(made: Workspace) -> None:
+    scores = pl.read_parquet(made.path(f"{PRUNED}/mis.parquet"))
+    units = scores.group_by("layer", maintain_order=True).len()
+    assert dict(units.iter_rows()) == {"conv1": 6, "block.conv": 6, "fc": 10}
+
+
+def test_edits_of_its_files_rerun_what_uses_them(
+    made: Workspace, edit: Callable[[Path, str, str], None]
+) -> None:
+    assert stale(made) == set()
+    edit(made.path(BESIDE), '"""A residual block."""', '"""A block."""  # and a note')
+    edit(made.path("nets/own.py"), "def small", "# The only one.\ndef small")
+    assert stale(made) == set()
+    edit(made.path(BESIDE), "functional.relu", "functional.gelu")
+    assert stale(made) == {
+        "describe_architecture", "train_dense", "prune_network", "keep_pruned", "retrain_network",
+        "evaluate_network", "account_network", "find_exemplars", "score_mis",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        # Found when the config is read.
+        ("def forward(self, maps):", "def forward(self, maps:", "blocks.py: cannot be read as"),
+        ("from torch import nn", "from .none import nn", "there is no module parts.none"),
+        # Found by the first job.
+        ("nn.Conv2d(width", "nm.Conv2d(width", "nets/parts/blocks.py, line 11, in __init__: Name"),
+        ("return maps +", "return maps[..., :-1] +", "does not take images of 32 x 32 pixels"),
+    ],
+)
+def test_a_fault_is_one_error_with_its_line(
+    made: Workspace, edit: Callable[[Path, str, str], None], old: str, new: str, told: str
+) -> None:
+    edit(made.path(BESIDE), old, new)
+    done = made.snakemake("--", DESCRIBED, config=CONFIG)
+    assert done.returncode != 0
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
