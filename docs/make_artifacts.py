@@ -52,9 +52,9 @@ OTHER_FILES = """\
 
 ### `downloads/{file}`
 
-Weights that `model.checkpoint` names, as downloaded or put there by hand. They are verified when
-they come and again when they are read. `make clean` leaves them alone. What has come of a download
-that broke off is `{file}.part`; the next run continues it.
+Weights that `model.checkpoint` or `imported` name, as downloaded or put there by hand. They are
+verified when they come and again when they are read. `make clean` leaves them alone. What has come
+of a download that broke off is `{file}.part`; the next run continues it.
 
 ### `config/{study}.lock`
 
@@ -120,11 +120,12 @@ dataset share it.
 
 ### `{network folder}/pruned.safetensors`
 
-The network right after pruning: weights and masks. Absent for `dense`.
+The network right after pruning: weights and masks. Absent for `dense`. Of a network that was pruned
+elsewhere, it is what was read from its file.
 
 ### `{network folder}/network.safetensors`
 
-The network that is measured: trained, made of downloaded weights, retrained, or (with the
+The network that is measured: trained, made of weights from elsewhere, retrained, or (with the
 retraining `none`) a copy of `pruned.safetensors`.
 
 Both network files have the same layout:

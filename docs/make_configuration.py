@@ -23,6 +23,7 @@ TABLES = {
     "study": ("study", "seeds", "published", "dataset"),
     "datasets": ("datasets.",),
     "model": ("model.",),
+    "imported": ("imported.",),
     "pruning": ("pruning.",),
     "retraining": ("retraining.",),
     "recipes": ("recipes.",),

@@ -44,7 +44,7 @@ ANY_SEED = r"\d+"
 
 wildcard_constraints:
     dataset=one_of(config["datasets"]),
-    method=one_of([DENSE, UNTRAINED, *STUDY.methods]),
+    method=one_of([DENSE, UNTRAINED, *STUDY.methods, *STUDY.imported]),
     retraining=one_of(config["retraining"]),
     rate=r"\d\.\d\d",
     seed=ANY_SEED,

@@ -1,4 +1,4 @@
-# The architecture; and networks that are not trained here: from downloaded weights, or freshly
+# The architecture; and networks that are not trained here: from weights of others, or freshly
 # initialised.
 
 
@@ -65,7 +65,7 @@ rule fetch_checkpoint:
     log:
         "results/logs/downloads/{file}.log",
     wildcard_constraints:
-        file=one_of([STUDY.checkpoint.file] if STUDY.checkpoint else []),
+        file=one_of(STUDY.downloads),
     retries: 2
     conda:
         "../envs/prunescope.yaml"
@@ -75,14 +75,15 @@ rule fetch_checkpoint:
         runtime=minutes(60),
     params:
         code=unwatched(code_of("fetch_checkpoint.py")),
-        model=unwatched(lookup("model", within=config)),
+        download=unwatched(PARAMS.download),
+        lock=unwatched(STUDY.lock),
     script:
         "../workflow_scripts/fetch_checkpoint.py"
 
 
 rule import_checkpoint:
     input:
-        # Its content is fixed by a checksum: a new date changes nothing.
+        # Its content decides, not its date: it is fixed by a checksum, or part of `weights`.
         checkpoint=ancient(PATHS.checkpoint_file),
         index=PATHS.split_file("train", "index.parquet"),
         architecture=PATHS.architecture_file(),
@@ -101,11 +102,41 @@ rule import_checkpoint:
         runtime=minutes(10),
     params:
         code=code_of("import_checkpoint.py", STUDY.architecture),
-        architecture=lookup("model/architecture", within=config),
         options=lookup("model/options", within=config),
+        weights=PARAMS.weights,
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
-        checkpoint=lookup("model/checkpoint", within=config),
         dataset=STUDY.preprocessing,
         seed="{seed}",
+        lock=unwatched(STUDY.lock),
     script:
         "../workflow_scripts/import_checkpoint.py"
+
+
+rule import_pruned:
+    input:
+        # Its content decides, not its date: it is fixed by a checksum, or part of `weights`.
+        checkpoint=ancient(PATHS.imported_file),
+        # It tells the architecture, the classes and the preprocessing. Its weights are compared.
+        dense=f"{DENSE_NETWORK}/network.safetensors",
+    output:
+        network=f"{NETWORK}/pruned.safetensors",
+    log:
+        f"{NETWORK_LOG}/import_pruned.log",
+    wildcard_constraints:
+        method=one_of(STUDY.imported),
+    priority: 10
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        code=code_of("import_pruned.py", STUDY.architecture),
+        weights=PARAMS.weights,
+        exclude=lookup("pruning/exclude", within=config),
+        unreached=lookup("pruning/unreached", within=config),
+        seed="{seed}",
+        lock=unwatched(STUDY.lock),
+    script:
+        "../workflow_scripts/import_pruned.py"

@@ -53,7 +53,7 @@ rule keep_pruned:
     log:
         f"{NETWORK_LOG}/keep_pruned.log",
     wildcard_constraints:
-        method=one_of(STUDY.methods),
+        method=one_of([*STUDY.methods, *STUDY.imported]),
         retraining=one_of(STUDY.kinds_kept),
     conda:
         "../envs/prunescope.yaml"

@@ -1,17 +1,16 @@
-"""Download the weights of the dense network, or verify the file if it exists already."""
+"""Download weights that the config names, or verify the file if it exists already."""
 
-from prunescope.foundation import downloads, job
+from pathlib import Path
+
+from prunescope.foundation import job
+from prunescope.foundation.first_use.lock_files import Lock
 from prunescope.networks.imported import known_weights
 
 
 def main(smk) -> None:
-    checkpoint = known_weights.from_config(smk.params.model)
-    downloads.fetch(
-        checkpoint.url,
-        smk.output.checkpoint,
-        **checkpoint.checksum,
-        advice="The config names this file in model.checkpoint.",
-    )
+    given = smk.params.download
+    checkpoint = known_weights.named(given["architecture"], given["checkpoint"])
+    known_weights.fetch(checkpoint, Lock(Path(smk.params.lock)), given["key"])
 
 
 if __name__ == "__main__":

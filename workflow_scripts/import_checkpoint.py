@@ -1,25 +1,27 @@
-"""Make the dense network from downloaded weights."""
+"""Make the dense network from weights that were trained elsewhere."""
+
+from pathlib import Path
 
 from prunescope.data import image_tables
-from prunescope.foundation import downloads, job, provenance, whole_files
+from prunescope.foundation import job, provenance, whole_files
+from prunescope.foundation.first_use.lock_files import Lock
 from prunescope.networks import architecture_files, network_files
 from prunescope.networks.description import Description
 from prunescope.networks.imported import known_weights, state_dicts
 
 
 def main(smk) -> None:
-    checkpoint = known_weights.from_config(
-        {"architecture": smk.params.architecture, "checkpoint": smk.params.checkpoint}
-    )
-    downloads.verify(smk.input.checkpoint, **checkpoint.checksum)
+    given = smk.params.weights
+    checkpoint = known_weights.named(given["architecture"], given["checkpoint"])
+    known_weights.verify(checkpoint, Lock(Path(smk.params.lock)))
     blank = Description.blank(
-        smk.params.architecture,
+        given["architecture"],
         image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
         smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
         options=smk.params.options,
         layers=architecture_files.load(smk.input.architecture).layers,
-        transform_input=checkpoint.transform_input,
+        transform_input=bool(checkpoint.transform_input),
     )
     adopted = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))
     made_of = {"sha256": whole_files.checksum(smk.input.checkpoint), "done": adopted.done}

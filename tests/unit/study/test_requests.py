@@ -63,7 +63,7 @@ def test_other_networks_are_refused_with_the_part_that_is_wrong(
     message = requests.refusal(path)
     assert message is not None
     assert message.startswith(f"{path}: the study `toy` has no network of the {reason}")
-    assert "`pruning`, `model.retraining`, `model.untrained` and `seeds` of the config" in message
+    assert "`pruning`, `imported`, `model.retraining`, `model.untrained` and `seeds` of" in message
 
 
 def test_the_network_of_another_study_needs_its_config(requests: Requests) -> None:

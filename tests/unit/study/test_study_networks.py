@@ -1,11 +1,14 @@
 """Which networks a config asks for, and what is made of them."""
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
 from good_config import OF_NETWORKS, SIMILARITY, changed, good, shipped
 
 from prunescope.networks.coordinates import Coordinates
+from prunescope.study import listed_files
 from prunescope.study.config.checking import check
 from prunescope.study.params import JobParams
 from prunescope.study.paths import Paths
@@ -54,6 +57,106 @@ def test_networks_of_a_config() -> None:
         Coordinates("unstructured", "one_shot", "0.50", 0),
         Coordinates("unstructured", "one_shot", "0.50", 7),
     ]
+
+
+IMPORTED = {"file": "weights/theirs.pth", "rate": 0.3}
+
+
+def test_networks_that_were_pruned_elsewhere() -> None:
+    """They are points like any other, at their own rate, after all others."""
+    section = {**IMPORTED, "retraining": ["none", "one_shot"]}
+    config = changed({"imported": {"theirs": section, "others": IMPORTED}, "seeds": [0, 7]})
+    study = Study(check(config).model_dump())
+    points = [
+        Coordinates("theirs", "none", "0.30", 0),
+        Coordinates("theirs", "none", "0.30", 7),
+        Coordinates("theirs", "one_shot", "0.30", 0),
+        Coordinates("theirs", "one_shot", "0.30", 7),
+        Coordinates("others", "none", "0.30", 0),
+        Coordinates("others", "none", "0.30", 7),
+    ]
+    without = Study(check(changed({"seeds": [0, 7]})).model_dump())
+    assert study.networks == without.networks + points
+    assert [study.made_as(point) for point in points] == points
+    assert study.trained_networks == without.trained_networks + points[2:4]
+    # `compact.rates` is about what is pruned here.
+    assert study.compacted_networks == without.compacted_networks + points
+    assert study.mask_of("theirs", "one_shot") == "enforced"
+    level, start = made_from(study.config, points[2])
+    assert level == 0
+    assert start == "results/s/networks/theirs/one_shot/rate0.30/seed0/pruned.safetensors"
+
+
+def test_a_pair_of_checkpoints_is_a_study() -> None:
+    config = changed(
+        {
+            "model.checkpoint": {"file": "weights/dense.pth"},
+            "model.recipe": None,
+            "model.retraining": [],
+            "pruning.methods": {},
+            "retraining": {"none": good()["retraining"]["none"]},
+            "recipes": {},
+            "imported": {"theirs": IMPORTED},
+            "compact.rates": [],
+        }
+    )
+    study = Study(check(config).model_dump())
+    dense, theirs = (
+        Coordinates("dense", "none", "0.00", 0),
+        Coordinates("theirs", "none", "0.30", 0),
+    )
+    assert study.networks == [dense, theirs]
+    assert study.trained_networks == []
+    assert study.compacted_networks == [theirs]
+    assert Paths(study).checkpoint_file() == "weights/dense.pth"
+    assert Paths(study).imported_file(Wildcards(method="theirs")) == "weights/theirs.pth"
+    # Nothing to fetch but the images.
+    assert study.downloads == {}
+
+
+def test_downloads_have_one_rule() -> None:
+    address = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
+    other = {**address, "url": "https://example.org/b.pth", "rate": 0.3}
+    study = Study(
+        check(
+            changed({"model.checkpoint": address, "imported": {"b": other, "c": IMPORTED}})
+        ).model_dump()
+    )
+    assert study.downloads == {"a.pth": "model.checkpoint", "b.pth": "imported.b"}
+    assert {"downloads/a.pth", "downloads/b.pth"} <= set(Paths(study).files_to_fetch())
+    asked = JobParams(study).download(Wildcards(file="b.pth"))
+    assert asked == {
+        "key": "imported.b",
+        "architecture": "torchvision:googlenet",
+        "checkpoint": {"url": other["url"], "sha256": "0" * 64},
+    }
+
+
+def test_the_content_of_own_files_decides_what_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = changed(
+        {
+            "model.checkpoint": {"file": "dense.pth"},
+            "imported": {"t": {**IMPORTED, "file": "t.pth"}},
+        }
+    )
+    params = JobParams(Study(check(config).model_dump()))
+
+    def digests() -> list[str]:
+        listed_files.forget()
+        return [params.weights(w)["sha256"] for w in (Wildcards(seed=0), Wildcards(method="t"))]
+
+    assert digests() == ["No such file or directory"] * 2
+    for name in ("dense.pth", "t.pth"):
+        Path(name).write_bytes(name.encode())
+    first = digests()
+    assert first == [hashlib.sha256(name).hexdigest() for name in (b"dense.pth", b"t.pth")]
+    os.utime("t.pth", (1, 1))
+    assert digests() == first
+    Path("t.pth").write_bytes(b"other")
+    assert digests() == [first[0], hashlib.sha256(b"other").hexdigest()]
 
 
 def made_from(config: dict, network: Coordinates) -> tuple[int, str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 DENSE = "dense"
 UNTRAINED = "untrained"
+# Networks that are not pruned; no method has such a name.
+NOT_PRUNED = (DENSE, UNTRAINED)
 NOT_RETRAINED = "none"
 ONE_SHOT = "one_shot"
 ITERATIVE = "iterative"
@@ -32,7 +34,7 @@ class Coordinates:
     Attributes
     ----------
     method
-        `dense`, `untrained`, or a key of `pruning.methods` in the config.
+        `dense`, `untrained`, or a key of `pruning.methods` or of `imported` in the config.
     retraining
         `none`, or a key of `retraining` in the config.
     rate

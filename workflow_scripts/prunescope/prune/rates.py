@@ -9,7 +9,12 @@ from prunescope.networks.coordinates import DENSE, format_rate
 
 
 def rates_of(config: Mapping[str, Any], method: str) -> list[str]:
-    """The rates of a method as written in paths: its own rates, or else those of the study."""
+    """The rates of a method as written in paths: its own rates, or else those of the study.
+
+    A network that was pruned elsewhere has one rate.
+    """
+    if method in config.get("imported", {}):
+        return [format_rate(config["imported"][method]["rate"])]
     pruning_settings = config["pruning"]
     own = pruning_settings["methods"].get(method, {}).get("rates") or pruning_settings["rates"]
     return [format_rate(rate) for rate in own]

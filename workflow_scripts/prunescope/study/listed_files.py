@@ -36,14 +36,23 @@ def digests(folder: Path, others: Sequence[Path], index: Path) -> Any:
     needed = [folder / TRAIN, folder / VALIDATION, *others]
     if any(unreachable(path) for path in needed):
         return _listed(index)
-    return {"images": _of_stamps(folder), "others": [_content(path) for path in others]}
+    return {"images": _of_stamps(folder), "others": [digest_of(path) for path in others]}
 
 
-def _content(path: Path) -> str:
+def forget() -> None:
+    """Look at all files anew, in a process that outlives a change of them."""
+    _of_stamps.cache_clear()
+    _of_content.cache_clear()
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file of the user's own, or why it cannot be read.
+
+    The job that reads it says what is wrong with it.
+    """
     try:
         return _of_content(path)
     except OSError as error:
-        # `index_images` says what is wrong with it.
         return error.strerror or str(error)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from prunescope.data import source
 from prunescope.interpret.metrics import catalogue
 from prunescope.networks.coordinates import DENSE
+from prunescope.networks.imported.known_weights import WEIGHTS
 from prunescope.prune import schedule
 from prunescope.prune.pieces import CRITERIA
 from prunescope.prune.rates import effective_rate, lower_rates
@@ -121,6 +122,31 @@ class JobParams:
         if wildcards.method == DENSE:
             return None
         return str(self.study.config["pruning"]["unreached"])
+
+    def download(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """The architecture and the section that names a file of weights, and its key."""
+        key = self.study.downloads[wildcards.file]
+        section, _, name = key.partition(".")
+        return {"key": key, **self._weights(self.study.config[section][name])}
+
+    def weights(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """What names the weights of a network, and what decides whether it is stale.
+
+        Of a file of the user's own the content decides, not the date.
+        """
+        key = "model.checkpoint"
+        if wildcards.get("method") is not None:
+            key = f"imported.{wildcards.method}"
+        section, _, name = key.partition(".")
+        weights = self.study.checkpoints[key]
+        given = self._weights(self.study.config[section][name])
+        if weights.url is not None:
+            return given
+        return {**given, "sha256": listed_files.digest_of(Path(weights.path))}
+
+    def _weights(self, section: Mapping[str, Any]) -> Mapping[str, Any]:
+        named = {name: section[name] for name in WEIGHTS if name in section}
+        return {"architecture": self.study.config["model"]["architecture"], "checkpoint": named}
 
     def metric(self, wildcards: Wildcards) -> Mapping[str, Any]:
         """The settings of the metric in the path."""

@@ -142,7 +142,7 @@ class Paths(PathsOfResults):
     def files_to_fetch(self) -> list[str]:
         """All files that the study downloads. Machines without a network need them beforehand."""
         images = self._downloaded(self.study.config["dataset"])
-        weights = [self.checkpoint_file()] if self.study.checkpoint else []
+        weights = [f"{DOWNLOADS}/{file}" for file in self.study.downloads]
         return [
             *images,
             *weights,
@@ -156,9 +156,13 @@ class Paths(PathsOfResults):
         return architecture.file_of(self.study.config["dataset"], self.study.config["model"])
 
     def checkpoint_file(self, wildcards: Wildcards = None) -> str:
-        """The downloaded weights of the dense network."""
+        """The weights of the dense network: downloaded, or a file of the user's own."""
         assert self.study.checkpoint is not None
-        return f"{DOWNLOADS}/{self.study.checkpoint.file}"
+        return self.study.checkpoint.path
+
+    def imported_file(self, wildcards: Wildcards) -> str:
+        """The weights of a network that was pruned elsewhere."""
+        return self.study.checkpoints[f"imported.{wildcards.method}"].path
 
     def network_to_prune(self, wildcards: Wildcards) -> str:
         """The network that a schedule starts from: the dense one, or that of a lower rate."""

@@ -12,7 +12,7 @@ NETWORK = re.compile(
     r"results/(?P<study>[^/]+)/networks/"
     r"(?P<method>[^/]+)/(?P<retraining>[^/]+)/rate(?P<rate>[^/]+)/seed(?P<seed>[^/]+)/"
 )
-KEYS = "`pruning`, `model.retraining`, `model.untrained` and `seeds`"
+KEYS = "`pruning`, `imported`, `model.retraining`, `model.untrained` and `seeds`"
 
 
 class Requests:

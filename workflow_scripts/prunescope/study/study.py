@@ -43,7 +43,10 @@ class Study(AnyStudy):
 
     @cached_property
     def networks(self) -> list[Coordinates]:
-        """The dense network, its retrained controls, the untrained one, and all pruned ones."""
+        """The dense network, its retrained controls, the untrained one, and all pruned ones.
+
+        Those that were pruned elsewhere come last.
+        """
         seeds = self.config["seeds"]
         dense = [
             Coordinates(DENSE, retraining, rate, seed)
@@ -58,12 +61,19 @@ class Study(AnyStudy):
             for rate in rates_of(self.config, name)
             for seed in seeds
         ]
+        imported = [
+            Coordinates(name, retraining, rate, seed)
+            for name, network in self.pruned_elsewhere.items()
+            for retraining in network["retraining"]
+            for rate in rates_of(self.config, name)
+            for seed in seeds
+        ]
         untrained = [
             Coordinates(UNTRAINED, NOT_RETRAINED, format_rate(0), seed)
             for seed in seeds
             if self.config["model"]["untrained"]
         ]
-        return dense + untrained + pruned
+        return dense + untrained + pruned + imported
 
     def _rates_of_control(self, retraining: str) -> list[str]:
         """Where the dense networks of a kind of retraining stand: for a chain, at every rate."""
@@ -100,7 +110,8 @@ class Study(AnyStudy):
         """The kinds of retraining of a method; those of the controls, for the dense network."""
         if method in (DENSE, UNTRAINED):
             return [NOT_RETRAINED, *self.config["model"]["retraining"]]
-        kinds: list[str] = self.config["pruning"]["methods"][method]["retraining"]
+        pruned = {**self.config["pruning"]["methods"], **self.pruned_elsewhere}
+        kinds: list[str] = pruned[method]["retraining"]
         return kinds
 
     @property
@@ -110,12 +121,18 @@ class Study(AnyStudy):
 
     @property
     def compacted_networks(self) -> list[Coordinates]:
-        """The networks that are made compact and timed: those at some rates that were retrained."""
-        return [
+        """The networks that are made compact and timed.
+
+        Those at some rates that were retrained, and all that were pruned elsewhere.
+        """
+        made_here = [
             network
             for network in self._part_of("compact")
             if network.method in self.methods and network.retraining != NOT_RETRAINED
         ]
+        seeds = self.config["compact"].get("seeds") or self.seeds
+        imported = [n for n in self.networks if n.method in self.imported and n.seed in seeds]
+        return made_here + imported
 
     def _part_of(self, section: str, *more_rates: float) -> list[Coordinates]:
         """The networks at the rates and of the seeds that a section names."""
@@ -155,13 +172,40 @@ class Study(AnyStudy):
 
     @cached_property
     def checkpoint(self) -> Checkpoint | None:
-        """The downloaded weights of the dense network; None where it is trained here."""
+        """The weights of the dense network from elsewhere; None where it is trained here."""
         return known_weights.from_config(self.config["model"])
+
+    @cached_property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """All weights from elsewhere, by the keys of the config that name them."""
+        architecture = self.config["model"]["architecture"]
+        dense = {"model.checkpoint": self.checkpoint} if self.checkpoint else {}
+        return dense | {
+            f"imported.{name}": known_weights.named(architecture, section)
+            for name, section in self.pruned_elsewhere.items()
+        }
+
+    @property
+    def downloads(self) -> dict[str, str]:
+        """The names of the files of weights that are downloaded, and the keys that name them."""
+        found = self.checkpoints.items()
+        return {weights.file: key for key, weights in found if weights.url is not None}
 
     @property
     def methods(self) -> list[str]:
         """The names of the pruning methods."""
         return list(self.config["pruning"]["methods"])
+
+    @property
+    def imported(self) -> list[str]:
+        """The names of the networks that were pruned elsewhere."""
+        return list(self.pruned_elsewhere)
+
+    @property
+    def pruned_elsewhere(self) -> Settings:
+        """The sections of the networks that were pruned elsewhere, by their names."""
+        sections: Settings = self.config.get("imported", {})
+        return sections
 
     @property
     def kinds_trained(self) -> list[str]:
@@ -361,5 +405,6 @@ class Study(AnyStudy):
                 for name, method in self.config["pruning"]["methods"].items()
                 if method["criterion"] == "random"
             ],
+            "pruned_elsewhere": self.imported,
             "given": False,
         }

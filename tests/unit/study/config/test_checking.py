@@ -379,7 +379,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a metric without a model": ({METRIC: "timm"}, [f"`{METRIC}`", "'timm'"]),
     "misspelt checkpoint": (
         {"model.checkpoint": "trian"},
-        ["`model.checkpoint`: 'trian'", "`train`; `torchvision` alone; or `url` and `sha256`"],
+        ["`model.checkpoint`: 'trian'", "`train`; or weights from elsewhere: `torchvision` alone"],
     ),
     "unknown weights of torchvision": (
         {"model.checkpoint": {"torchvision": "IMAGENET1K_V3"}},
@@ -430,9 +430,75 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"model.checkpoint": {**ADDRESS, "url": "https://example.org/my net.pth"}},
         ["`model.checkpoint.url`", "'my net.pth'"],
     ),
-    "another mean than the weights need": (
-        {"model.checkpoint": {"torchvision": "IMAGENET1K_V1"}, f"{CLOTHES}.std": IMAGENET_STD},
-        [f"`{CLOTHES}.mean`: [0.286, 0.286, 0.286]", "[0.485, 0.456, 0.406]"],
+    "another mean than the weights were trained with": (
+        {
+            "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
+            f"{CLOTHES}.std": IMAGENET_STD,
+            f"{CLOTHES}.image_size": 224,
+        },
+        [
+            f"`{CLOTHES}.mean`: [0.286, 0.286, 0.286], but the weights of `model.checkpoint` were "
+            "trained with [0.485, 0.456, 0.406]",
+        ],
+    ),
+    "another image size than the weights were trained with": (
+        {
+            "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
+            f"{CLOTHES}.mean": IMAGENET_MEAN,
+            f"{CLOTHES}.std": IMAGENET_STD,
+        },
+        [f"`{CLOTHES}.image_size`: 32, but the weights of `model.checkpoint`", "with 224"],
+    ),
+    "weights of another library": (
+        {"model.checkpoint": {"timm": "a1_in1k"}},
+        ["`model.checkpoint.timm`: 'a1_in1k' is not known", "that timm publishes of googlenet"],
+    ),
+    "a local file with a checksum": (
+        {"model.checkpoint": {"file": "a.pth", "sha256": "0" * 64}},
+        ["`model.checkpoint`: {'sha256': ", "Allowed: `torchvision` alone; `timm` alone;"],
+    ),
+    "a local file that only a shell finds": (
+        {"model.checkpoint": {"file": "~/a.pth"}},
+        ["`model.checkpoint.file`: '~/a.pth' is for a shell"],
+    ),
+    "a network from elsewhere with the name of a method": (
+        {"imported": {"structured": {"file": "a.pth", "rate": 0.5}}},
+        ["`imported.structured`: `structured` is a pruning method; choose another name"],
+    ),
+    "a network from elsewhere with the name of the dense one": (
+        {"imported": {"dense": {"file": "a.pth", "rate": 0.5}}},
+        ["`imported.dense`: `dense` is a network that is not pruned"],
+    ),
+    "a network from elsewhere without a rate": (
+        {"imported": {"theirs": {"file": "a.pth"}}},
+        ["`imported.theirs.rate` is missing"],
+    ),
+    "a network from elsewhere at a rate that no folder can have": (
+        {"imported": {"theirs": {"file": "a.pth", "rate": 0.123}}},
+        ["`imported.theirs.rate`", "at most two decimals"],
+    ),
+    "a network from elsewhere at the rate of the dense one": (
+        {"imported": {"theirs": {"file": "a.pth", "rate": 0.0}}},
+        ["`imported.theirs.rate`"],
+    ),
+    "a network from elsewhere without weights": (
+        {"imported": {"theirs": {"rate": 0.5}}},
+        ["`imported.theirs`: {} cannot be used"],
+    ),
+    "a network from elsewhere in a chain": (
+        {"imported": {"theirs": {"file": "a.pth", "rate": 0.5, "retraining": ["iterative"]}}},
+        ["`imported.theirs.retraining`: 'iterative' goes on from the rate before"],
+    ),
+    "a network from elsewhere retrained in an unknown way": (
+        {"imported": {"theirs": {"file": "a.pth", "rate": 0.5, "retraining": ["one_shoot"]}}},
+        ["`imported.theirs.retraining`: 'one_shoot'", "Did you mean `one_shot`?"],
+    ),
+    "two downloads of one name": (
+        {
+            "model.checkpoint": ADDRESS,
+            "imported": {"theirs": {**ADDRESS, "url": "https://example.org/b/a.pth", "rate": 0.5}},
+        },
+        ["`imported.theirs`: https://example.org/b/a.pth would be saved as downloads/a.pth"],
     ),
     "another deviation than the weights need": (
         {
@@ -657,11 +723,17 @@ def test_a_config_is_not_changed_by_its_check() -> None:
         {"seeds": [3, 1, 2]},
         {"model.retraining": []},
         {"model.checkpoint": ADDRESS},
+        {"model.checkpoint": {"file": "weights/a.pth"}},
+        {"model.checkpoint": {"file": "weights/a.pth", "transform_input": False}},
+        {"imported": {}},
+        {"imported": {"theirs": {"file": "a.pth", "rate": 0.5}}},
+        {"imported": {"theirs": {**ADDRESS, "rate": 0.5, "retraining": ["none", "one_shot"]}}},
         {"model.checkpoint": ADDRESS, "model.recipe": None},
         {"model.checkpoint": {**ADDRESS, "sha256": "Ab" * 32, "transform_input": False}},
         {
             "model.checkpoint": {"torchvision": "IMAGENET1K_V1"},
             "model.recipe": None,
+            f"{CLOTHES}.image_size": 224,
             f"{CLOTHES}.mean": IMAGENET_MEAN,
             f"{CLOTHES}.std": IMAGENET_STD,
         },

@@ -290,10 +290,7 @@ def test_a_dataset_may_change_its_source(write: Write) -> None:
 def test_a_checkpoint_may_change_its_form(write: Write) -> None:
     address = {"url": "https://example.org/a.pth", "sha256": "0" * 64}
     middle = write("middle.yaml", model={"checkpoint": address})
-    assert reading.read(middle).values["model"]["checkpoint"] == {
-        **address,
-        "transform_input": False,
-    }
+    assert reading.read(middle).values["model"]["checkpoint"] == address
     last = write("last.yaml", "middle.yaml", model={"checkpoint": "train"})
     assert reading.read(last).values == tiny()
     named = write("named.yaml", "middle.yaml", model={"checkpoint": {"torchvision": "V1"}})

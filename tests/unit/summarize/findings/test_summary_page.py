@@ -267,6 +267,15 @@ def test_what_was_done() -> None:
         "80 %, in 3 independent runs."
     )
     assert answer.what_was_done(facts(PRUNED[:1])).endswith("at 40 %, in a single run.")
+    elsewhere = replace(facts(PRUNED), pruned_elsewhere=("chance",))
+    assert answer.what_was_done(elsewhere) == (
+        "A network trained on pictures was pruned by 1 method (filters) at 40 % and 80 % and "
+        "elsewhere (chance) at 80 %, in a single run."
+    )
+    alone = replace(facts(PRUNED[:1]), pruned_elsewhere=("filters",))
+    assert answer.what_was_done(alone) == (
+        "A network trained on pictures was pruned elsewhere (filters) at 40 %, in a single run."
+    )
     assert answer.what_was_done(facts(DENSE[:1])) == (
         "1 network on pictures: none of them is pruned."
     )

@@ -40,7 +40,9 @@ class Adopted:
     done: tuple[str, ...]
 
 
-def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
+def adopt(
+    path: str | Path, blank: Description, seed: int, key: str = "model.checkpoint"
+) -> Adopted:
     """Make a network from the tensors in a file.
 
     A state dict is taken out of a training state, prefixes that all names have are taken off, and
@@ -58,6 +60,8 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
         Description of the network with its layers.
     seed
         Seed for freshly initialised auxiliary heads.
+    key
+        The key of the config that names the file, for messages.
 
     Raises
     ------
@@ -65,6 +69,13 @@ def adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
         The file cannot be read, its tensors do not fit the architecture or are no weights, or it
         has another number of classes.
     """
+    try:
+        return _adopt(path, blank, seed)
+    except InputError as error:
+        raise InputError(str(error).replace("model.checkpoint", key)) from error
+
+
+def _adopt(path: str | Path, blank: Description, seed: int) -> Adopted:
     module = modules.create(blank, seed)
     fresh = module.state_dict()
     found = tensor_names.without_prefixes(read_state(path), fresh)
@@ -90,11 +101,8 @@ def _completed(found: Found, fresh: State, heads: tuple[str, ...]) -> Found:
     dropped = [name for name in state if name.startswith(heads) and name not in fresh]
     has_heads = any(name.startswith(heads) for name in state)
     counters = [name for name in fresh if name not in state and name.endswith(COUNTER)]
-    made = (
-        []
-        if has_heads
-        else [name for name in fresh if name.startswith(heads) and name not in counters]
-    )
+    of_heads = [name for name in fresh if name.startswith(heads) and name not in counters]
+    made = [] if has_heads else of_heads
     said = {
         f"{len(dropped)} tensors of auxiliary heads dropped": dropped,
         f"{len(counters)} counters of batches were missing: 0": counters,

@@ -13,8 +13,11 @@ from prunescope.interpret import mis, score_variants
 from prunescope.networks import architecture, architecture_files, chosen_layers, coordinates
 from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD
 from prunescope.networks.imported import known_weights
+from prunescope.networks.imported.known_weights import LIBRARIES
 from prunescope.prune import schedule
 from prunescope.study import image_needs
+from prunescope.study.config.checkpoints.checkpoint import Checkpoint
+from prunescope.study.config.checkpoints.imported import Imported
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.sections.charts import Charts
 from prunescope.study.config.sections.compact import Compact
@@ -24,7 +27,7 @@ from prunescope.study.config.sections.interpretability import (
     images_needed,
     score_problems,
 )
-from prunescope.study.config.sections.model import Checkpoint, Model
+from prunescope.study.config.sections.model import Model
 from prunescope.study.config.sections.pruning import Pruning
 from prunescope.study.config.sections.recipes import Recipe
 from prunescope.study.config.sections.retraining import Retraining
@@ -65,6 +68,9 @@ class StudyModel(Section):
     dataset: Name = key("the dataset that the study uses", values="a key of `datasets`")
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = key("the datasets")
     model: Model = key("the dense network")
+    imported: dict[Name, Imported] = key(
+        "networks that were pruned elsewhere", default_factory=dict
+    )
     pruning: Pruning = key("what is pruned")
     retraining: dict[Name, Retraining] = key("the kinds of retraining")
     recipes: dict[Name, Recipe] = key("the ways to train")
@@ -84,6 +90,8 @@ def problems_between(sections: Mapping[str, Any]) -> Iterator[Problem]:
         Those values of a `StudyModel` that are valid on their own. A check runs if all its sections
         are valid, so one mistake does not hide another.
     """
+    # Studies need not say it, and a section that nobody wrote is not among the valid ones.
+    sections = {"imported": {}, **sections}
     for check in _CHECKS:
         needed = inspect.signature(check).parameters
         if needed.keys() <= sections.keys():
@@ -104,30 +112,101 @@ def _dataset(dataset: str, datasets: Mapping[str, Dataset]) -> Iterator[Problem]
         yield Problem("dataset", unknown(dataset, datasets))
 
 
-def _published_weights(model: Model) -> Iterator[Problem]:
-    if isinstance(model.checkpoint, Checkpoint):
-        name = model.checkpoint.torchvision
-        published = known_weights.of_torchvision(model.architecture)
-        if name is not None and name not in published:
-            yield Problem("model.checkpoint.torchvision", unknown(name, published))
+def _checkpoints(model: Model, imported: Mapping[str, Imported]) -> dict[str, Checkpoint]:
+    """The sections about weights, by their keys."""
+    found = {"model.checkpoint": model.checkpoint}
+    found |= {f"imported.{name}": section for name, section in imported.items()}
+    return {name: section for name, section in found.items() if isinstance(section, Checkpoint)}
+
+
+def _published_weights(model: Model, imported: Mapping[str, Imported]) -> Iterator[Problem]:
+    for name, section in _checkpoints(model, imported).items():
+        yield from _unpublished(name, section, model.architecture)
+
+
+def _unpublished(name: str, section: Checkpoint, architecture_name: str) -> Iterator[Problem]:
+    for library in LIBRARIES:
+        given = getattr(section, library)
+        known = known_weights.published(library, architecture_name)
+        if given is not None and given not in known:
+            yield Problem(
+                f"{name}.{library}",
+                f"{unknown(given, known)} These are the weights that {library} publishes of "
+                f"{architecture_name}",
+            )
 
 
 def _normalisation(
-    model: Model, dataset: str, datasets: Mapping[str, Dataset]
+    model: Model, imported: Mapping[str, Imported], dataset: str, datasets: Mapping[str, Dataset]
 ) -> Iterator[Problem]:
-    if any(_published_weights(model)):
+    if dataset not in datasets:
         return
-    checkpoint = known_weights.from_config(model.model_dump())
-    if checkpoint is None or not checkpoint.transform_input or dataset not in datasets:
-        return
-    for name, needed in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-        given = getattr(datasets[dataset], name)
-        if tuple(given) != needed:
+    for name, section in _checkpoints(model, imported).items():
+        if any(_unpublished(name, section, model.architecture)):
+            continue
+        weights = known_weights.named(model.architecture, section.weights())
+        for field, needed in _needed(weights).items():
+            given = getattr(datasets[dataset], field)
+            if given != needed:
+                why = (
+                    "were trained with"
+                    if weights.seen
+                    else "transform their input, which takes images normalised with"
+                )
+                yield Problem(
+                    f"datasets.{dataset}.{field}",
+                    f"{given}, but the weights of `{name}` {why} {needed}",
+                )
+
+
+def _needed(weights: known_weights.Checkpoint) -> dict[str, Any]:
+    """What is known of the images that weights need: keys of a dataset."""
+    if weights.seen is not None:
+        seen = weights.seen
+        return {"image_size": seen.image_size, "mean": list(seen.mean), "std": list(seen.std)}
+    if weights.transform_input:
+        return {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+    return {}
+
+
+def _files_of_weights(model: Model, imported: Mapping[str, Imported]) -> Iterator[Problem]:
+    """Downloads of one name would take each other's place."""
+    places: dict[str, tuple[str, str | None]] = {}
+    for name, section in _checkpoints(model, imported).items():
+        if any(_unpublished(name, section, model.architecture)):
+            continue
+        weights = known_weights.named(model.architecture, section.weights())
+        other, url = places.setdefault(weights.path, (name, weights.url))
+        if url != weights.url:
             yield Problem(
-                f"datasets.{dataset}.{name}",
-                f"{given}, but the weights of `model.checkpoint` transform their input, which "
-                f"takes images normalised with {list(needed)}",
+                name,
+                f"{weights.url} would be saved as {weights.path}, where the file of `{other}` "
+                "lies. Save one of them there by yourself, under another name, and give its path "
+                "as `file`",
             )
+
+
+def _names_of_imported(imported: Mapping[str, Imported], pruning: Pruning) -> Iterator[Problem]:
+    taken = dict.fromkeys(coordinates.NOT_PRUNED, "a network that is not pruned")
+    taken |= dict.fromkeys(pruning.methods, "a pruning method")
+    for name in imported:
+        if name in taken:
+            yield Problem(f"imported.{name}", f"`{name}` is {taken[name]}; choose another name")
+
+
+def _retraining_of_imported(
+    imported: Mapping[str, Imported], retraining: Mapping[str, Retraining]
+) -> Iterator[Problem]:
+    for name, section in imported.items():
+        for kind in section.retraining:
+            if kind not in retraining:
+                yield Problem(f"imported.{name}.retraining", unknown(kind, retraining))
+            elif not _starts_from_dense(retraining[kind]):
+                yield Problem(
+                    f"imported.{name}.retraining",
+                    f"{kind!r} goes on from the rate before, and a network from elsewhere stands "
+                    "at one rate. Choose a kind with `start: dense`",
+                )
 
 
 def _recipe_of_model(model: Model, recipes: Mapping[str, Recipe]) -> Iterator[Problem]:
@@ -351,6 +430,9 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _dataset,
     _published_weights,
     _normalisation,
+    _files_of_weights,
+    _names_of_imported,
+    _retraining_of_imported,
     _recipe_of_model,
     _controls,
     _rates_of_chains,

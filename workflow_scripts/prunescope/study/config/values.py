@@ -175,6 +175,8 @@ Sha256 = Annotated[
 Seed = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=32, le=1024)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+# A rate in the names of folders.
+NamedRate = Annotated[Rate, AfterValidator(lambda rate: _refuse_falling([rate])[0])]
 # Some of the seeds of a study; None for all.
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_refuse_repetition)] | None
 # May be empty.

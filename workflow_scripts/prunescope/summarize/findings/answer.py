@@ -25,13 +25,21 @@ def what_was_done(facts: Facts) -> str:
     runs = "in a single run" if facts.runs == 1 else f"in {facts.runs} independent runs"
     if pruned.is_empty():
         return f"{count(len(rows), 'network')} on {facts.dataset}: none of them is pruned."
-    methods = [human(name) for name in selection.present(pruned["method"])]
-    rates = [percent(rate, 0) for rate in sorted(set(pruned["rate"].to_list()))]
-    how = count(len(methods), "method")
-    return (
-        f"A network trained on {facts.dataset} was pruned by {how} ({listed(methods)}) at "
-        f"{listed(rates)}, {runs}."
-    )
+    elsewhere = pruned["method"].is_in(list(facts.pruned_elsewhere))
+    ways = []
+    if not elsewhere.all():
+        names, rates = _names_and_rates(pruned.filter(~elsewhere))
+        ways.append(f"by {count(len(names), 'method')} ({listed(names)}) at {listed(rates)}")
+    if elsewhere.any():
+        names, rates = _names_and_rates(pruned.filter(elsewhere))
+        ways.append(f"elsewhere ({listed(names)}) at {listed(rates)}")
+    return f"A network trained on {facts.dataset} was pruned {' and '.join(ways)}, {runs}."
+
+
+def _names_and_rates(networks: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """The methods of networks, and the rates at which they stand, in words."""
+    methods = [human(name) for name in selection.present(networks["method"])]
+    return methods, [percent(rate, 0) for rate in sorted(set(networks["rate"].to_list()))]
 
 
 def accuracy(facts: Facts) -> str:

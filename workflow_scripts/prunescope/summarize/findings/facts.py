@@ -41,6 +41,8 @@ class Facts:
         where nobody tells.
     random_methods
         The pruning methods that choose at random.
+    pruned_elsewhere
+        The networks, by their names, that were pruned before they came into the study.
     given
         Whether the scores were made elsewhere, so that there are no images.
     """
@@ -55,6 +57,7 @@ class Facts:
     margin: float
     images_per_side: int | None
     random_methods: tuple[str, ...] = ()
+    pruned_elsewhere: tuple[str, ...] = ()
     given: bool = False
 
     @classmethod
@@ -76,9 +79,10 @@ class Facts:
         settings
             All other attributes by name, but the margin, which is in the statistics.
         """
-        random = tuple(settings["random_methods"])
+        # A config has lists.
+        named = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
         (limit,) = statistics.filter(quantity=margin.MARGIN)["estimate"]
-        rest = {**settings, "random_methods": random, "margin": limit}
+        rest = {**settings, **named, "margin": limit}
         return cls(networks, statistics, images, history, trivial, **rest)
 
     @property

@@ -1,6 +1,5 @@
 """The dense network: its architecture, its weights, its controls."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -8,64 +7,15 @@ from pydantic import Discriminator, Field, Tag
 
 from prunescope.networks import architecture as networks
 from prunescope.networks.imported import known_weights
-from prunescope.study.config import choices
+from prunescope.study.config.checkpoints.checkpoint import FORMS, Checkpoint
 from prunescope.study.config.section import Problem, Section, key
-from prunescope.study.config.values import Different, Name, OneOf
+from prunescope.study.config.values import Different, Name
 
 # For editors; `problems` knows more.
 _WRITTEN = Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]*:."})
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Marks in the paths of pydantic's errors: which of the two a checkpoint was taken for.
 TRAINED, DOWNLOADED = "(trained)", "(downloaded)"
-_FORMS = ({"torchvision"}, {"url", "sha256"}, {"url", "sha256", "transform_input"})
-_ALLOWED = (
-    f"`{known_weights.TRAIN}`; `torchvision` alone; or `url` and `sha256`, with or without "
-    "`transform_input`"
-)
-
-
-class Checkpoint(Section):
-    """Weights to download: those of torchvision, or a file from elsewhere."""
-
-    torchvision: Annotated[str, OneOf(choices.published_weights)] | None = key(
-        "weights that torchvision publishes", default=None, left_out="stands alone"
-    )
-    url: str | None = key(
-        "weights from elsewhere",
-        default=None,
-        pattern=r"^(https://|http://127\.0\.0\.1(:[0-9]+)?/)",
-        values="an https address that ends in a file name (http only for this machine, 127.0.0.1)",
-        left_out="optional",
-    )
-    sha256: str | None = key(
-        "SHA-256 of that file",
-        default=None,
-        pattern="^[0-9a-fA-F]{64}$",
-        values="64 hexadecimal digits",
-        left_out="required with `url`",
-    )
-    transform_input: bool = key(
-        "whether the network takes images normalised with ImageNet's mean and deviation and "
-        "normalises them to -1..1 itself",
-        default=False,
-        left_out="optional with `url`, `false` if left out",
-    )
-
-    def unused(self) -> set[str]:
-        if self.torchvision is not None:
-            return {"url", "sha256", "transform_input"}
-        return {"torchvision"}
-
-    def problems(self) -> Iterator[Problem]:
-        given = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
-        if set(given) not in _FORMS or None in given.values():
-            yield Problem("", f"{given} cannot be used. Allowed: {_ALLOWED}")
-        elif self.url is not None and not FILE_NAME.fullmatch(known_weights.file_name(self.url)):
-            yield Problem(
-                "url",
-                f"the file at its end, {known_weights.file_name(self.url)!r}, needs a name of "
-                "letters, digits, `.`, `_` and `-`",
-            )
+_ALLOWED = f"`{known_weights.TRAIN}`; or weights from elsewhere: {FORMS}"
 
 
 def _kind_of_checkpoint(value: Any) -> str:
@@ -106,12 +56,12 @@ class Model(Section):
         Annotated[Literal["train"], Tag(TRAINED)] | Annotated[Checkpoint, Tag(DOWNLOADED)],
         Discriminator(_kind_of_checkpoint),
     ] = key(
-        "`train`: the dense network is trained here. Otherwise its weights are downloaded "
-        "([below](#downloaded-weights))",
+        "`train`: the dense network is trained here. Otherwise its weights come from elsewhere "
+        "([below](#weights-from-elsewhere))",
         values=_ALLOWED,
     )
     recipe: str | None = key(
-        "how the dense network is trained; not used with downloaded weights",
+        "how the dense network is trained; not used with weights from elsewhere",
         values="a key of `recipes`, or null",
         note="`null` only if `checkpoint` is not `train`",
     )

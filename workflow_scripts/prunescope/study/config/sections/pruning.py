@@ -74,7 +74,7 @@ class Pruning(Section):
     methods: dict[Name, Method] = key("the methods, by a name of your choice")
 
     def problems(self) -> Iterator[Problem]:
-        for name in (coordinates.DENSE, coordinates.UNTRAINED):
+        for name in coordinates.NOT_PRUNED:
             if name in self.methods:
                 yield Problem(
                     f"methods.{name}",

@@ -1,0 +1,1 @@
+"""The sections of the config about weights that were trained elsewhere."""
