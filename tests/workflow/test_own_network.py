@@ -171,4 +171,4 @@ def test_a_fault_is_one_error_with_its_line(
     done = made.snakemake("--", DESCRIBED, config=CONFIG)
     assert done.returncode != 0
     assert told in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    assert "Traceback (most recent call last)" not in done.stdout + done.stderr
