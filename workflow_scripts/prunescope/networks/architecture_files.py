@@ -82,7 +82,7 @@ class Architecture:
         Number of parameters, those of auxiliary heads included.
     macs
         Multiplications and additions of all convolutions and fully connected layers for one
-        image, in evaluation mode. None if the graph is unknown.
+        image, in evaluation mode. None if the graph, or the step of a layer in it, is unknown.
     unmeasured_parameters
         By name: why a parameter that acts as the weight of a layer has no layer, and so no units.
     unknown

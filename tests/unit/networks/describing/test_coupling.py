@@ -261,3 +261,30 @@ def test_shared_layers_read_and_make_the_same_channels_each_time() -> None:
 
     found = described(forward, one=conv(3, 4), shared=conv(4, 4), last=nn.Linear(4, 2))
     assert together(found, "one", 1) == {"shared<1", "shared>1", "last<1"}
+
+
+def test_layers_in_a_part_of_the_graph_that_cannot_be_followed() -> None:
+    """PyTorch exports what runs under `autocast` as a graph of its own."""
+
+    def forward(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        maps = net.one(images)
+        with torch.autocast("cpu", enabled=False):
+            maps = net.two(maps)
+        return logits(net, maps)
+
+    found = described(forward, one=conv(3, 4), two=conv(4, 4), last=nn.Linear(4, 2))
+    assert [layer.name for layer in found.layers] == ["one", "two", "last"]
+    assert found.removable["one"] == "wrap_with_autocast"
+    assert found.removable["two"] == "its step in the graph cannot be told"
+    assert found.macs is None
+
+
+def test_weights_that_depend_on_the_images_stand_in_the_way() -> None:
+    def forward(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        maps = net.one(images)
+        kernel = net.two(maps.mean((0, 2, 3))).view(2, 4, 1, 1)
+        return logits(net, nn.functional.conv2d(maps, kernel))
+
+    found = described(forward, one=conv(3, 4), two=nn.Linear(4, 8), last=nn.Linear(2, 2))
+    assert found.removable["one"] == "conv2d"
+    assert found.removable["two"] == "conv2d"

@@ -123,3 +123,18 @@ def test_no_piece_reads_a_piece_that_can_go(network: tuple[nn.Module, Architectu
         members, stuck = holding[channel]
         for other in read_from(module, [channel], images):
             assert other in members or stuck, (channel, other)
+
+
+def blocks(name: str) -> list[str]:
+    """The blocks of an architecture, in the order of their first layers."""
+    _, architecture = built(name)
+    return list(dict.fromkeys(layer.block for layer in architecture.layers))
+
+
+def test_blocks_are_those_of_which_networks_are_stacked() -> None:
+    stages = [f"layer{stage}.{number}" for stage in (1, 2, 3, 4) for number in (0, 1)]
+    assert blocks("resnet18") == ["conv1", *stages, "fc"]
+    layers = [f"encoder.layers.encoder_layer_{number}" for number in (0, 1)]
+    assert blocks("vit") == ["conv_proj", *layers, "heads.head"]
+    assert blocks("mixer") == ["stem", "blocks.0", "blocks.1", "head"]
+    assert blocks("mobilenet_v3_small")[:3] == ["features.0", "features.1", "features.2"]

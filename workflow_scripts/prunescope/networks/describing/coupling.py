@@ -29,7 +29,7 @@ from prunescope.networks.describing.uses import CONVOLUTIONS, LINEAR, Use
 
 # What stands in the way of removing outputs of the last layer.
 OUTPUT = "output"
-IDLE = "does not run in evaluation mode"
+UNSEEN = "its step in the graph cannot be told"
 CONSTANT = "what it reads does not depend on the images"
 
 # Consecutive channels of a layer: its name, the side, the first and the number.
@@ -63,7 +63,7 @@ class Coupling:
         outs = self._slots.get((layer, OUT))
         if outs is None:
             used = any(use.layer == layer for use in self._uses.values())
-            return CONSTANT if used else IDLE
+            return CONSTANT if used else UNSEEN
         found = self._channels.hindrances(outs.tolist()) | self._lost_all
         roots = torch.unique(self._channels.roots(outs))
         if len(roots) == 1 and len(outs) > 1 and not found:
@@ -116,7 +116,9 @@ class Coupling:
         operation = operation_of(step.node)
         if operation in (*CONVOLUTIONS, *LINEAR):
             use = self._uses.get(step.node)
-            return self._mix(step, use) if use else cannot_follow(step)
+            if use is None or isinstance(step.given.get("bias"), torch.Tensor):
+                return cannot_follow(step)
+            return self._mix(step, use)
         return OPERATIONS.get(step.name, cannot_follow)(step)
 
     def _value(self, argument: Any) -> Any:
@@ -188,7 +190,9 @@ class Coupling:
         """The channels of one side of a layer; None if they cannot be told."""
         if not use.whole:
             return None
-        slot = self._slots.setdefault((use.name, side), self._channels.new(number))
+        if (use.name, side) not in self._slots:
+            self._slots[use.name, side] = self._channels.new(number)
+        slot = self._slots[use.name, side]
         return slot if len(slot) == number else None
 
     def _hinder_layer(self, use: Use, operation: str) -> None:

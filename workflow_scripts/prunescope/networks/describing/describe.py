@@ -14,6 +14,8 @@ from prunescope.networks.describing.layers import find_layers
 from prunescope.networks.describing.runs import in_mode, layers_of
 from prunescope.networks.describing.uses import Use, find_uses, macs
 
+IDLE = "does not run in evaluation mode"
+
 
 def describe(module: nn.Module, image_size: int, channels: int = 3) -> Architecture:
     """Find out what a network consists of, from runs of it and from its exported graph.
@@ -56,12 +58,19 @@ def describe(module: nn.Module, image_size: int, channels: int = 3) -> Architect
     if any(layer.auxiliary for layer in layers):
         norms = _in_training(module, image_size, channels, owners) | norms
     coupling = Coupling(exported, uses)
+    removable = {
+        layer.name: IDLE if layer.auxiliary else coupling.removable(layer.name) for layer in layers
+    }
+    # A layer that runs, but not in a step of the graph, would be missing.
+    seen = {layer.name for layer in layers if not layer.auxiliary} <= {
+        use.layer for use in uses.values()
+    }
     return Architecture(
         layers=tuple(replace(layer, batch_norm=norms.get(layer.name)) for layer in layers),
         coupled=coupling.groups(),
-        removable={layer.name: coupling.removable(layer.name) for layer in layers},
+        removable=removable,
         parameters=parameters,
-        macs=macs(list(uses.values())),
+        macs=macs(list(uses.values())) if seen else None,
         unmeasured_parameters=dict(_without_layer(uses.values())),
     )
 

@@ -115,6 +115,9 @@ def lost(
 
 def hand_on(step: Step) -> Labels:
     """Each number of the output is made of the number at its place in the first input alone."""
+    others = list(tensors_in(step.given.values()))[1:]
+    if any(isinstance(value, torch.Tensor) for value in others):
+        return cannot_follow(step)
     return step.tensors[0]
 
 
@@ -140,7 +143,8 @@ def _meet(step: Step, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         ):
             # A single channel that meets each of many, such as a gate, must stay: they may go.
             channels.hinder(small(single), step.name)
-            if (single < NOTHING).any():
+            others = [axis for axis in range(ndim) if axis not in repeated]
+            if (single < NOTHING).any() or any(varies(single, axis) for axis in others):
                 channels.hinder(small(kept), step.name)
             return kept.expand(shape)
     first, second = small(one), small(other)
@@ -238,12 +242,14 @@ def reduce(step: Step) -> Labels:
     labels = step.tensors[0]
     axes = _axes(step, labels.ndim)
     if any(varies(step.channels.roots(labels), axis) for axis in axes):
+        if (labels < NOTHING).any():
+            return cannot_follow(step)
         if step.name != "sum":
             # What remains belongs to no channel, and all that were read must stay.
             step.channels.hinder(small(labels), step.name)
             labels = torch.tensor(NOTHING).expand(labels.shape)
         else:
-            _glue(step, labels, axes)
+            labels = _glue(step, labels, axes)
     value = step.node.meta["val"]
     for axis in sorted(axes, reverse=True):
         labels = labels.narrow(axis, 0, 1)
@@ -264,13 +270,12 @@ def _axes(step: Step, ndim: int) -> list[int]:
     return sorted(int(axis) % ndim for axis in axes)
 
 
-def _glue(step: Step, labels: torch.Tensor, axes: Sequence[int]) -> None:
-    """All channels along some axes go together."""
+def _glue(step: Step, labels: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
+    """Let all channels along some axes go together; their labels, stored once along these axes."""
     few = small(labels)
-    first = few
-    for axis in axes:
-        first = first.narrow(axis, 0, 1)
-    step.channels.unite(first.expand(few.shape), few, glue=step.name)
+    one = few.amax(dim=tuple(axes), keepdim=True)
+    step.channels.unite(one.expand(few.shape), few, glue=step.name)
+    return one.expand(labels.shape)
 
 
 def share_out(step: Step) -> Labels:
@@ -278,7 +283,9 @@ def share_out(step: Step) -> Labels:
     labels = step.tensors[0]
     axes = _axes(step, labels.ndim)
     if any(varies(step.channels.roots(labels), axis) for axis in axes):
-        _glue(step, labels, axes)
+        if (labels < NOTHING).any():
+            return cannot_follow(step)
+        return _glue(step, labels, axes)
     return labels
 
 
@@ -323,13 +330,13 @@ def multiply(step: Step) -> Labels:
 
 def _contract(step: Step, inputs: Sequence[torch.Tensor], shape: Sequence[int]) -> Labels:
     """All channels of each pair of matrices, in the last two axes, go together."""
-    channels, leading = step.channels, tuple(shape[:-2])
-    for labels in inputs:
-        few = small(labels)
-        channels.unite(few[..., :1, :1].expand(few.shape), few, glue=step.name)
-    met = inputs[0][..., :1, :1].expand(*leading, 1, 1)
-    for labels in inputs[1:]:
-        met = _meet(step, met, labels[..., :1, :1].expand(*leading, 1, 1))
+    if any((labels < NOTHING).any() for labels in inputs):
+        return cannot_follow(step)
+    leading = tuple(shape[:-2])
+    pairs = [_glue(step, labels, (-2, -1))[..., :1, :1] for labels in inputs]
+    met = pairs[0].expand(*leading, 1, 1)
+    for other in pairs[1:]:
+        met = _meet(step, met, other.expand(*leading, 1, 1))
     return met.expand(tuple(shape))
 
 
@@ -352,6 +359,8 @@ def sum_products(step: Step) -> Labels:
     ]
     free = [axis for axis in made if axis not in common]
     size = math.prod(lengths[axis] for axis in free)
+    if any((labels < NOTHING).any() for labels in matrices):
+        return cannot_follow(step)
     product = _contract(step, matrices, [*(lengths[axis] for axis in common), 1, size])
     assert isinstance(product, torch.Tensor)
     order = [*common, *free]

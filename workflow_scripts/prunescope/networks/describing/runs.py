@@ -81,6 +81,8 @@ def rows_of_images(module: nn.Module, image_size: int, channels: int) -> dict[st
 def _mixture(made: torch.Tensor) -> str:
     if len(made) % 2 or not made.isnan().any():
         return "its output does not depend on the image"
+    if made.ndim < 2:
+        return "its output mixes the images"
     first, second = made.isnan().flatten(1).any(dim=1).chunk(2)
     if second.any() or not first.any():
         return "its output mixes the images"
