@@ -1,9 +1,9 @@
 """Describe the architecture of a study, for the classes and the image size of its dataset."""
 
 from prunescope.data import image_tables
+from prunescope.evaluate import trial
 from prunescope.foundation import job
 from prunescope.networks import architecture_files, chosen_layers
-from prunescope.networks.describing import trial
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description
 

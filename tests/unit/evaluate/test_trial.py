@@ -7,8 +7,8 @@ import torch
 from registries import register_architecture
 from torch import nn
 
+from prunescope.evaluate import trial
 from prunescope.foundation.errors import InputError
-from prunescope.networks.describing import trial
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description
 
