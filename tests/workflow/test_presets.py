@@ -48,7 +48,7 @@ def test_a_preset_is_planned_without_imagenet(blank: Workspace, name: str, netwo
     assert not blank.path("results").exists()
 
 
-@pytest.mark.parametrize("name", ["cifar10_resnet20", "resnet50_imagenet"])
+@pytest.mark.parametrize("name", ["cifar10_resnet20", "resnet50_imagenet", "vit_small_imagenet"])
 def test_an_example_is_planned_without_its_images(blank: Workspace, name: str) -> None:
     study = Study(preset(name))
     made = {study.made_as(network) for network in study.networks}

@@ -184,7 +184,12 @@ def test_every_published_network_is_one_of_the_papers_preset() -> None:
 # --- examples of other networks and datasets -----------------------------------------------------
 
 # Networks, and how many of them are retrained.
-EXAMPLES = {"cifar10_resnet20": (42, 21), "resnet50_imagenet": (90, 30)}
+EXAMPLES = {
+    "cifar10_resnet20": (42, 21),
+    "imagenet_sample": (10, 0),
+    "resnet50_imagenet": (90, 30),
+    "vit_small_imagenet": (42, 21),
+}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -214,6 +219,15 @@ def test_an_example_is_short_and_takes_its_weights_from_elsewhere(name: str) -> 
     header = header_of(name)
     assert f"config/{name}.yaml" in header
     assert "Needs" in header
+
+
+def test_the_sample_of_imagenet_scores_at_most_a_tenth_of_its_images_a_side() -> None:
+    """And its folder holds one image of a class: both splits are the same images."""
+    study = Study(config_of("imagenet_sample"))
+    assert study.facts["images_per_side"] <= study.dataset["probe"]["images"] / 10
+    assert study.dataset["validation"]["images"] is None
+    assert study.dataset["mean"] == study.dataset["std"] == [0.5, 0.5, 0.5]
+    assert study.kinds_trained == []
 
 
 def test_the_example_of_an_own_network_has_a_partner_in_each_run_for_every_network() -> None:
