@@ -488,7 +488,7 @@ def test_examples_of_the_config_are_accepted(code: str, tmp_path: Path) -> None:
 # Weights for images of ImageNet need their normalisation.
 IMAGENET = """
 datasets:
-  fashion_mnist: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}
+  fashion_mnist: {image_size: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}
 """
 
 
@@ -540,6 +540,8 @@ def test_every_explained_key_exists() -> None:
     rows = re.findall(r"^\| `([a-z0-9_.<>]+)` \|", explained, flags=re.M)
     names = {"global_unstructured", "structured", "connection_sparsity"}
     names |= {"connection_sparsity_random", "none", "one_shot", "iterative"}
+    # What `pruning.exclude` and `imported` may hold.
+    names |= {"first", "classifier", "depthwise", "layer4.1.conv2", "checkpoint"}
     assert set(rows) - names == set(KEYS)
 
 

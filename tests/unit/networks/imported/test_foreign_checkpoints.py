@@ -241,17 +241,18 @@ def test_a_prefix_that_the_architecture_has_itself_stays(
     state: State, make_toy: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A module of the user's own may hold its layers in `self.model`."""
-    build = architecture.load("toy").build
+    source, _ = architecture.load("toy")
+    build = source.build
 
     class Around(nn.Module):
-        def __init__(self, description: Description) -> None:
+        def __init__(self, *given: object) -> None:
             super().__init__()
-            self.model = build(description)
+            self.model = build(*given)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return self.model(images)
 
-    monkeypatch.setattr(architecture.load("toy"), "build", Around)
+    monkeypatch.setattr(source, "build", Around)
     own = renamed(state, lambda name: f"model.{name}")
     found = adopted(save(renamed(own, lambda name: f"module.{name}"), tmp_path / "net.pth"))
     assert_holds(found.network, own)

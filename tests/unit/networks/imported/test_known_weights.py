@@ -53,12 +53,10 @@ def test_torchvisions_checkpoint() -> None:
 
 
 def test_weights_are_those_of_the_chosen_architecture() -> None:
-    assert list(known_weights.of_torchvision("torchvision:resnet50")) == [
+    assert list(known_weights.published("torchvision", "torchvision:resnet50")) == [
         "IMAGENET1K_V1",
         "IMAGENET1K_V2",
     ]
-    assert known_weights.of_torchvision("timm:resnet50") == {}
-    assert known_weights.of_torchvision("file:nets.py:resnet50") == {}
 
 
 def test_a_checkpoint_from_an_address() -> None:

@@ -451,7 +451,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "weights of another library": (
         {"model.checkpoint": {"timm": "a1_in1k"}},
-        ["`model.checkpoint.timm`: 'a1_in1k' is not known", "that timm publishes of googlenet"],
+        [
+            "`model.checkpoint.timm`: 'a1_in1k' is not known",
+            "that timm publishes of torchvision:googlenet",
+        ],
     ),
     "a local file with a checksum": (
         {"model.checkpoint": {"file": "a.pth", "sha256": "0" * 64}},

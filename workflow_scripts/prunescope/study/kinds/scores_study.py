@@ -79,5 +79,6 @@ class ScoresStudy(AnyStudy):
             **(told if self.reads_tables else PUBLISHED_FACTS),
             "images_per_side": None,
             "random_methods": [],
+            "pruned_elsewhere": [],
             "given": True,
         }
