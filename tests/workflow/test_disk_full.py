@@ -93,7 +93,8 @@ STEPS: list[dict[str, list[str]]] = [
 # Steps that this study has none of. They write as the others do, or have tests of their own.
 ELSEWHERE = {
     "fetch_archive", "fetch_fashion_mnist", "fetch_checkpoint", "fetch_metric_weights",
-    "index_images", "pack_sample", "import_checkpoint", "recalibrate_network", "compare_published",
+    "index_images", "pack_sample", "import_checkpoint", "import_pruned", "recalibrate_network",
+    "compare_published",
     "verify_study", "find_exemplars_elsewhere", "read_unit_scores", "tabulate_scores",
     "fetch_published_scores", "read_published_scores", "analyse_published_scores",
     "draw_published_scores",
