@@ -71,8 +71,8 @@ class RunModel:
         kinds, runs = self.values.shape
         effects = self.values.mean(axis=0) - self.values.mean()
         between = kinds * float((effects**2).sum()) / (runs - 1)
-        freedom = (kinds - 1) * (runs - 1)
-        return between, float((self.deviations**2).sum()) / freedom if freedom else 0.0
+        within = float((self.deviations**2).sum())
+        return between, within / self._freedom if self._freedom else 0.0
 
     @cached_property
     def own_variances(self) -> np.ndarray:
