@@ -1,37 +1,35 @@
 """A pruned GoogLeNet and its compact form, for the tests of what graphs can become."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import torch
 from conftest import PREPROCESSING
+from described import create_described
 
 from prunescope.compact import removal
 from prunescope.compact.graph import batch_norms, tracing
 from prunescope.compact.graph.graph_files import CompactNetwork
-from prunescope.networks import architecture, modules
-from prunescope.networks.describing.describe import describe
+from prunescope.networks import modules
 from prunescope.networks.description import Description, Network
 from prunescope.prune import masks
+
+# GoogLeNet for small images, with auxiliary heads and a transformed input.
+SMALL_GOOGLENET = Description(
+    "torchvision:googlenet",
+    10,
+    32,
+    **PREPROCESSING,
+    transform_input=True,
+    auxiliary_heads=True,
+    options={"init_weights": False},
+)
 
 
 @cache
 def masked_googlenet() -> Network:
     """GoogLeNet for small images, with heads and a transformed input, some channels pruned."""
-    torch.manual_seed(0)
-    blank = Description(
-        "torchvision:googlenet",
-        10,
-        32,
-        **PREPROCESSING,
-        transform_input=True,
-        auxiliary_heads=True,
-        options={"init_weights": False},
-    )
-    module = architecture.build(blank)
-    layers = describe(module, image_size=32).layers
-    network = modules.to_network(module, replace(blank, layers=layers))
+    network = modules.to_network(*create_described(SMALL_GOOGLENET, seed=0))
     method = masks.PruningMethod("input_channel", "layer", "l1")
     return network.masked(masks.make_masks(network, method, 0.6))
 

@@ -7,7 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from compacted import SMALL_GOOGLENET
 from conftest import PREPROCESSING, ConvNorm
+from described import create_described
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registries import register_architecture
@@ -19,7 +21,6 @@ from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.nodes import INPUT, Node, Tensors
 from prunescope.compact.removal import Compact
 from prunescope.networks import modules, reach
-from prunescope.networks.architecture import build
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Network
 from prunescope.prune.masks import PruningMethod, make_masks
@@ -185,22 +186,11 @@ RATES = (0.3, 0.8)
 @pytest.fixture(scope="module")
 def googlenet() -> Network:
     """torchvision's GoogLeNet for small images, with auxiliary heads and a transformed input."""
-    torch.manual_seed(0)
-    blank = Description(
-        "torchvision:googlenet",
-        10,
-        32,
-        **PREPROCESSING,
-        transform_input=True,
-        auxiliary_heads=True,
-        options={"init_weights": False},
-    )
-    module = build(blank)
-    layers = describe(module, image_size=32).layers
+    module, described = create_described(SMALL_GOOGLENET, seed=0)
     for name, tensor in module.state_dict().items():
         if name.endswith(".bn.bias"):
             tensor.normal_(std=0.3)
-    return modules.to_network(module, replace(blank, layers=layers))
+    return modules.to_network(module, described)
 
 
 @pytest.mark.parametrize("batch_norm", ["pruned", "kept"])
