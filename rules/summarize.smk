@@ -111,6 +111,8 @@ rule summarize_findings:
         history=f"{TABLES}/history.parquet",
         statistics=f"{TABLES}/statistics.parquet",
         trivial=f"{TABLES}/trivial_units.parquet",
+        # Not the table of them: it is written anew with that of measured times.
+        sizes=PATHS.every_network("sizes.parquet", STUDY.compacted_networks),
     output:
         summary=SUMMARY,
         statistics=report(
@@ -136,5 +138,6 @@ rule summarize_findings:
     params:
         code=code_of("summarize_findings.py"),
         facts=STUDY.facts,
+        compacted=coordinates_of(STUDY.compacted_networks),
     script:
         "../workflow_scripts/summarize_findings.py"

@@ -1,8 +1,10 @@
 """Summarize the findings of the study in text, and write its tables as pages for the report."""
 
+from prunescope.compact import cost_tables
 from prunescope.foundation import job, whole_files
 from prunescope.interpret import trivial_units
-from prunescope.summarize import image_counts, pages, study_tables
+from prunescope.networks import coordinates
+from prunescope.summarize import gathering, image_counts, pages, study_tables
 from prunescope.summarize.findings import summary_page
 from prunescope.summarize.findings.facts import Facts
 
@@ -14,8 +16,14 @@ def main(smk) -> None:
     trivial = trivial_units.TRIVIAL_UNITS.read(smk.input.trivial)
     images = image_counts.COUNTS.read(smk.input.images)
     facts = Facts.of_study(networks, statistics, images, history, trivial, smk.params.facts)
+    sizes = gathering.gather(
+        map(cost_tables.SIZES.read, smk.input.sizes),
+        coordinates.from_params(smk.params.compacted),
+        smk.wildcards.study,
+        like=cost_tables.SIZES.empty(),
+    )
     written = {
-        smk.output.summary: summary_page.to_markdown(facts),
+        smk.output.summary: summary_page.to_markdown(facts, sizes),
         smk.output.statistics: pages.table_page("Statistics", statistics, study_tables.STATISTICS),
         smk.output.networks: pages.table_page("Networks", networks, study_tables.NETWORKS),
     }

@@ -21,7 +21,7 @@ ESTIMATED = {"estimate_statistics": 1, "summarize_findings": 1, **DRAWN}
 TRIVIAL = {"score_trivial_units": 1, "build_explorer": 1, "summarize_findings": 1, **DRAWN}
 SUMMARY = {"tabulate_study": 1, "build_explorer": 1, **ESTIMATED, **COST_DRAWN}
 TIMED = {"measure_costs": 2, "tabulate_costs": 1, **COST_DRAWN}
-COMPACTED = {"compact_network": 2, **TIMED}
+COMPACTED = {"compact_network": 2, "summarize_findings": 1, **TIMED}
 # Of the 9 networks, 2 are dense, 1 is untrained, 4 are pruned and retrained, 2 pruned and kept. The
 # score's variants are computed of 6: the first three, and those at the rate 0.60. The 2 of these
 # that were retrained are made compact.

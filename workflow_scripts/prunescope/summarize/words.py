@@ -1,6 +1,8 @@
 """The keys of the config in words, for charts, findings and the report."""
 
-from prunescope.networks.coordinates import NOT_RETRAINED, ONE_SHOT
+import polars as pl
+
+from prunescope.networks.coordinates import COLUMNS, KIND, NOT_RETRAINED, ONE_SHOT
 
 RETRAINING_NAMES = {
     NOT_RETRAINED: "not retrained",
@@ -18,3 +20,30 @@ def human(name: str) -> str:
 def describe_retraining(kind: str) -> str:
     """A kind of retraining in words."""
     return RETRAINING_NAMES.get(kind, human(kind))
+
+
+def kept_masked(networks: pl.DataFrame) -> str:
+    """Which networks could not be made compact, and why, in sentences; empty if all could.
+
+    Parameters
+    ----------
+    networks
+        `study_tables.STUDY_SIZES` or `STUDY_COSTS`.
+    """
+    each = networks.unique(COLUMNS, keep="first", maintain_order=True)
+    kept = each.filter(pl.col("kept_masked") != "")
+    if kept.is_empty():
+        return ""
+    operations = ", ".join(f"`{operation}`" for operation in sorted(set(kept["kept_masked"])))
+    number = "No network was made compact, all stay masked"
+    if len(kept) < len(each):
+        kinds = kept.unique(KIND, keep="first", maintain_order=True).iter_rows(named=True)
+        named = "; ".join(
+            f"{human(row['method'])}, {describe_retraining(row['retraining'])}, {row['rate']:.0%}"
+            for row in kinds
+        )
+        number = f"{len(kept)} of {len(each)} networks stay masked ({named})"
+    return (
+        f"{number}: compact networks have no counterpart of {operations} yet. They were timed with "
+        "their zeros in place, in PyTorch only."
+    )

@@ -152,6 +152,27 @@ def test_the_page_begins_with_the_answer_whatever_the_study() -> None:
         assert "nan" not in page
 
 
+def test_networks_that_stay_masked_are_named_with_what_stands_in_the_way() -> None:
+    rows = [
+        dict.fromkeys(study_tables.STUDY_SIZES.columns, 0)
+        | dict(zip(("method", "retraining", "rate", "seed"), network[:4], strict=True))
+        | {"study": "toy", "variant": variant, "kept_masked": operation}
+        for network, operation in zip(PRUNED[1:4], ("add", "", "Conv2d with groups"), strict=True)
+        for variant in ("dense", "masked")
+    ]
+    sizes = frame(study_tables.STUDY_SIZES, rows)
+    assert summary_page.to_markdown(facts(PRUNED), sizes).endswith(
+        "- **Compact networks:** 2 of 3 networks stay masked (filters, one-shot, 40%; filters, "
+        "iterative, 80%): compact networks have no counterpart of `Conv2d with groups`, `add` yet. "
+        "They were timed with their zeros in place, in PyTorch only.\n"
+    )
+    compact = sizes.with_columns(kept_masked=pl.lit(""))
+    for nothing in (None, compact, study_tables.STUDY_SIZES.empty()):
+        page = summary_page.to_markdown(facts(PRUNED), nothing)
+        assert page == summary_page.to_markdown(facts(PRUNED))
+        assert "Compact networks" not in page
+
+
 def test_the_table_has_a_row_for_each_kind() -> None:
     rows = in_runs([*DENSE, *PRUNED])
     found = [*changed(PRUNED[1], *CHANGES["lower"]), *changed(PRUNED[0], *CHANGES["within"])]

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from prunescope.networks.coordinates import COLUMNS, DENSE
-from prunescope.summarize import selection
+from prunescope.summarize import selection, words
 from prunescope.summarize.charts import chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
@@ -163,14 +163,14 @@ def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
     accuracy = study.networks.select(*COLUMNS, "top1")
     compact = costs.filter(LARGEST_BATCH, variant=COMPACT)
     rows = _with_labels(study, compact.join(accuracy, on=COLUMNS, maintain_order="left"))
-    kept = kept_masked(costs)
+    kept = words.kept_masked(costs)
     if rows.is_empty():
         return kept or "No network was made compact."
     say, start = {
         "speed_by_network": (_say_speed, "compact networks are "),
         "accuracy_vs_time": (_say_accuracy, "the most accurate compact network has "),
     }[name]
-    parts = [say(rows.filter(runtime=runtime), words) for runtime, words in RUNTIMES.items()]
+    parts = [say(rows.filter(runtime=runtime), called) for runtime, called in RUNTIMES.items()]
     text = f"With {rows['batch'][0]} images at a time, {start}{'; '.join(parts)}."
     text = " ".join(filter(None, (text, kept)))
     folded = costs.filter(LARGEST_BATCH, variant=FOLDED)["relative_time"].to_list()
@@ -179,22 +179,6 @@ def caption(name: str, study: ChartData, costs: pl.DataFrame) -> str:
     return (
         f"{text} In PyTorch {len(folded) / sum(folded):.1f} times are owed to folded batch norms, "
         "without any pruning; onnxruntime folds those of all networks."
-    )
-
-
-def kept_masked(costs: pl.DataFrame) -> str:
-    """Which networks could not be made compact, and why, in a sentence; empty if all could."""
-    networks = costs.unique(COLUMNS, keep="first", maintain_order=True)
-    kept = networks.filter(pl.col("kept_masked") != "")
-    if kept.is_empty():
-        return ""
-    operations = ", ".join(f"`{operation}`" for operation in sorted(set(kept["kept_masked"])))
-    number = f"{len(kept)} of {len(networks)} networks stay masked"
-    if len(kept) == len(networks):
-        number = "No network was made compact, all stay masked"
-    return (
-        f"{number}: compact networks have no counterpart of {operations} yet. They were timed with "
-        "their zeros in place, in PyTorch only."
     )
 
 

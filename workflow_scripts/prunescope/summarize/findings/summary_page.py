@@ -18,7 +18,7 @@ from prunescope.summarize.findings.answer import answer
 from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.findings.verdicts import table_of_kinds
 from prunescope.summarize.findings.wording import change, count, listed, percent, score
-from prunescope.summarize.words import describe_retraining, human
+from prunescope.summarize.words import describe_retraining, human, kept_masked
 
 # The titles of the lines after the table.
 NO_EXPLORER = "There is none, because the scores were given without the images of the units."
@@ -35,14 +35,23 @@ LINES = (
 )
 
 
-def to_markdown(facts: Facts) -> str:
+def to_markdown(facts: Facts, sizes: pl.DataFrame | None = None) -> str:
     """The summary as a page.
 
     Without its heading and without the table, whose lines begin with a bar, it is also valid
     reStructuredText.
+
+    Parameters
+    ----------
+    facts
+        What the study found.
+    sizes
+        `study_tables.STUDY_SIZES`, if networks were to be made compact.
     """
     name = facts.networks["study"][0]
     lines = [*zip(LINES, details(facts), strict=True)]
+    if sizes is not None and (kept := kept_masked(sizes)):
+        lines.append(("Compact networks", kept))
     if warning := on_trivial_units.warning(facts):
         lines.append(("Warning", warning))
     if facts.given:
