@@ -29,8 +29,9 @@ rule describe_architecture:
         options=lookup("model/options", within=config),
         auxiliary_heads=lookup("model/auxiliary_heads", within=config),
         image_size=PARAMS.image_size,
-        # Only checked: studies that leave other layers alone share the description.
+        # Only checked: studies that leave other layers alone, or recalibrate, share the description.
         exclude=unwatched(lookup("pruning/exclude", within=config)),
+        recalibrated=unwatched(STUDY.recalibrations),
     script:
         "../workflow_scripts/describe_architecture.py"
 

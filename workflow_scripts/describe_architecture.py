@@ -3,6 +3,7 @@
 from prunescope.data import image_tables
 from prunescope.evaluate import trial
 from prunescope.foundation import job
+from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture_files, chosen_layers
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description
@@ -23,6 +24,9 @@ def main(smk) -> None:
     found = describe(module, size)
     job.log.info("%d layers, %d parameters", len(found.layers), found.parameters)
     chosen_layers.find(smk.params.exclude, found.layers, "pruning.exclude")
+    for kind in smk.params.recalibrated:
+        if told := found.recalibration_problem:
+            raise InputError(f"retraining.{kind}.recalibration: {told}.")
     architecture_files.save(found, smk.output.architecture)
 
 

@@ -172,3 +172,33 @@ def test_a_fault_is_one_error_with_its_line(
     assert done.returncode != 0
     assert told in done.stdout + done.stderr
     assert "Traceback (most recent call last)" not in done.stdout + done.stderr
+
+
+def test_a_network_without_batch_norms_is_not_recalibrated(made: Workspace) -> None:
+    file = "nets/bare.py"
+    made.path(file).write_text(
+        "from torch import nn\n\n\ndef bare(num_classes):\n"
+        "    body = nn.Conv2d(3, 4, 32), nn.Flatten()\n"
+        "    return nn.Sequential(*body, nn.Linear(4, num_classes))\n"
+    )
+    study = STUDY | {
+        "model": {"architecture": f"file:{file}:bare", "options": {"init_weights": None}},
+        "retraining": {
+            "anew": {
+                "start": "dense",
+                "mask": "enforced",
+                "recipe": None,
+                "recalibration": {"images": 64, "batch": 32},
+            }
+        },
+    }
+    study["pruning"] = {
+        "exclude": ["classifier"],
+        "methods": {"structured": {"retraining": ["none", "anew"]}},
+    }
+    made.path("config/bare.yaml").write_text(yaml.safe_dump(study))
+    # The first job that builds the network, before any training.
+    done = made.snakemake("--", TARGETS[0], config="config/bare.yaml")
+    assert done.returncode != 0
+    assert "retraining.anew.recalibration: the network has no batch norm whose" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

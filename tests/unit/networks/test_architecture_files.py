@@ -21,6 +21,7 @@ EXAMPLE = Architecture(
     removable={"stem": "layer_norm", "head": "output"},
     parameters=240,
     macs=3464,
+    batch_norms=1,
     unmeasured_parameters={"attention.in_proj_weight": "computed as a function"},
 )
 

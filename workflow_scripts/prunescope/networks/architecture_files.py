@@ -83,6 +83,8 @@ class Architecture:
     macs
         Multiplications and additions of all convolutions and fully connected layers for one
         image, in evaluation mode. None if the graph, or the step of a layer in it, is unknown.
+    batch_norms
+        Number of batch norms that keep statistics; None if nobody has counted them.
     unmeasured_parameters
         By name: why a parameter that acts as the weight of a layer has no layer, and so no units.
     unknown
@@ -95,8 +97,19 @@ class Architecture:
     removable: Mapping[str, str] = field(default_factory=dict)
     parameters: int = 0
     macs: int | None = None
+    batch_norms: int | None = None
     unmeasured_parameters: Mapping[str, str] = field(default_factory=dict)
     unknown: str = ""
+
+    @property
+    def recalibration_problem(self) -> str:
+        """Why the network cannot be recalibrated, and what to do; empty if it can."""
+        if self.batch_norms != 0:
+            return ""
+        return (
+            "the network has no batch norm whose statistics could be measured anew. Remove this "
+            "kind of retraining"
+        )
 
 
 def save(architecture: Architecture, path: str | Path) -> None:

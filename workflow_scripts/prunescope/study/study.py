@@ -219,6 +219,12 @@ class Study(AnyStudy):
         return [name for name, kind in kinds if kind.get("recalibration") is not None]
 
     @property
+    def recalibrations(self) -> list[str]:
+        """The kinds of `kinds_recalibrated` that any network gets."""
+        used = {network.retraining for network in self.networks}
+        return [name for name in self.kinds_recalibrated if name in used]
+
+    @property
     def kinds_kept(self) -> list[str]:
         """The kinds of retraining that leave a pruned network as it is."""
         changing = [*self.kinds_trained, *self.kinds_recalibrated]
@@ -247,11 +253,10 @@ class Study(AnyStudy):
         recipes = [kinds[name]["recipe"] for name in self.kinds_trained if name in used]
         if self.checkpoint is None:
             recipes.append(model["recipe"])
-        recalibrated = [name for name in self.kinds_recalibrated if name in used]
         needs = (
             *image_needs.of_scores(self.config["interpretability"]),
             *image_needs.of_training(self.config["recipes"], recipes),
-            *image_needs.of_recalibration(kinds, recalibrated),
+            *image_needs.of_recalibration(kinds, self.recalibrations),
             *image_needs.of_variants(self.config["sensitivity"]["variants"]),
         )
         return [vars(need) for need in needs]

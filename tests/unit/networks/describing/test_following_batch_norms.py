@@ -36,6 +36,26 @@ def test_the_batch_norm_before_a_layer_is_not_its_own() -> None:
     ) == {"conv": None}
 
 
+def test_batch_norms_that_keep_statistics_are_counted_wherever_they_stand() -> None:
+    """What follows no layer counts; what keeps no statistics, or is another norm, does not."""
+    parts = {
+        "bn": nn.BatchNorm2d(3),
+        "act": BatchNormAct2d(3),
+        "bare": nn.BatchNorm2d(3, track_running_stats=False),
+        "other": nn.GroupNorm(1, 3),
+        "conv": nn.Conv2d(3, 3, 1),
+    }
+    for number in (2, 0):
+        chosen = {name: part for name, part in parts.items() if number or name not in ("bn", "act")}
+
+        def forward(net: nn.Module, images: torch.Tensor, names: tuple = tuple(chosen)) -> object:
+            for name in names:
+                images = net.get_submodule(name)(images)
+            return images
+
+        assert describe(Net(forward, **chosen), 8).batch_norms == number
+
+
 def test_nothing_may_come_between() -> None:
     assert norms(
         lambda net, images: net.bn(relu(net.conv(images))),

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -878,6 +879,23 @@ def test_excluded_layers_are_checked_where_the_architecture_is_known(described: 
     assert "'fc'" not in told
     # Other options are another network, which nobody has described yet.
     check(changed({EXCLUDE: ["conv9.conv"], "model.options": {"dropout": 0.1}}))
+
+
+def test_without_batch_norms_nothing_can_be_recalibrated(described: Path) -> None:
+    found = architecture_files.load(described)
+    kind = {"start": "dense", "mask": "enforced", "recipe": None,
+            "recalibration": {"images": 64, "batch": 32}}  # fmt: skip
+    config = changed({"retraining.anew": kind, EXCLUDE: ["first"]})
+    used = changed({"retraining.anew": kind, EXCLUDE: ["first"], "model.retraining": ["anew"]})
+    for batch_norms in (None, 1):
+        architecture_files.save(replace(found, batch_norms=batch_norms), described)
+        check(used)
+    architecture_files.save(replace(found, batch_norms=0), described)
+    told = refusal(used)
+    assert "`retraining.anew.recalibration`: the network has no batch norm whose" in told
+    assert "Remove this kind of retraining" in told
+    # What no network gets does no harm.
+    check(config)
 
 
 def test_a_damaged_description_is_no_fault_of_the_config(described: Path) -> None:

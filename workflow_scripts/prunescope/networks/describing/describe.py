@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunescope.networks.architecture_files import Architecture
 from prunescope.networks.describing import batch_norms
@@ -50,6 +51,7 @@ def describe(module: nn.Module, image_size: int, channels: int = 3) -> Architect
             layers=layers,
             removable={layer.name: unknown for layer in layers},
             parameters=parameters,
+            batch_norms=_batch_norms(module),
             unknown=unknown,
         )
     uses = find_uses(exported, owners)
@@ -71,6 +73,7 @@ def describe(module: nn.Module, image_size: int, channels: int = 3) -> Architect
         removable=removable,
         parameters=parameters,
         macs=macs(list(uses.values())) if seen else None,
+        batch_norms=_batch_norms(module),
         unmeasured_parameters=dict(_without_layer(uses.values())),
     )
 
@@ -86,6 +89,13 @@ def _in_training(
     except Exception:
         return {}
     return batch_norms.following(exported, find_uses(exported, owners).values(), module)
+
+
+def _batch_norms(module: nn.Module) -> int:
+    return sum(
+        isinstance(child, _BatchNorm) and child.running_mean is not None
+        for child in module.modules()
+    )
 
 
 def _without_layer(uses: Iterable[Use]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from prunescope.data import source
 from prunescope.foundation.errors import InputError
 from prunescope.interpret import mis, score_variants
 from prunescope.networks import architecture, architecture_files, chosen_layers, coordinates
+from prunescope.networks.architecture_files import Architecture
 from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import LIBRARIES
@@ -259,22 +260,43 @@ def _rates_of_chains(
             )
 
 
-def _excluded_layers(pruning: Pruning, model: Model, dataset: str) -> Iterator[Problem]:
-    """Known before any work where the architecture has been described already."""
+def _described(model: Model, dataset: str) -> Architecture | None:
+    """The architecture, where it has been described already: what is wrong is told before work."""
     path = Path(architecture.file_of(dataset, model.model_dump()))
     source, name = architecture.load(model.architecture)
     own = [file for root in source.files(name) for file in Path(root).parent.rglob("*.py")]
     # Layers of a user's own network may have other names by now.
     if not path.is_file() or any(file.stat().st_mtime > path.stat().st_mtime for file in own):
-        return
+        return None
     try:
-        layers = architecture_files.load(path).layers
+        return architecture_files.load(path)
     except InputError:
         # Damaged: it is made again.
-        return
-    for entry in pruning.exclude:
-        if told := chosen_layers.problem(entry, layers):
-            yield Problem("pruning.exclude", told)
+        return None
+
+
+def _excluded_layers(pruning: Pruning, model: Model, dataset: str) -> Iterator[Problem]:
+    if found := _described(model, dataset):
+        for entry in pruning.exclude:
+            if told := chosen_layers.problem(entry, found.layers):
+                yield Problem("pruning.exclude", told)
+
+
+def _nothing_to_recalibrate(
+    retraining: Mapping[str, Retraining],
+    pruning: Pruning,
+    imported: Mapping[str, Imported],
+    model: Model,
+    dataset: str,
+) -> Iterator[Problem]:
+    found = _described(model, dataset)
+    told = found.recalibration_problem if found else ""
+    lists = [model.retraining, *(method.retraining for method in pruning.methods.values())]
+    lists += [section.retraining for section in imported.values()]
+    used = {name for names in lists for name in names}
+    for name, kind in retraining.items():
+        if told and kind.recalibration is not None and name in used:
+            yield Problem(f"retraining.{name}.recalibration", told)
 
 
 def _retraining_of_methods(
@@ -437,6 +459,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _controls,
     _rates_of_chains,
     _excluded_layers,
+    _nothing_to_recalibrate,
     _retraining_of_methods,
     _untouched,
     _recipes_of_retraining,
