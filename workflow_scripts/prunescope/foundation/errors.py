@@ -1,4 +1,10 @@
-"""The errors that are shown to the user as a message, without a traceback."""
+"""The errors that are shown to the user as a message, without a traceback, and words of them."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+# How many names a message proposes.
+NEAREST = 3
 
 
 class InputError(ValueError):
@@ -43,3 +49,13 @@ def how_to_rebuild(path: object) -> str:
         f"Rebuild it: `.venv/bin/snakemake --cores all --force {path}` "
         "(and after that the `--configfile` and `--profile` of the study, if it has any)"
     )
+
+
+def nearest(name: str, known: Iterable[str], number: int = NEAREST) -> list[str]:
+    """The names that are spelled like `name`, the most like it first."""
+    return difflib.get_close_matches(name, list(known), n=number)
+
+
+def meant(names: Sequence[str]) -> str:
+    """The question which of some names was meant, with a blank after it; empty without names."""
+    return f"Did you mean {' or '.join(f'`{name}`' for name in names)}? " if names else ""

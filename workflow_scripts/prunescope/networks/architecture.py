@@ -5,16 +5,15 @@ the rest of the text is for the source to read. Such a file must not import torc
 config is checked with it at every start of the workflow.
 """
 
-import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prunescope.foundation import plugins
+from prunescope.foundation import errors, plugins
 from prunescope.foundation.errors import InputError
 from prunescope.networks.description import Description
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = "networks.architectures"
 ARCHITECTURE_FILE = "results/datasets/{dataset}/architectures/{architecture}/architecture.json"
-# How many names a message proposes.
-NEAREST = 3
 
 
 class Source(Protocol):
@@ -87,23 +84,29 @@ def problem(architecture: str) -> str:
         near = [text for other in sources.values() for text in other.near(meant)]
         forms = ", ".join(f"`{other.WRITTEN}`" for other in sources.values())
         told = "is not known" if colon else "names no source"
-        return f"{architecture!r} {told}. {_meant(near)}Allowed: {forms}."
+        return f"{architecture!r} {told}. {errors.meant(near)}Allowed: {forms}."
     return sources[source].problem(name)
 
 
-def nearest(name: str, known: Mapping[str, Any] | list[str], source: str) -> list[str]:
+def nearest(name: str, known: Collection[str], source: str) -> list[str]:
     """The names of a source that are like `name`, with the source before them."""
-    close = [name] if name in known else difflib.get_close_matches(name, known, n=NEAREST)
+    close = [name] if name in known else errors.nearest(name, known)
     return [f"{source}:{other}" for other in close]
+
+
+def unknown_to(source: str, name: str, known: Mapping[str, Collection[str]], where: str) -> str:
+    """As `unknown`, for one of several sources whose names are known.
+
+    A source that has this very name comes before names of `source` that are like it.
+    """
+    elsewhere = [f"{other}:{name}" for other, names in known.items() if name in names]
+    near = [*elsewhere, *nearest(name, known[source], source)]
+    return unknown(f"{source}:{name}", near, where)
 
 
 def unknown(architecture: str, near: list[str], where: str) -> str:
     """Say that an architecture is not known, which ones may be meant, and where all are listed."""
-    return f"{architecture!r} is not known. {_meant(near)}{where}"
-
-
-def _meant(near: list[str]) -> str:
-    return f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
+    return f"{architecture!r} is not known. {errors.meant(near)}{where}"
 
 
 def folder_name(model: Mapping[str, Any]) -> str:

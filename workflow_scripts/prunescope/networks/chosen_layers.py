@@ -1,15 +1,12 @@
 """Choose layers of a network as the config does: by name, by pattern, or by role."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from prunescope.foundation.errors import InputError
+from prunescope.foundation.errors import NEAREST, InputError, meant, nearest
 from prunescope.networks.description import Layer
 
 WILDCARDS = "*?["
-# How many names a message proposes.
-NEAREST = 3
 
 
 def _first(layers: Sequence[Layer]) -> list[Layer]:
@@ -72,11 +69,9 @@ def problem(entry: str, layers: Sequence[Layer]) -> str:
     names = [layer.name for layer in layers]
     inside = [f"{entry}.*"] if any(name.startswith(f"{entry}.") for name in names) else []
     plain = entry.translate({ord(character): None for character in WILDCARDS})
-    close = difflib.get_close_matches(plain, [*names, *ROLES], n=NEAREST)
-    near = " or ".join(f"`{name}`" for name in [*inside, *close])
-    meant = f"Did you mean {near}? " if near else ""
+    near = [*inside, *nearest(plain, [*names, *ROLES])]
     return (
-        f"{entry!r} fits no layer of the network. {meant}Layers: "
+        f"{entry!r} fits no layer of the network. {meant(near)}Layers: "
         f"{', '.join(names[:NEAREST])}, ... {names[-1]} ({len(names)}). Roles: {', '.join(ROLES)}"
     )
 

@@ -6,7 +6,6 @@ Their content, not their place, decides which results are stale.
 """
 
 import ast
-import difflib
 import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -52,8 +51,7 @@ def problem(name: str) -> str:
     # What `import *` brings cannot be told.
     if function in defined or "*" in defined:
         return ""
-    close = difflib.get_close_matches(function, defined, n=architecture.NEAREST)
-    near = [f"file:{path}:{other}" for other in close]
+    near = architecture.nearest(function, defined, f"file:{path}")
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     return architecture.unknown(
         f"file:{name}", near, f"Functions of {path}: {', '.join(functions) or 'none'}."

@@ -36,9 +36,7 @@ def problem(name: str) -> str:
             f"'timm:{name}' names weights too. Write `timm:{plain}`, and the tag of the weights in "
             f"model.checkpoint, `{{timm: {tag}}}`"
         )
-    others = architecture.nearest(name, known_networks.torchvision_networks(), "torchvision")
-    exact = [other for other in others if other == f"torchvision:{name}"]
-    return architecture.unknown(f"timm:{name}", [*exact, *near(name)], ALL_NAMES)
+    return architecture.unknown_to("timm", name, known_networks.names(), ALL_NAMES)
 
 
 def near(name: str) -> list[str]:

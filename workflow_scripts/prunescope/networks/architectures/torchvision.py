@@ -29,10 +29,7 @@ def problem(name: str) -> str:
     """What is wrong with a name; empty if torchvision knows it."""
     if name in known_networks.torchvision_networks():
         return ""
-    # Names that only the other library knows come second.
-    others = architecture.nearest(name, known_networks.timm_networks(), "timm")
-    exact = [other for other in others if other == f"timm:{name}"]
-    return architecture.unknown(f"torchvision:{name}", [*exact, *near(name)], ALL_NAMES)
+    return architecture.unknown_to("torchvision", name, known_networks.names(), ALL_NAMES)
 
 
 def near(name: str) -> list[str]:

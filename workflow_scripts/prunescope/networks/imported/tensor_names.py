@@ -1,12 +1,11 @@
 """Give the tensors in a state dict the names of an architecture, or say which do not fit."""
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunescope.foundation.errors import InputError
+from prunescope.foundation.errors import InputError, nearest
 from prunescope.networks.imported.tensor_files import NAMED, Found, State, first_of
 
 # What tools put before the names of all tensors.
@@ -118,7 +117,7 @@ def _listed(
     """The first few names, each with the nearest of those that fit nothing either."""
     said = []
     for name in list(names)[:NAMED]:
-        near = difflib.get_close_matches(name, others, n=1)
+        near = nearest(name, others, number=1)
         said.append(f"{quote(name)}, nearest {where}: {near[0]!r}" if near else quote(name))
     return first_of([*said, *list(names)[NAMED:]])
 

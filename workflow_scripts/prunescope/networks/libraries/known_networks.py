@@ -5,7 +5,7 @@ import a library of networks. `resources/make_network_tables.py` writes the tabl
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -149,6 +149,11 @@ def timm_weights() -> Mapping[str, Mapping[str, TimmWeights]]:
             row["interpolation"],
         )
     return found
+
+
+def names() -> Mapping[str, Collection[str]]:
+    """The names of all networks, by library."""
+    return {"torchvision": torchvision_networks(), "timm": timm_networks()}
 
 
 def _rows(table: str) -> list[dict[str, str]]:

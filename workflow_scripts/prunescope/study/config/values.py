@@ -1,6 +1,5 @@
 """Types of values that several sections share, and choices from lists of names."""
 
-import difflib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from prunescope.foundation import errors
 from prunescope.study.config.section import VALUE, Problem, Section, key
 
 Names = Callable[[], Collection[str]]
@@ -32,9 +32,8 @@ def unknown(value: object, allowed: Collection[str]) -> str:
 
 def suggest(value: object, allowed: Collection[str]) -> str:
     """The nearest spelling, and all that is allowed."""
-    close = difflib.get_close_matches(str(value), allowed, n=1)
-    meant = f"Did you mean `{close[0]}`? " if close else ""
-    return f"{meant}Allowed: {', '.join(allowed) or 'none'}."
+    near = errors.nearest(str(value), allowed, number=1)
+    return f"{errors.meant(near)}Allowed: {', '.join(allowed) or 'none'}."
 
 
 @dataclass(frozen=True)
