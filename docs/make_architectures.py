@@ -47,7 +47,10 @@ given size. Written by `docs/make_architectures.py`.
 - **batch norms**: layers whose output a batch norm alone reads.
 - **units**: outputs of all layers whose units can be measured. A layer that runs several times
   counts once; *repeated* are such layers.
-- **not measured**: layers and parameters that take part, but whose units cannot be measured.
+- **not measured**: layers and parameters that take part, but whose units cannot be measured. Such
+  layers are pruned like all others. Such parameters belong to no layer, so they are not pruned;
+  they count among parameters and MACs. `in_proj_weight` of `nn.MultiheadAttention` is one: its
+  queries, keys and values.
 - **removable**: layers all of whose units can be removed physically without a change of what
   the rest computes, of all layers.
 - **in the way**: the operations that stand in the way for the other layers, and for how many of

@@ -14,13 +14,15 @@ def main(smk) -> None:
     given = smk.params.weights
     checkpoint = known_weights.named(given["architecture"], given["checkpoint"])
     known_weights.verify(checkpoint, Lock(Path(smk.params.lock)))
+    found = architecture_files.load(smk.input.architecture)
     blank = Description.blank(
         given["architecture"],
         image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
         smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
         options=smk.params.options,
-        layers=architecture_files.load(smk.input.architecture).layers,
+        layers=found.layers,
+        parameter_macs=found.parameter_macs,
         transform_input=bool(checkpoint.transform_input),
     )
     adopted = state_dicts.adopt(smk.input.checkpoint, blank, seed=int(smk.params.seed))

@@ -7,9 +7,11 @@ from prunescope.networks import architecture_files, modules, network_files
 
 
 def main(smk) -> None:
+    found = architecture_files.load(smk.input.architecture)
     described = replace(
         network_files.load(smk.input.dense).description,
-        layers=architecture_files.load(smk.input.architecture).layers,
+        layers=found.layers,
+        parameter_macs=found.parameter_macs,
     )
     module = modules.create(described, seed=int(smk.params.seed))
     network_files.save(modules.to_network(module, described), smk.output.network)

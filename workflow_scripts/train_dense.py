@@ -11,13 +11,15 @@ from prunescope.train.training import Task
 
 
 def main(smk) -> None:
+    found = architecture_files.load(smk.input.architecture)
     blank = Description.blank(
         smk.params.architecture,
         image_tables.INDEX.read(smk.input.index)["label"].n_unique(),
         smk.params.dataset,
         auxiliary_heads=smk.params.auxiliary_heads,
         options=smk.params.options,
-        layers=architecture_files.load(smk.input.architecture).layers,
+        layers=found.layers,
+        parameter_macs=found.parameter_macs,
     )
     device = devices.choose()
     task = Task(

@@ -10,9 +10,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import GoogLeNet_Weights
 
+from prunescope.compact import sizes
 from prunescope.evaluate import counts
 from prunescope.evaluate.counts import account
 from prunescope.networks import modules, reach
+from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Layer, Network
 from prunescope.prune.masks import PruningMethod, make_masks
 
@@ -243,3 +245,40 @@ def test_macs_of_groups_runs_and_tokens() -> None:
     halved = account(network)
     assert halved["effective_macs"] == row["macs"] - 12 * 24 * 36 * 2
     assert halved["macs"] == row["macs"]
+
+
+class Attending(nn.Module):
+    """Tokens that attend to each other, by PyTorch's own module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(24, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        tokens = self.first(images.reshape(len(images), 8, 24))
+        attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
+        return self.last(attended.mean(dim=1))
+
+
+def test_weights_without_a_layer_count_among_the_macs() -> None:
+    module = Attending().eval()
+    found = describe(module, 8)
+    projections = "attention.in_proj_weight"
+    # Of 8 tokens, 8 x 8 each for queries, keys and values.
+    assert found.parameter_macs == {projections: 8 * 3 * 8 * 8}
+    by_hand = 8 * (24 * 8 + 3 * 8 * 8 + 8 * 8) + 8 * 2
+    assert found.macs == by_hand
+    description = Description(
+        "none", 2, 8, (0.0,) * 3, (1.0,) * 3, found.layers, parameter_macs=found.parameter_macs
+    )
+    network = modules.to_network(module, description)
+    row = account(network)
+    assert row["macs"] == row["effective_macs"] == by_hand
+    assert row["parameters"] == found.parameters == 24 * 8 + 8 + 4 * (8 * 8 + 8) + 8 * 2 + 2
+    assert sizes.count_whole(network)["macs"] == by_hand
+    network.tensors[projections][:12] = 0
+    assert account(network)["effective_macs"] == by_hand - 8 * 12 * 8
+    # It is no layer, so it is not among what pruning can take.
+    assert account(network)["sparsity_prunable"] == 0

@@ -23,6 +23,7 @@ EXAMPLE = Architecture(
     macs=3464,
     batch_norms=1,
     unmeasured_parameters={"attention.in_proj_weight": "computed as a function"},
+    parameter_macs={"attention.in_proj_weight": 240},
 )
 
 

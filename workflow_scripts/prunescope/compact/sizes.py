@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from prunescope.compact.graph.graph import Graph
-from prunescope.evaluate.counts import is_buffer
-from prunescope.evaluate.counts import macs as layer_macs
+from prunescope.evaluate.counts import all_macs, is_buffer
 from prunescope.networks import reach
 from prunescope.networks.description import Network
 
@@ -77,8 +76,7 @@ def count_whole(
         if name.partition(".")[0] not in heads - main
     }
     parameters = [name for name in counting if not is_buffer(name)]
-    macs = sum(layer_macs(layer) for layer in network.description.main_layers)
-    return _sizes(counting, parameters, macs)
+    return _sizes(counting, parameters, all_macs(network))
 
 
 def _sizes(

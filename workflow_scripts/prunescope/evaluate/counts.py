@@ -25,7 +25,8 @@ def account(
     - `sparsity_all`: all parameters.
 
     `macs` are the multiply-accumulates of the convolutions and fully connected layers for one
-    image, without auxiliary heads, those with padding included, as usual. Products of activations,
+    image, without auxiliary heads, those with padding and with weights that belong to no layer
+    (`Description.parameter_macs`) included. Products of activations,
     as in attention, are not among them. `effective_macs` counts
     only those with a nonzero weight: the number that would remain if every zero could be skipped,
     which no device achieves. `bytes` is the size of all tensors as stored.
@@ -59,9 +60,15 @@ def account(
         "parameters": sum(_size(network, name, counted) for name in parameters),
         "nonzero_parameters": sum(_nonzero(network, name, counted) for name in parameters),
         "unreached_weights": sum(layer.unreached_weights for layer in network.description.layers),
-        "macs": sum(macs(layer) for layer in main),
+        "macs": all_macs(network),
         "effective_macs": sum(
             _nonzero(network, layer.weight, counted) * _positions(layer) for layer in main
+        )
+        + sum(
+            number * _nonzero(network, name, {}) // network.tensors[name].size
+            if name in network.tensors
+            else number
+            for name, number in network.description.parameter_macs.items()
         ),
         "bytes": sum(tensor.nbytes for tensor in network.tensors.values()),
     }
@@ -78,6 +85,13 @@ def sparsity(
     size = sum(_size(network, name, counted) for name in selected)
     nonzero = sum(_nonzero(network, name, counted) for name in selected)
     return 1 - nonzero / size if size else 0.0
+
+
+def all_macs(network: Network) -> int:
+    """Multiply-accumulates of a network for one image, without auxiliary heads."""
+    described = network.description
+    layers = sum(macs(layer) for layer in described.main_layers)
+    return layers + sum(described.parameter_macs.values())
 
 
 def macs(layer: Layer) -> int:

@@ -87,9 +87,12 @@ class Architecture:
         Number of batch norms that keep statistics; None if nobody has counted them.
     unmeasured_parameters
         By name: why a parameter that acts as the weight of a layer has no layer, and so no units.
+        It is not pruned.
+    parameter_macs
+        By name of such a parameter: its part of `macs`.
     unknown
         Why the network's graph could not be read; empty if it could. If it is unknown, `coupled`
-        and `unmeasured_parameters` are empty, no layer has a batch norm, and none is removable.
+        and what is known of parameters are empty, no layer has a batch norm, and none is removable.
     """
 
     layers: tuple[Layer, ...]
@@ -99,6 +102,7 @@ class Architecture:
     macs: int | None = None
     batch_norms: int | None = None
     unmeasured_parameters: Mapping[str, str] = field(default_factory=dict)
+    parameter_macs: Mapping[str, int] = field(default_factory=dict)
     unknown: str = ""
 
     @property

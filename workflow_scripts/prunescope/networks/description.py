@@ -143,6 +143,9 @@ class Description:
         Whether the network has auxiliary heads, which are used in training only.
     options
         Keyword arguments of the network's constructor, as JSON can hold them.
+    parameter_macs
+        Multiplications and additions for one image with weights that belong to no layer, by the
+        names of their parameters.
     """
 
     architecture: str
@@ -154,6 +157,7 @@ class Description:
     transform_input: bool = False
     auxiliary_heads: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    parameter_macs: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def blank(
@@ -166,6 +170,7 @@ class Description:
         options: Mapping[str, Any] | None = None,
         layers: tuple[Layer, ...] = (),
         transform_input: bool = False,
+        parameter_macs: Mapping[str, int] | None = None,
     ) -> "Description":
         """A network as the config asks for it.
 
@@ -182,6 +187,7 @@ class Description:
             transform_input=transform_input,
             auxiliary_heads=auxiliary_heads,
             options=dict(options or {}),
+            parameter_macs=dict(parameter_macs or {}),
         )
 
     @property

@@ -12,6 +12,7 @@ from oracles import macs_of, pieces, read_from
 from timm.models.mlp_mixer import MlpMixer
 from torch import nn
 
+from prunescope.evaluate.counts import macs
 from prunescope.networks.architecture_files import IN, OUT, Architecture
 from prunescope.networks.describing.describe import describe
 from prunescope.networks.describing.runs import layers_of
@@ -67,6 +68,8 @@ def test_all_layers_are_there(network: tuple[nn.Module, Architecture]) -> None:
 def test_macs_are_those_that_pytorch_counts(network: tuple[nn.Module, Architecture]) -> None:
     module, architecture = network
     assert architecture.macs == macs_of(module, torch.zeros(1, 3, SIDE, SIDE))
+    layers = sum(macs(layer) for layer in architecture.layers if not layer.auxiliary)
+    assert layers + sum(architecture.parameter_macs.values()) == architecture.macs
 
 
 def test_each_channel_is_in_one_piece(network: tuple[nn.Module, Architecture]) -> None:

@@ -122,6 +122,7 @@ def test_layers_that_functions_compute_are_listed_with_a_reason() -> None:
     assert set(found.unmeasured_parameters) == {"attention.in_proj_weight"}
     # 8 tokens: 24 x 8, 8 x 24, 8 x 8 and 8 x 6; then 6 x 2.
     assert found.macs == 8 * (192 + 192 + 64 + 48) + 12
+    assert found.parameter_macs == {"attention.in_proj_weight": 8 * 192}
 
 
 def test_heads_of_training_come_last_and_have_their_batch_norms() -> None:

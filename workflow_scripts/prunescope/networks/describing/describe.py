@@ -63,6 +63,8 @@ def describe(module: nn.Module, image_size: int, channels: int = 3) -> Architect
     removable = {
         layer.name: IDLE if layer.auxiliary else coupling.removable(layer.name) for layer in layers
     }
+    counted = macs(uses.values())
+    loose = dict(_without_layer(uses.values()))
     # A layer that runs, but not in a step of the graph, would be missing.
     seen = {layer.name for layer in layers if not layer.auxiliary} <= {
         use.layer for use in uses.values()
@@ -72,9 +74,10 @@ def describe(module: nn.Module, image_size: int, channels: int = 3) -> Architect
         coupled=coupling.groups(),
         removable=removable,
         parameters=parameters,
-        macs=macs(list(uses.values())) if seen else None,
+        macs=sum(counted.values()) if seen else None,
         batch_norms=_batch_norms(module),
-        unmeasured_parameters=dict(_without_layer(uses.values())),
+        unmeasured_parameters=loose,
+        parameter_macs={name: counted[name] for name in loose if name in counted},
     )
 
 

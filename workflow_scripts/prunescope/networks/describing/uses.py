@@ -1,7 +1,7 @@
 """Where a graph uses weights: steps that mix channels, and the layers that they belong to."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -54,13 +54,14 @@ def find_uses(exported: Exported, owners: Owners) -> dict[fx.Node, Use]:
     return found
 
 
-def macs(uses: Sequence[Use]) -> int:
-    """Multiplications and additions of convolutions and linear layers."""
-    return sum(
-        math.prod(shape_of(use.node)) * math.prod(shape_of(_weight(use.node))[1:])
-        for use in uses
-        if operation_of(use.node) in ("conv2d", *LINEAR)
-    )
+def macs(uses: Iterable[Use]) -> dict[str, int]:
+    """Multiplications and additions of convolutions and linear layers, by `Use.name`."""
+    found: dict[str, int] = {}
+    for use in uses:
+        if operation_of(use.node) in ("conv1d", "conv2d", "conv3d", *LINEAR):
+            each = math.prod(shape_of(_weight(use.node))[1:])
+            found[use.name] = found.get(use.name, 0) + math.prod(shape_of(use.node)) * each
+    return found
 
 
 def _weight(node: fx.Node) -> fx.Node:
