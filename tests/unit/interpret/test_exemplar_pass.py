@@ -163,6 +163,18 @@ class Runs(nn.Module):
         return self.head(torch.relu_(self.hidden(maps.mean(dim=(2, 3)))))
 
 
+def test_a_convolution_may_tell_the_classes() -> None:
+    """As in SqueezeNet, whose last layer is a convolution."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 7, 1), nn.AdaptiveAvgPool2d(1))
+    layers = (
+        Layer("0", "conv2d", (4, 3, 3, 3), (6, 6)),
+        Layer("1", "conv2d", (7, 4, 1, 1), (6, 6)),
+    )
+    description = Description("convolutions", 7, 8, (0.5,) * 3, (0.25,) * 3, layers)
+    found = exemplar_pass.find_exemplars(module.eval(), pictures(), description, SETTINGS)
+    assert found["layer_type"].to_list() == ["conv2d"] * 4 + ["linear"] * 7
+
+
 def test_the_table_names_runs_blocks_and_hidden_layers() -> None:
     torch.manual_seed(0)
     layers = (

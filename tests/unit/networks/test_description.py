@@ -26,7 +26,7 @@ def test_units_are_measured_in_each_run_of_a_layer_that_can_be_measured() -> Non
           ("head", "linear", 5)], ["head"]),
         ([("hidden", "linear", 4), ("head", "linear", 5), ("distilled", "linear", 5)],
          ["head", "distilled"]),
-        ([("hidden", "linear", 5), ("conv", "conv2d", 5)], []),
+        ([("hidden", "linear", 5), ("conv", "conv2d", 5)], ["conv"]),
         ([("head", "linear", 4)], []),
     ],
 )  # fmt: skip

@@ -83,9 +83,9 @@ def _units(description: Description) -> pl.DataFrame:
 
 
 def _layer_type(output: Output, description: Description) -> str:
-    if output.layer.kind == "linear" and output.layer not in description.classifiers:
-        return unit_tables.HIDDEN
-    return output.layer.kind
+    if output.layer in description.classifiers:
+        return unit_tables.LOGITS
+    return unit_tables.HIDDEN if output.layer.kind == "linear" else output.layer.kind
 
 
 def _block(output: Output) -> str:

@@ -21,8 +21,8 @@ UNIT_COLUMNS = {
     ),
     "layer_type": Column(
         pl.String,
-        "`conv2d`; `linear`, the classifier, whose units are the class logits; or `hidden`, "
-        "another fully connected layer",
+        "`conv2d`; `linear`, the classifier, whose units are the class logits (in some networks "
+        "a convolution); or `hidden`, another fully connected layer",
     ),
     "block": Column(pl.String, "part of the network that the layer belongs to"),
     "unit": Column(pl.Int32, "output channel within the layer"),

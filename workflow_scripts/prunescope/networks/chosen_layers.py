@@ -4,33 +4,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from prunescope.foundation.errors import NEAREST, InputError, meant, nearest
-from prunescope.networks.description import Layer
+from prunescope.networks.description import Layer, last_layers
 
 WILDCARDS = "*?["
 
 
-def _first(layers: Sequence[Layer]) -> list[Layer]:
+def _first(layers: Sequence[Layer]) -> Sequence[Layer]:
     return [layer for layer in layers if not layer.auxiliary][:1]
 
 
-def _classifier(layers: Sequence[Layer]) -> list[Layer]:
-    """The last layer, and those right before it that are alike: answers that are averaged."""
-    found: list[Layer] = []
-    for layer in reversed([layer for layer in layers if not layer.auxiliary]):
-        if found and (layer.shape != found[0].shape or layer.shape[0] == layer.shape[1]):
-            break
-        found.append(layer)
-    return found
-
-
-def _depthwise(layers: Sequence[Layer]) -> list[Layer]:
+def _depthwise(layers: Sequence[Layer]) -> Sequence[Layer]:
     return [layer for layer in layers if layer.groups > 1 and layer.shape[1] == 1]
 
 
 # What a word means if no layer is called so.
-ROLES: Mapping[str, Callable[[Sequence[Layer]], list[Layer]]] = {
+ROLES: Mapping[str, Callable[[Sequence[Layer]], Sequence[Layer]]] = {
     "first": _first,
-    "classifier": _classifier,
+    "classifier": last_layers,
     "depthwise": _depthwise,
 }
 

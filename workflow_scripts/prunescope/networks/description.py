@@ -1,7 +1,6 @@
 """A network as NumPy arrays, and the description of its layers and of its input. No torch."""
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,6 +95,22 @@ class Layer:
     def unreached_weights(self) -> int:
         """Number of weights that no image reaches."""
         return self.shape[0] * self.shape[1] * len(self.unreached)
+
+
+def last_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layer that runs last, and those right before it that are alike.
+
+    Networks whose answers are averaged, such as distilled ones, have several. Layers of auxiliary
+    heads are none of them, nor is a layer with as many inputs as outputs before another one: it
+    may be read by that one.
+    """
+    found: list[Layer] = []
+    for layer in reversed([layer for layer in layers if not layer.auxiliary]):
+        alike = not found or (layer.kind, layer.shape) == (found[0].kind, found[0].shape)
+        if not alike or (found and layer.shape[0] == layer.shape[1]):
+            break
+        found.append(layer)
+    return tuple(found[::-1])
 
 
 @dataclass(frozen=True)
@@ -202,16 +217,8 @@ class Description:
 
     @property
     def classifiers(self) -> tuple[Layer, ...]:
-        """The layers whose units are the class logits.
-
-        They are the last ones in forward order that are fully connected and have a unit for each
-        class. Distilled networks have two of them.
-        """
-        last = itertools.takewhile(
-            lambda layer: layer.kind == "linear" and layer.units == self.classes,
-            reversed(self.main_layers),
-        )
-        return tuple(last)[::-1]
+        """The layers whose units are the class logits: `last_layers` with a unit for each class."""
+        return tuple(layer for layer in last_layers(self.layers) if layer.units == self.classes)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
