@@ -113,9 +113,11 @@ parameters, digest of the code, versions.
 
 What is known of a network before it has weights, found by building it once: JSON with
 `architecture` and `provenance`. `architecture` has `layers`, as in network files, `parameters`
-(their number) and `macs` (multiply-accumulates for one image), those of `parameter_macs` among
-them: of weights that belong to no layer. The folder is named after `model.architecture`, and after
-a digest of it, the options and the auxiliary heads. Studies of one dataset share it.
+(their number), `macs` (multiply-accumulates for one image), those of `parameter_macs` among them: of
+weights that belong to no layer, and `coupled`: the channels that can only be removed together, with
+the layers that make and read them, and the parameters without a layer that carry them. The folder
+is named after `model.architecture`, and after a digest of it, the options and the auxiliary heads.
+Studies of one dataset share it.
 `prunescope.networks.architecture_files.load(path)` reads it without PyTorch.
 
 ### `{network folder}/pruned.safetensors`

@@ -10,14 +10,21 @@ import pytest
 from prunescope.foundation import provenance
 from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture_files
-from prunescope.networks.architecture_files import Architecture, Group, Member
+from prunescope.networks.architecture_files import Architecture, Carried, Group, Member
 from prunescope.networks.description import Layer
 
 STEM = Layer("stem", "conv2d", (8, 3, 3, 3), (4, 4), "norm", unreached=((0, 0), (2, 1)), groups=1)
 HEAD = Layer("head", "linear", (2, 8), (5, 1), unit_axis=-1, runs=2, block="head")
 EXAMPLE = Architecture(
     layers=(STEM, HEAD),
-    coupled=(Group((Member("stem", "out", 0), Member("head", "in", 0)), 8, "layer_norm"),),
+    coupled=(
+        Group(
+            (Member("stem", "out", 0), Member("head", "in", 0)),
+            8,
+            "layer_norm",
+            (Carried("token", "cat", 2, 0),),
+        ),
+    ),
     removable={"stem": "layer_norm", "head": "output"},
     parameters=240,
     macs=3464,

@@ -43,6 +43,33 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """Numbers of a parameter that belong to channels, though no layer owns the parameter.
+
+    Such as the scale of a norm, a positional embedding, a class token. Piece `k` of the group has
+    the places `first + k * step` to `first + k * step + size - 1` along the axis.
+
+    Attributes
+    ----------
+    parameter
+        Name of the parameter.
+    operation
+        The step that uses it, such as `layer_norm`; of several, separated by commas.
+    axis
+        The axis along which the channels lie.
+    first, size, step
+        Where they lie.
+    """
+
+    parameter: str
+    operation: str
+    axis: int
+    first: int
+    size: int = 1
+    step: int = 1
+
+
+@dataclass(frozen=True)
 class Group:
     """Pieces of a network that are alike: the channels of one piece can be removed together only.
 
@@ -55,12 +82,16 @@ class Group:
     stuck
         The operations, separated by commas, that stand in the way of removing a piece without a
         change of what the network computes, or that could not be followed; empty if there are
-        none.
+        none. `layer_norm` alone stands for norms that read zeros where the members' weights and
+        the carried numbers of a piece are zero.
+    carried
+        Parameters without a layer that belong to the channels of a piece.
     """
 
     members: tuple[Member, ...]
     pieces: int
     stuck: str = ""
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +166,12 @@ def load(path: str | Path) -> Architecture:
         fields: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))["architecture"]
         layers = tuple(Layer.from_json(layer) for layer in fields["layers"])
         coupled = tuple(
-            Group(**{**group, "members": tuple(Member(**member) for member in group["members"])})
+            Group(
+                members=tuple(Member(**member) for member in group["members"]),
+                pieces=group["pieces"],
+                stuck=group["stuck"],
+                carried=tuple(Carried(**part) for part in group["carried"]),
+            )
             for group in fields["coupled"]
         )
         return Architecture(**{**fields, "layers": layers, "coupled": coupled})

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import fx
 
-from prunescope.networks.architecture_files import IN, OUT, Group, Member
+from prunescope.networks.architecture_files import IN, OUT, Carried, Group, Member
+from prunescope.networks.describing.carried.places import Places
+from prunescope.networks.describing.carried.zeros import zeros
 from prunescope.networks.describing.channels import Channels, varies
 from prunescope.networks.describing.export import Exported, operation_of, shape_of
 from prunescope.networks.describing.operations import (
@@ -32,7 +34,13 @@ OUTPUT = "output"
 UNSEEN = "its step in the graph cannot be told"
 CONSTANT = "what it reads does not depend on the images"
 
-# Consecutive channels of a layer: its name, the side, the first and the number.
+# What stands in the way of setting all that carries a channel to zero.
+NOT_ZERO = "layer_norm of what stays other than zero"
+NORM = "layer_norm"
+COMPUTED = "a weight that is computed"
+
+# Consecutive channels of a layer: its name, the side, the first and the number. Of a parameter
+# that carries channels: its name, the axis, the first and the number.
 _Run = tuple[str, str, int, int]
 
 
@@ -49,7 +57,11 @@ class Coupling:
 
     def __init__(self, exported: Exported, uses: Mapping[fx.Node, Use]) -> None:
         self._channels = Channels()
+        self._exported = exported
         self._uses = uses
+        owned = {use.parameter for use in uses.values()}
+        owned |= {f"{use.layer}.bias" for use in uses.values()}
+        self._places = Places(exported, owned)
         self._slots: dict[tuple[str, str], torch.Tensor] = {}
         self._values: dict[fx.Node, Any] = {}
         self._state = {tensor.untyped_storage().data_ptr() for _, tensor in exported.state.values()}
@@ -77,22 +89,58 @@ class Coupling:
         for (name, side), labels in self._slots.items():
             for number, root in enumerate(self._channels.roots(labels).tolist()):
                 pieces.setdefault(root, []).append((name, side, number))
-        made = [
-            (tuple(_runs(places)), ", ".join(sorted(self._hindrances(root))))
-            for root, places in pieces.items()
-            if any(side == OUT for _, side, _ in places)
-        ]
-        return tuple(_gathered(made))
+        carried = list(self._places.numbers(self._channels))
+        for numbers in carried:
+            for number, root in enumerate(numbers.roots):
+                pieces.setdefault(root, []).append((numbers.parameter, str(numbers.axis), number))
+        not_zero = self._not_zero({numbers.node for numbers in carried})
+        computed = self._of_computed_weights()
+        made = []
+        for root, places in pieces.items():
+            stuck = self._channels.hindrances([root]) | self._lost_all
+            if root in not_zero and NORM in stuck:
+                stuck = stuck | {NOT_ZERO}
+            if root in computed:
+                stuck = stuck | {COMPUTED}
+            if any(side == OUT for _, side, _ in places):
+                made.append((tuple(_runs(places)), ", ".join(sorted(stuck))))
+        operations = {numbers.parameter: numbers.operation for numbers in carried}
+        return tuple(_told(group, operations) for group in _gathered(made))
 
-    def _hindrances(self, root: int) -> set[str]:
-        return self._channels.hindrances([root]) | self._lost_all
+    def _not_zero(self, masked: set[str]) -> set[int]:
+        """Channels that a layer norm may read as other than zero, whatever is set to zero."""
+        found = zeros(self._exported, self._uses, masked)
+        read = [
+            labels_of(self._values[node.all_input_nodes[0]])
+            for node in self._exported.nodes
+            if node.op == "call_function"
+            and operation_of(node) == NORM
+            and node.all_input_nodes[0] not in found
+        ]
+        return {
+            root for labels in read for root in torch.unique(self._channels.roots(labels)).tolist()
+        }
+
+    def _of_computed_weights(self) -> set[int]:
+        """Channels of layers whose weights are not parameters as they are, or no plain weights."""
+        found: set[int] = set()
+        for node, use in self._uses.items():
+            weight = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+            plain = isinstance(weight, fx.Node) and weight.name in self._exported.parameters
+            # The layout of other weights is not that of (out, in).
+            told = use.layer is not None or operation_of(node) in LINEAR
+            if not (plain and told):
+                for side in (OUT, IN):
+                    if (slot := self._slots.get((use.name, side))) is not None:
+                        found |= set(self._channels.roots(slot).tolist())
+        return found
 
     # --- the steps -------------------------------------------------------------------------------
 
     def _follow(self, node: fx.Node, exported: Exported) -> Any:
         if node.op == "placeholder":
             if node.name in exported.state:
-                return Known(exported.state[node.name][1])
+                return Known(exported.state[node.name][1], self._places.of(node.name))
             value = node.meta.get("val")
             unknown = torch.tensor(self._channels.unknown("images"))
             return unknown.expand(value.shape) if isinstance(value, torch.Tensor) else value
@@ -105,10 +153,11 @@ class Coupling:
             return None
         step = step_of(node, self._value, self._channels)
         if all(isinstance(value, Known) for value in tensors_in(step.given.values())):
-            return self._compute(node)
+            return self._places.follow(step, self._compute(node))
         if operation_of(node) in ("zeros_like", "new_zeros", "new_ones", "ones_like", "new_full"):
             return self._compute(node)
         made = self._changed(step)
+        self._places.meet(step, made)
         self._write(step, made)
         return made
 
@@ -232,6 +281,18 @@ def _runs(places: Sequence[tuple[str, str, int]]) -> Iterator[_Run]:
             run = (name, side, number, 1)
     if run:
         yield run
+
+
+def _told(group: Group, operations: Mapping[str, str]) -> Group:
+    """A group with the parameters that carry its channels apart from the layers."""
+    members, carried = [], []
+    for one in group.members:
+        if one.side in (OUT, IN):
+            members.append(one)
+        else:
+            where = (int(one.side), one.first, one.size, one.step)
+            carried.append(Carried(one.layer, operations[one.layer], *where))
+    return replace(group, members=tuple(members), carried=tuple(carried))
 
 
 def _gathered(pieces: Sequence[tuple[tuple[_Run, ...], str]]) -> Iterator[Group]:

@@ -21,10 +21,13 @@ class Exported:
     state
         The parameters, buffers and constants: by the name of their node, the name in the module
         and the tensor.
+    parameters
+        The names of the nodes among them that stand for parameters, which can be masked.
     """
 
     nodes: tuple[fx.Node, ...]
     state: Mapping[str, tuple[str, torch.Tensor]]
+    parameters: frozenset[str]
 
 
 def export(module: nn.Module, images: torch.Tensor) -> Exported:
@@ -46,7 +49,12 @@ def export(module: nn.Module, images: torch.Tensor) -> Exported:
         for spec in program.graph_signature.input_specs
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
     }
-    return Exported(tuple(program.graph.nodes), state)
+    parameters = frozenset(
+        str(spec.arg.name)
+        for spec in program.graph_signature.input_specs
+        if spec.kind is InputKind.PARAMETER
+    )
+    return Exported(tuple(program.graph.nodes), state, parameters)
 
 
 def operation_of(node: fx.Node) -> str:

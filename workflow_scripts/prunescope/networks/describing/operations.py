@@ -18,9 +18,19 @@ from prunescope.networks.describing.export import operation_of, shape_of
 
 @dataclass(frozen=True)
 class Known:
-    """A value that does not depend on the images."""
+    """A value that does not depend on the images.
+
+    Attributes
+    ----------
+    tensor
+        The value.
+    places
+        If it is a parameter, or one whose numbers were moved only: the place of each number among
+        those of all parameters (`carried/places.py`). None otherwise.
+    """
 
     tensor: torch.Tensor
+    places: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,15 @@ def _meet(step: Step, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 def move(step: Step) -> Labels:
     """The numbers are moved only. So are their labels."""
+    made = moved(step, labels_of)
+    if made is None:
+        # Which numbers are taken depends on the images.
+        return cannot_follow(step)
+    return tuple(map(pack, made)) if isinstance(made, list | tuple) else pack(made)
+
+
+def moved(step: Step, of: Callable[[torch.Tensor | Known], torch.Tensor]) -> Any:
+    """What `of` gives for the tensors of a step, moved as the step moves them; None if unknown."""
     first = next(iter(step.given))
     reads = {
         name: value
@@ -162,15 +181,13 @@ def move(step: Step) -> Labels:
         if name != first and list(tensors_in([value]))
     }
     if any(isinstance(value, torch.Tensor) for value in tensors_in(reads.values())):
-        # Which numbers are taken depends on the images.
-        return cannot_follow(step)
+        return None
     given = {
-        name: _real(value) if name in reads else _labelled(value)
+        name: _real(value) if name in reads else _replaced(value, of)
         for name, value in step.given.items()
         if name not in ("memory_format", "dtype", "layout", "device", "pin_memory")
     }
-    made = _run(step, given)
-    return tuple(map(pack, made)) if isinstance(made, list | tuple) else pack(made)
+    return _run(step, given)
 
 
 def _run(step: Step, given: Mapping[str, Any]) -> Any:
@@ -181,10 +198,10 @@ def _run(step: Step, given: Mapping[str, Any]) -> Any:
     return target(**given)
 
 
-def _labelled(value: Any) -> Any:
+def _replaced(value: Any, of: Callable[[torch.Tensor | Known], torch.Tensor]) -> Any:
     if isinstance(value, list | tuple) and list(tensors_in(value)):
-        return [_labelled(part) for part in value]
-    return labels_of(value) if isinstance(value, torch.Tensor | Known) else value
+        return [_replaced(part, of) for part in value]
+    return of(value) if isinstance(value, torch.Tensor | Known) else value
 
 
 def _real(value: Any) -> Any:

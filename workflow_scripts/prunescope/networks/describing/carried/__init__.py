@@ -1,0 +1,1 @@
+"""Parameters that no layer owns, but whose numbers belong to channels."""
