@@ -59,6 +59,33 @@ rule tabulate_study:
         "../workflow_scripts/tabulate_study.py"
 
 
+rule tabulate_groups:
+    input:
+        architecture=PATHS.architecture_file(),
+    output:
+        groups=f"{TABLES}/channel_groups.parquet",
+    log:
+        "results/logs/{study}/tabulate_groups.log",
+    wildcard_constraints:
+        study=one_of([STUDY.name] if STUDY.group_methods else []),
+    # Before any training: a study of which nothing can be pruned stops here.
+    priority: 50
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        code=code_of("tabulate_groups.py"),
+        # Only checked: the kinds of layers that each method prunes.
+        methods=STUDY.group_methods,
+        exclude=lookup("pruning/exclude", within=config),
+        batch_norm=lookup("pruning/batch_norm", within=config),
+    script:
+        "../workflow_scripts/tabulate_groups.py"
+
+
 rule tabulate_costs:
     input:
         sizes=PATHS.every_network("sizes.parquet", STUDY.compacted_networks),

@@ -4,6 +4,8 @@
 rule prune_network:
     input:
         network=PATHS.network_to_prune,
+        # Only for the granularity `channel_group`.
+        groups=PATHS.groups_to_prune,
     output:
         network=f"{NETWORK}/pruned.safetensors",
     log:

@@ -2,8 +2,11 @@
 
 from prunescope.evaluate import counts
 from prunescope.foundation import job
-from prunescope.networks import chosen_layers, network_files, reach
+from prunescope.networks import architecture_files, chosen_layers, network_files, reach
+from prunescope.prune import channel_groups
+from prunescope.prune.group_masks import make_group_masks
 from prunescope.prune.masks import PruningMethod, make_masks
+from prunescope.prune.pieces import CHANNEL_GROUP
 
 
 def main(smk) -> None:
@@ -21,15 +24,19 @@ def main(smk) -> None:
         layers=tuple(smk.params.layers),
         biases=smk.params.biases,
     )
-    masks = make_masks(
-        network,
-        settings,
-        smk.params.rate,
-        exclude=exclude,
-        batch_norm=smk.params.batch_norm,
-        seed=int(smk.params.seed),
-        counted=counted,
-    )
+    rest = {
+        "exclude": exclude,
+        "batch_norm": smk.params.batch_norm,
+        "seed": int(smk.params.seed),
+        "counted": counted,
+    }
+    if settings.granularity == CHANNEL_GROUP:
+        known = architecture_files.load(smk.input.groups[0])
+        groups = channel_groups.find(known, exclude, smk.params.batch_norm)
+        job.log.info("%s", channel_groups.left_whole(groups, settings.layers))
+        masks = make_group_masks(network, known, settings, smk.params.rate, **rest)
+    else:
+        masks = make_masks(network, settings, smk.params.rate, **rest)
     pruned = network.masked(masks)
     measured = counts.account(pruned, exclude, counted)
     job.log.info("left alone: %s", ", ".join(exclude) or "none")

@@ -185,6 +185,7 @@ def test_every_published_network_is_one_of_the_papers_preset() -> None:
 
 # Networks, and how many of them are retrained.
 EXAMPLES = {
+    "cifar10_channel_groups": (36, 21),
     "cifar10_resnet20": (42, 21),
     "imagenet_sample": (10, 0),
     "resnet50_imagenet": (90, 30),

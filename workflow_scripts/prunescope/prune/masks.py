@@ -43,7 +43,7 @@ class PruningMethod:
     Attributes
     ----------
     granularity
-        A key of `pieces.GRANULARITIES`.
+        A key of `pieces.GRANULARITIES`; or `pieces.CHANNEL_GROUP`, for `group_masks`.
     scope
         One of `pieces.SCOPES`.
     criterion

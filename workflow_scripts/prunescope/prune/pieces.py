@@ -16,6 +16,8 @@ GRANULARITIES: Mapping[str, tuple[int, ...]] = {
     "input_channel": (0, 2, 3),
     "kernel": (2, 3),
 }
+# Channels that are coupled: pieces of several parameters (`group_masks.py`).
+CHANNEL_GROUP = "channel_group"
 # An input channel of a grouped convolution meets the filters of its own group only. So there is one
 # piece for each column of each group: of a weight (groups, out, in, height, width), whose `out` and
 # `in` are those of a group, the axes that it spans. In a depthwise convolution it is what one
@@ -43,13 +45,15 @@ class Criterion(Protocol):
         weight
             float32, a weight `(out, in, height, width)` or `(out, in)`, or a bias `(out,)`. Of
             input channels of a grouped convolution: `(groups, out, in, height, width)`, with
-            `out` and `in` of a group. Where pieces span the kernel, its weights that no image
-            reaches are not among them: the last two axes are then `(n, 1)`, for the `n` positions
-            that are left.
+            `out` and `in` of a group. Of groups of channels: `(pieces, filters, in, height, width)`
+            or `(pieces, filters, in)`, what makes the pieces in one layer. Where pieces span the
+            kernel, its weights that no image reaches are not among them: the last two axes are
+            then `(n, 1)`, for the `n` positions that are left.
         axes
             The axes that one piece spans.
         rng
-            Source of all randomness, seeded by the network's seed and the parameter's name.
+            Source of all randomness, seeded by the network's seed and the parameter's name (of
+            groups of channels, by the first channel too).
 
         Returns
         -------

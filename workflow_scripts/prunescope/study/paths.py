@@ -176,6 +176,17 @@ class Paths(PathsOfResults):
         network = Coordinates(wildcards.method, wildcards.retraining, before, wildcards.seed)
         return self._of_network("network.safetensors", network)
 
+    def groups_to_prune(self, wildcards: Wildcards) -> list[str]:
+        """What tells the groups of channels, for a method that prunes them."""
+        return [self.architecture_file()] if wildcards.method in self.study.group_methods else []
+
+    @property
+    def group_table(self) -> list[str]:
+        """The table of the groups of channels, if a method prunes them."""
+        study = self.study
+        table = f"{TABLES}/channel_groups.parquet".format(study=study.name)
+        return [table] if study.group_methods else []
+
     def network_to_retrain(self, wildcards: Wildcards) -> str:
         """The pruned network; for a control, the network before it: the dense one, or a chain's."""
         if wildcards.method == coordinates.DENSE:

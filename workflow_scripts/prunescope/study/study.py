@@ -19,6 +19,7 @@ from prunescope.networks.coordinates import (
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
 from prunescope.prune import schedule
+from prunescope.prune.pieces import CHANNEL_GROUP
 from prunescope.prune.rates import lower_rates, rates_of, rates_of_chain
 from prunescope.study import image_needs
 from prunescope.study.kinds.any_study import AnyStudy, Settings
@@ -195,6 +196,21 @@ class Study(AnyStudy):
     def methods(self) -> list[str]:
         """The names of the pruning methods."""
         return list(self.config["pruning"]["methods"])
+
+    @property
+    def group_methods(self) -> dict[str, list[str]]:
+        """The methods that prune groups of channels: the kinds of layers that each prunes."""
+        methods = self.config["pruning"]["methods"]
+        return {
+            name: settings["layers"]
+            for name, settings in methods.items()
+            if settings["granularity"] == CHANNEL_GROUP
+        }
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the study's tables, in `results/<study>/tables/`."""
+        return [*super().tables, *(["channel_groups"] if self.group_methods else [])]
 
     @property
     def imported(self) -> list[str]:

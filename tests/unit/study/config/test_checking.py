@@ -12,6 +12,7 @@ from good_config import DELETED, FOLDER, SHIPPED, SIMILARITY, changed, good, ref
 from registries import register, register_architecture
 
 from prunescope.networks import architecture, architecture_files
+from prunescope.networks.architecture_files import Group, Member
 from prunescope.networks.description import Layer
 from prunescope.study.config.checking import check
 
@@ -896,6 +897,20 @@ def test_without_batch_norms_nothing_can_be_recalibrated(described: Path) -> Non
     assert "Remove this kind of retraining" in told
     # What no network gets does no harm.
     check(config)
+
+
+def test_groups_of_channels_are_checked_where_the_architecture_is_known(described: Path) -> None:
+    found = architecture_files.load(described)
+    stem = Group((Member("conv1.conv", "out", 0), Member("fc", "in", 0)), 4)
+    logits = Group((Member("fc", "out", 0),), 10, "output")
+    architecture_files.save(replace(found, coupled=(stem, logits)), described)
+    method = {f"{METHOD}.granularity": "channel_group", EXCLUDE: []}
+    check(changed(method))
+    told = refusal(changed({**method, EXCLUDE: ["first"]}))
+    assert f"`{METHOD}.granularity`: pruning: no group of channels" in told
+    assert "conv1.conv (pruning.exclude names conv1.conv); fc (output)" in told
+    assert "made by conv2d layers" in refusal(changed({**method, f"{METHOD}.layers": ["linear"]}))
+    check(changed({EXCLUDE: ["first"]}))
 
 
 def test_a_damaged_description_is_no_fault_of_the_config(described: Path) -> None:

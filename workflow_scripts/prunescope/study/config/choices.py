@@ -27,7 +27,7 @@ def published_weights() -> Collection[str]:
 
 def granularities() -> Collection[str]:
     """What can be removed as one piece."""
-    return list(pieces.GRANULARITIES)
+    return [*pieces.GRANULARITIES, pieces.CHANNEL_GROUP]
 
 
 def scopes() -> Collection[str]:

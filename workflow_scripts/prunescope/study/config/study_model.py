@@ -15,7 +15,8 @@ from prunescope.networks.architecture_files import Architecture
 from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import LIBRARIES
-from prunescope.prune import schedule
+from prunescope.prune import channel_groups, schedule
+from prunescope.prune.pieces import CHANNEL_GROUP
 from prunescope.study import image_needs
 from prunescope.study.config.checkpoints.checkpoint import Checkpoint
 from prunescope.study.config.checkpoints.imported import Imported
@@ -260,6 +261,27 @@ def _rates_of_chains(
             )
 
 
+def _excluded_layers(pruning: Pruning, model: Model, dataset: str) -> Iterator[Problem]:
+    """Known before any work where the architecture has been described already."""
+    known = _described(model, dataset)
+    if known is None:
+        return
+    fitting = []
+    for entry in pruning.exclude:
+        if told := chosen_layers.problem(entry, known.layers):
+            yield Problem("pruning.exclude", told)
+        else:
+            fitting.append(entry)
+    exclude = chosen_layers.find(fitting, known.layers, "pruning.exclude")
+    groups = channel_groups.find(known, exclude, pruning.batch_norm)
+    for name, method in pruning.methods.items():
+        if method.granularity == CHANNEL_GROUP:
+            try:
+                channel_groups.prunable(groups, method.layers)
+            except InputError as error:
+                yield Problem(f"pruning.methods.{name}.granularity", str(error))
+
+
 def _described(model: Model, dataset: str) -> Architecture | None:
     """The architecture, where it has been described already: what is wrong is told before work."""
     path = Path(architecture.file_of(dataset, model.model_dump()))
@@ -273,13 +295,6 @@ def _described(model: Model, dataset: str) -> Architecture | None:
     except InputError:
         # Damaged: it is made again.
         return None
-
-
-def _excluded_layers(pruning: Pruning, model: Model, dataset: str) -> Iterator[Problem]:
-    if found := _described(model, dataset):
-        for entry in pruning.exclude:
-            if told := chosen_layers.problem(entry, found.layers):
-                yield Problem("pruning.exclude", told)
 
 
 def _nothing_to_recalibrate(

@@ -22,6 +22,7 @@ from prunescope.interpret.unit_tables import (
     MIS,
     VARIANTS,
 )
+from prunescope.prune.group_tables import CHANNEL_GROUPS
 from prunescope.summarize.image_counts import COUNTS
 from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
 from prunescope.summarize.study_tables import (
@@ -61,6 +62,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "units": UNITS,
     "trivial_units": TRIVIAL_UNITS,
     "layers": LAYERS,
+    "channel_groups": CHANNEL_GROUPS,
     "study_sizes": STUDY_SIZES,
     "study_costs": STUDY_COSTS,
     "disagreements": DISAGREEMENTS,
