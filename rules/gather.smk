@@ -164,6 +164,7 @@ rule build_explorer:
         measures=PATHS.every_network("measures.parquet"),
         networks=f"{TABLES}/networks.parquet",
         trivial=f"{TABLES}/trivial_units.parquet",
+        groups=PATHS.group_table,
     output:
         explorer=report(
             directory(EXPLORER),

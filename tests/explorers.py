@@ -14,7 +14,10 @@ from prunescope.data import image_tables
 from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import arrays, tables
 from prunescope.interpret import exemplars, mis, trivial_units, unit_tables
+from prunescope.networks.architecture_files import Carried, Group, Member
 from prunescope.networks.coordinates import NETWORK_FOLDER, Coordinates
+from prunescope.prune import group_tables
+from prunescope.prune.channel_groups import ChannelGroup
 from prunescope.summarize import study_tables
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
@@ -33,6 +36,23 @@ NETWORKS: list[dict[str, Any]] = [
     ]
 ]  # fmt: skip
 DENSE, PRUNED = NETWORKS[0], NETWORKS[4]
+# The second run holds a head of two channels; the last layer is in no group.
+GROUPS = (
+    ChannelGroup(
+        runs=(
+            Group(
+                (Member("conv1.conv", "out", 0), Member("inception3a.branch1.conv", "in", 2)),
+                3,
+                carried=(Carried("conv1.bn.weight", "batch_norm", 0, 0),),
+            ),
+            Group((Member("conv1.conv", "out", 3, 2), Member("fc", "in", 0, 4)), 1),
+        ),
+        kinds=("conv2d",),
+    ),
+    ChannelGroup(
+        (Group((Member("inception3a.branch1.conv", "out", 0),), 30, "sort"),), ("conv2d",), "sort"
+    ),
+)
 # Of the pruned network, by number.
 CONSTANT = (3, 7, 36)
 
@@ -163,6 +183,7 @@ def make_small(folder: Path) -> Small:
     trivial = trivial_of(images, labels, similarity)
     trivial_units.TRIVIAL_UNITS.write(trivial, folder / "trivial_units.parquet")
     study_tables.NETWORKS.write(overview_of(found, scores), folder / "networks.parquet")
+    group_tables.CHANNEL_GROUPS.write(group_tables.rows(GROUPS), folder / "channel_groups.parquet")
     job = SimpleNamespace(
         input=SimpleNamespace(
             images=probe / "images.npy",
@@ -170,6 +191,7 @@ def make_small(folder: Path) -> Small:
             index=probe / "index.parquet",
             networks=folder / "networks.parquet",
             trivial=folder / "trivial_units.parquet",
+            groups=[str(folder / "channel_groups.parquet")],
             **paths,
         ),
         output=SimpleNamespace(explorer=str(folder / "results" / STUDY / "explorer")),

@@ -9,6 +9,7 @@ from prunescope.foundation import arrays, job, provenance, whole_files
 from prunescope.interpret import mis, similarities, trivial_units, unit_tables
 from prunescope.networks import coordinates
 from prunescope.networks.coordinates import Coordinates
+from prunescope.prune import group_tables
 from prunescope.summarize import study_tables
 from prunescope.summarize.explorer import page
 from prunescope.summarize.explorer.columns import script, smallest
@@ -63,6 +64,12 @@ def write_trivial(smk, folder: Path) -> pl.DataFrame:
     return units
 
 
+def group_table(smk) -> pl.DataFrame:
+    """The groups of channels; none if no method prunes them."""
+    table = group_tables.CHANNEL_GROUPS
+    return table.read(smk.input.groups[0]) if smk.input.groups else table.empty()
+
+
 def main(smk) -> None:
     index = image_tables.INDEX.read(smk.input.index)
     images = arrays.load_array(smk.input.images, memory_map=True)
@@ -86,6 +93,7 @@ def main(smk) -> None:
             layers=page.layers(units),
             networks=page.overview(networks, study_tables.NETWORKS.read(smk.input.networks)),
             trivial=page.trivial_overview(trivial),
+            groups=page.groups(group_table(smk), units),
             sheets={"names": sheets.names, "side": sheets.side, "columns": sheets.columns},
             provenance=provenance.current(),
         )

@@ -185,6 +185,26 @@ def test_a_constant_unit_says_so(watched: Watched, small: Small) -> None:
     assert page.locator("#scores tr").first.locator("td").all_inner_texts()[1:] == ["–", "–"]
 
 
+def test_what_goes_together_is_told(watched: Watched, small: Small) -> None:
+    def told(unit: str) -> str:
+        page = show(watched, small, unit=unit)
+        drawn(page, unit)
+        return page.locator("#unit-group").inner_text()
+
+    assert told("conv1.conv/2") == (
+        "Channel group 0, piece 2 of 4: made by conv1.conv 2; read by inception3a.branch1.conv 4; "
+        "carried by conv1.bn.weight 2."
+    )
+    assert told("conv1.conv/4") == (
+        "Channel group 0, piece 3 of 4: made by conv1.conv 3–4; read by fc 0–3."
+    )
+    assert told("inception3a.branch1.conv/7") == (
+        "Channel group 1, piece 7 of 30: made by inception3a.branch1.conv 7. Left whole: sort."
+    )
+    assert told("fc/1") == ""
+    assert watched.page.locator("#unit-group").is_hidden()
+
+
 def test_layers_filter_the_list(watched: Watched, small: Small) -> None:
     page = show(watched, small)
     page.get_by_label("Layer").select_option("inception3a.branch1.conv")
@@ -527,6 +547,7 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
             {**network, "name": explorers.name_of(network), **shown} for network in networks
         ],
         sheets={"names": ["sheet0000.png"], "side": 32, "columns": 32}, trivial=[],
+        groups=[],
     )  # fmt: skip
     (folder / "data" / "study.js").write_bytes(study)
     page = watched.page

@@ -57,6 +57,35 @@ def overview(networks: Sequence[Coordinates], table: pl.DataFrame) -> list[dict[
     ]
 
 
+def groups(table: pl.DataFrame, units: pl.DataFrame) -> list[dict[str, Any]]:
+    """What the page shows of the groups of channels that have units.
+
+    Parameters
+    ----------
+    table
+        `group_tables.CHANNEL_GROUPS`.
+    units
+        Has a column `layer`: the layers whose units the page shows.
+
+    Returns
+    -------
+    list
+        A group has `number`, `pieces`, `left_whole` and `places`: rows of the table, each with
+        `piece` (the first one), `pieces`, `side`, `name`, `first`, `size` and `step`.
+    """
+    shown = set(units["layer"].str.replace(r"@\d+$", ""))
+    found = []
+    for (number,), rows in table.group_by("group", maintain_order=True):
+        makers = set(rows.filter(pl.col("side") == "out")["name"])
+        if makers & shown:
+            places = rows.select(
+                "side", "name", "first", "size", "step", piece="first_piece", pieces="row_pieces"
+            )
+            facts = rows.select("pieces", "left_whole").row(0, named=True)
+            found.append({"number": number, **facts, "places": places.to_dicts()})
+    return found
+
+
 def trivial_overview(units: pl.DataFrame) -> list[dict[str, Any]]:
     """What the page shows of each trivial unit: its place in the table, name, kind and score.
 

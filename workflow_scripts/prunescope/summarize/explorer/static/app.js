@@ -509,6 +509,9 @@ function renderHeading(dense, other, network) {
   const logit = layer.type === "linear" && layer.units === study.classes.length;
   $("unit-kind").textContent = logit ? `output for the class “${study.classes[number]}”`
     : `channel ${number} of ${layer.units} (${layer.type})`;
+  const together = groupText(layer.name.replace(/@\d+$/, ""), number);
+  $("unit-group").hidden = !together;
+  $("unit-group").textContent = together;
   const scores = [dense, other].map((scored) => score(scored, state.measure, state.unit));
   const [was, is] = scores.map((value) => Number.isNaN(value) ? "constant" : fixed(value));
   // The list tells of its units itself.
@@ -518,6 +521,44 @@ function renderHeading(dense, other, network) {
   // Not `disabled`: a button that has the focus would lose it.
   $("previous").setAttribute("aria-disabled", place === 0);
   $("next").setAttribute("aria-disabled", place === order.length - 1);
+}
+
+/** The number of the piece of a group that a channel of one of its places belongs to; -1 if none. */
+function pieceAt({ piece, pieces, first, size, step }, channel) {
+  for (let number = 0; number < pieces; number += 1) {
+    const within = channel - first - number * step;
+    if (within >= 0 && within < size) return piece + number;
+  }
+  return -1;
+}
+
+/** What can only be pruned together with a unit, in words; empty if that is unknown. */
+function groupText(layer, channel) {
+  for (const { number, pieces, left_whole: whole, places } of study.groups) {
+    for (const own of places) {
+      const piece = own.side === "out" && own.name === layer ? pieceAt(own, channel) : -1;
+      if (piece < 0) continue;
+      const told = { out: [], in: [], carried: [] };
+      for (const place of places) {
+        if (place.piece !== own.piece) continue;
+        const start = place.first + (piece - place.piece) * place.step;
+        const end = start + place.size - 1;
+        told[place.side].push(`${place.name} ${end > start ? `${start}–${end}` : start}`);
+      }
+      const parts = [["made by", told.out], ["read by", told.in], ["carried by", told.carried]]
+        .filter(([, names]) => names.length).map(([words, names]) => `${words} ${someOf(names)}`);
+      return `Channel group ${number}, piece ${piece} of ${pieces}: ${parts.join("; ")}.`
+        + (whole ? ` Left whole: ${whole}.` : "");
+    }
+  }
+  return "";
+}
+
+const MOST_NAMES = 6;
+
+function someOf(names) {
+  const more = names.length - MOST_NAMES;
+  return names.slice(0, MOST_NAMES).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function renderNumbers(dense, other, network) {
