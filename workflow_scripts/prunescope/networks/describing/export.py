@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.utils._pytree as pytree
 from torch import fx, nn
 from torch.export.graph_signature import InputKind
+
+from prunescope.networks.preprocessing import logits_of
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,17 @@ class Exported:
         and the tensor.
     parameters
         The names of the nodes among them that stand for parameters, which can be masked.
+    constants
+        Names in the module of those tensors that its state dict does not hold.
+    logits
+        The step that makes the logits; None if they do not depend on the images.
     """
 
     nodes: tuple[fx.Node, ...]
     state: Mapping[str, tuple[str, torch.Tensor]]
     parameters: frozenset[str]
+    constants: frozenset[str] = frozenset()
+    logits: fx.Node | None = None
 
 
 def export(module: nn.Module, images: torch.Tensor) -> Exported:
@@ -49,12 +58,27 @@ def export(module: nn.Module, images: torch.Tensor) -> Exported:
         for spec in program.graph_signature.input_specs
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
     }
+    nodes = tuple(program.graph.nodes)
+    held = {target for target, _ in state.values()}
     parameters = frozenset(
         str(spec.arg.name)
         for spec in program.graph_signature.input_specs
         if spec.kind is InputKind.PARAMETER
     )
-    return Exported(tuple(program.graph.nodes), state, parameters)
+    constants = frozenset(held - set(module.state_dict()))
+    return Exported(nodes, state, parameters, constants, _logits(program, nodes))
+
+
+def _logits(program: torch.export.ExportedProgram, nodes: tuple[fx.Node, ...]) -> fx.Node | None:
+    """The step that makes the logits."""
+    made = [node for node in nodes[-1].args[0] if isinstance(node, fx.Node)]  # type: ignore[union-attr]
+    values = [node.meta["val"] for node in made]
+    spec = program.call_spec.out_spec
+    if spec is None or spec.num_leaves != len(values):
+        return None
+    logits = logits_of(pytree.tree_unflatten(values, spec))
+    found = next(node for node, value in zip(made, values, strict=True) if value is logits)
+    return found if found.op == "call_function" else None
 
 
 def operation_of(node: fx.Node) -> str:
