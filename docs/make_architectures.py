@@ -13,6 +13,12 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from prunescope.networks.architecture_files import Architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
@@ -56,12 +62,20 @@ given size. Written by `docs/make_architectures.py`.
 - **in the way**: the operations that stand in the way for the other layers, and for how many of
   them; `output` is the last layer. An operation in the way either needs to know all channels
   (`layer_norm` divides by their number), or cannot be followed.
+- **filters gone**: half of all filters, and of all outputs of fully connected layers but the last,
+  were pruned at random: how many of them a [compact network](compact.md) is without. A filter that
+  is coupled with others, as in a residual sum, goes where filling up its place with zeros pays.
+- **groups gone**: half of all [groups of channels](method.md#pruning) were pruned at random: the
+  weights that are gone, of those that are zero. Weights without a mask go, too, if they only read
+  what was pruned.
+- **what stays, and why**: the operations behind filters that were pruned and stay, and how many
+  layers have such filters; or the operation because of which networks stay masked.
 - **MACs**: multiplications and additions of convolutions and fully connected layers for an image.
 
 Channels that must be removed together are found for all of them: {pieces}
 
 | {columns} |
-|---|--:|---|--:|--:|---|--:|---|--:|--:|
+|---|--:|---|--:|--:|---|--:|---|--:|--:|---|--:|--:|
 {rows}
 ## What is not measured
 
@@ -75,16 +89,20 @@ COLUMNS = (
     "not measured",
     "removable",
     "in the way",
+    "filters gone",
+    "groups gone",
+    "what stays, and why",
     "parameters",
     "MACs",
 )
+HALF = 0.5
 PIECES = (
     "what is added, multiplied or shuffled, "
     "groups of grouped convolutions, and heads of attention as blocks."
 )
 
 
-def build(name: str) -> object:
+def build(name: str) -> "nn.Module":
     """An architecture with random weights."""
     source, _, model = name.partition(":")
     if source == "timm":
@@ -97,6 +115,59 @@ def build(name: str) -> object:
     return models.get_model(model, weights=None, **settings)
 
 
+def removed(module: "nn.Module", found: "Architecture", size: int) -> tuple[str, str, str]:
+    """What a compact network is without of what was pruned, and why the rest stays."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from prunescope.compact import removal
+    from prunescope.compact.graph import batch_norms, exporting, lowering
+    from prunescope.networks import modules
+    from prunescope.networks.description import Description
+    from prunescope.prune.group_masks import make_group_masks
+    from prunescope.prune.masks import PruningMethod, make_masks
+
+    recorded = exporting.export_graph(module, size)
+    if recorded.stays_masked:
+        return "–", "–", f"all: {recorded.stays_masked}"
+    blank = Description("none", 1000, size, (0.5,) * 3, (0.5,) * 3)
+    network = modules.to_network(module, replace(blank, layers=found.layers))
+    kinds = ("conv2d", "linear")
+    last = [layer.name for layer in network.description.classifiers]
+    filters = PruningMethod("filter", "layer", "random", kinds)
+    groups = PruningMethod("channel_group", "layer", "random", kinds)
+    masks = make_masks(network, filters, HALF, exclude=last)
+    made = removal.compact(
+        *batch_norms.fold_batch_norms(*lowering.of_network(recorded, network.masked(masks)))
+    )
+    pruned = gone = 0
+    reasons: Counter[str] = Counter()
+    for row in made.layers:
+        mask = masks.get(f"{str(row['layer']).partition('@')[0]}.weight")
+        if mask is None:
+            continue
+        zero = int((~mask.reshape(len(mask), -1).any(axis=1)).sum())
+        lost = int(row["filters"]) - int(row["filters_kept"])  # type: ignore[call-overload]
+        pruned, gone = pruned + zero, gone + min(zero, lost)
+        _, because, why = str(row["why"]).partition("stays, because of ")
+        if because and lost < zero:
+            reasons[why.partition(";")[0]] += 1
+    masked = network.masked(make_group_masks(network, found, groups, HALF))
+    compact = removal.compact(*batch_norms.fold_batch_norms(*lowering.of_network(recorded, masked)))
+    rows = compact.layers
+    names = [str(row["layer"]).partition("@")[0] for row in rows]
+    # A parameter that no layer owns stands under its own name.
+    weights = [masked.tensors.get(f"{name}.weight", masked.tensors.get(name)) for name in names]
+    zeros = sum(int(np.count_nonzero(weight == 0)) for weight in weights)
+    left = [sum(int(row[key]) for row in rows) for key in ("weights", "weights_kept")]  # type: ignore[call-overload]
+    return (
+        f"{100 * gone / pruned:.0f} %",
+        f"{100 * (left[0] - left[1]) / zeros:.0f} %",
+        "; ".join(f"{reason}: {number}" for reason, number in reasons.most_common()) or "–",
+    )
+
+
 def describe_row(name: str) -> tuple[str, set[str]]:
     """The row of an architecture, and the reasons why something in it is not measured."""
     import torch
@@ -105,7 +176,13 @@ def describe_row(name: str) -> tuple[str, set[str]]:
 
     torch.set_num_threads(1)
     size = SIZES.get(name, 224)
-    found = describe(build(name), size)  # type: ignore[arg-type]
+    module = build(name).eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            # Some branches begin with a norm that does nothing: they would be gone from the start.
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    found = describe(module, size)
     main = [layer for layer in found.layers if not layer.auxiliary]
     convolutions = [layer for layer in main if layer.kind == "conv2d"]
     grouped = sum(layer.groups > 1 for layer in convolutions)
@@ -128,6 +205,7 @@ def describe_row(name: str) -> tuple[str, set[str]]:
         ", ".join(filter(None, parts)) or "–",
         f"{len(main) - sum(stuck.values())} of {len(main)}" if not found.unknown else "–",
         found.unknown or "; ".join(f"{reason}: {k}" for reason, k in stuck.most_common()),
+        *removed(module, found, size),
         f"{found.parameters:,}",
         f"{found.macs:,}" if found.macs is not None else "–",
     )

@@ -113,12 +113,23 @@ parameters, digest of the code, versions.
 
 What is known of a network before it has weights, found by building it once: JSON with
 `architecture` and `provenance`. `architecture` has `layers`, as in network files, `parameters`
-(their number), `macs` (multiply-accumulates for one image), those of `parameter_macs` among them: of
-weights that belong to no layer, and `coupled`: the channels that can only be removed together, with
-the layers that make and read them, and the parameters without a layer that carry them. The folder
-is named after `model.architecture`, and after a digest of it, the options and the auxiliary heads.
-Studies of one dataset share it.
+(their number), `macs` (multiply-accumulates for one image), those of `parameter_macs` among them:
+of weights that belong to no layer, and `coupled`: the channels that can only be removed together,
+with the layers that make and read them, and the parameters without a layer that carry them. The
+folder is named after `model.architecture`, and after a digest of it, the options and the
+auxiliary heads. Studies of one dataset share it.
 `prunescope.networks.architecture_files.load(path)` reads it without PyTorch.
+
+### `results/datasets/{dataset}/architectures/{architecture}/graph.json`, `graph.safetensors`
+
+What a network of this architecture computes, step by step, as `torch.export` sees it; made only
+if networks are made compact. JSON with `graph` and `provenance`. `graph` has `steps`, each with
+PyTorch's operation (`op`), its arguments (`given`; `{"value": NAME}` is what another step makes)
+and the `shapes` of what it makes of two images; `state`, the tensors of the network that the
+steps read; `output`, the step of the logits; and `stays_masked`, what stands in the way of
+compact networks of this architecture, or an empty text. `graph.safetensors` holds tensors that
+are in no state dict, such as tables of indices. `prunescope.networks.exported.steps.load(path)`
+reads both without PyTorch.
 
 ### `{network folder}/pruned.safetensors`
 

@@ -10,6 +10,8 @@ from prunescope.study.paths import (
     DATASET,
     DENSE_LOG,
     DENSE_NETWORK,
+    GRAPH,
+    GRAPH_CONSTANTS,
     NETWORK,
     NETWORK_LOG,
     UNTRAINED_LOG,

@@ -1,8 +1,36 @@
 # Networks without their pruned parts: the files, and what running them costs.
 
 
+rule export_graph:
+    input:
+        # Only the number of classes is read.
+        index=f"{DATASET}/train/index.parquet",
+    output:
+        graph=GRAPH,
+        constants=GRAPH_CONSTANTS,
+    log:
+        "results/logs/datasets/{dataset}/architectures/{architecture}.graph.log",
+    wildcard_constraints:
+        architecture=one_of([STUDY.architecture_name]),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        code=code_of("export_graph.py", STUDY.architecture),
+        architecture=lookup("model/architecture", within=config),
+        options=lookup("model/options", within=config),
+        auxiliary_heads=lookup("model/auxiliary_heads", within=config),
+        image_size=PARAMS.image_size,
+    script:
+        "../workflow_scripts/export_graph.py"
+
+
 rule compact_network:
     input:
+        **PATHS.graph_files(),
         network=f"{NETWORK}/network.safetensors",
         dense=f"{DENSE_NETWORK}/network.safetensors",
         images=PATHS.split_file("validation", "images.npy"),
@@ -24,12 +52,14 @@ rule compact_network:
     params:
         code=code_of("compact_network.py", STUDY.architecture),
         unreached=lookup("pruning/unreached", within=config),
+        round_to=lookup("compact/round_to", within=config),
     script:
         "../workflow_scripts/compact_network.py"
 
 
 rule measure_costs:
     input:
+        **PATHS.graph_files(),
         network=f"{NETWORK}/network.safetensors",
         dense=f"{DENSE_NETWORK}/network.safetensors",
         tensors=f"{NETWORK}/compact.safetensors",

@@ -7,12 +7,15 @@ import numpy as np
 import polars as pl
 
 from prunescope.compact import compared_forms, cost_tables, layer_report, removal, sizes
-from prunescope.compact.graph import batch_norms, graph_files, onnx_models, tracing
+from prunescope.compact.graph import batch_norms, graph_files, lowering, onnx_models
 from prunescope.compact.graph.graph import Graph
+from prunescope.compact.graph.operations.operation import CannotCompactError
 from prunescope.data import packed_images
 from prunescope.foundation import job, whole_files
 from prunescope.networks import network_files, reach
 from prunescope.networks.description import Network
+from prunescope.networks.exported import steps
+from prunescope.networks.exported.steps import Recorded
 
 
 class Made(NamedTuple):
@@ -25,10 +28,12 @@ class Made(NamedTuple):
 
 
 def make_compact(
-    smk, graph: Graph, dense: Network, network: Network, counted: Mapping[str, np.ndarray]
+    smk, recorded: Recorded, dense: Network, network: Network, counted: Mapping[str, np.ndarray]
 ) -> Made:
     """Remove what was pruned, and check the outputs."""
-    made = removal.compact(*batch_norms.fold_batch_norms(graph, network.tensors), counted)
+    graph, tensors = lowering.of_network(recorded, network)
+    folded = batch_norms.fold_batch_norms(graph, tensors)
+    made = removal.compact(*folded, counted, smk.params.round_to)
     compact = graph_files.CompactNetwork(network.description, made.graph, made.tensors)
     model = onnx_models.to_onnx(made.graph, made.tensors, network.description)
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)
@@ -38,16 +43,12 @@ def make_compact(
         differences,
         rounding,
     )
-    positions = {
-        layer.name: layer.output_size[0] * layer.output_size[1]
-        for layer in network.description.main_layers
-    }
     variants = {
-        "dense": (graph, dense.tensors),
-        "masked": (graph, network.tensors),
+        "dense": lowering.of_network(recorded, dense),
+        "masked": (graph, tensors),
         "compact": (made.graph, made.tensors),
     }
-    rows = {name: sizes.count(*of, positions, counted) for name, of in variants.items()}
+    rows = {name: sizes.count(*of, counted) for name, of in variants.items()}
     return Made(compact, model, made.layers, rows)
 
 
@@ -74,12 +75,10 @@ def main(smk) -> None:
     )
     counted = reach.counted(network.description, smk.params.unreached)
     try:
-        graph = tracing.trace(network.description)
-    except tracing.CannotCompactError as error:
+        made = make_compact(smk, steps.load(smk.input.graph), dense, network, counted)
+    except CannotCompactError as error:
         job.log.warning("the network stays masked: %s", error)
         made = keep_masked(error.operation, dense, network, counted)
-    else:
-        made = make_compact(smk, graph, dense, network, counted)
     kept = made.compact.kept_masked
     rows = [{"variant": name, "kept_masked": kept, **row} for name, row in made.sizes.items()]
     job.log.info("parameters: %s", {row["variant"]: row["parameters"] for row in rows})

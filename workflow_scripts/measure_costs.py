@@ -14,6 +14,7 @@ from prunescope.compact.graph import graph_files
 from prunescope.data import packed_images
 from prunescope.foundation import job
 from prunescope.networks import network_files
+from prunescope.networks.exported import steps
 
 
 def main(smk) -> None:
@@ -25,6 +26,7 @@ def main(smk) -> None:
         compact,
         Path(smk.input.onnx).read_bytes(),
         smk.threads,
+        steps.load(smk.input.graph),
     )
     small = compared_forms.small_loaders(dense.description, smk.threads)
     images = packed_images.PackedImages.open(smk.input.images, smk.input.labels)

@@ -1,17 +1,25 @@
-"""A pruned GoogLeNet and its compact form, for the tests of what graphs can become."""
+"""Networks whose graphs are recorded once, and a pruned GoogLeNet in compact form."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import torch
 from conftest import PREPROCESSING
 from described import create_described
+from torch import nn
 
 from prunescope.compact import removal
-from prunescope.compact.graph import batch_norms, tracing
+from prunescope.compact.graph import batch_norms, lowering
+from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.graph_files import CompactNetwork
-from prunescope.networks import modules
+from prunescope.compact.graph.operations.operation import TRACED
+from prunescope.networks import architecture, modules
+from prunescope.networks.describing.export import export
 from prunescope.networks.description import Description, Network
+from prunescope.networks.exported.recording import record
+from prunescope.networks.exported.steps import Recorded
 from prunescope.prune import masks
 
 # GoogLeNet for small images, with auxiliary heads and a transformed input.
@@ -26,6 +34,46 @@ SMALL_GOOGLENET = Description(
 )
 
 
+def recorded(module: nn.Module, side: int) -> Recorded:
+    """The graph of a module in evaluation mode, for square images."""
+    return record(export(module.eval(), torch.zeros(TRACED, 3, side, side)))
+
+
+def state(module: nn.Module) -> dict[str, np.ndarray]:
+    """Copies of a module's parameters and buffers, by name."""
+    return {name: tensor.numpy().copy() for name, tensor in module.state_dict().items()}
+
+
+def lowered(module: nn.Module, side: int) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The steps of a module, and the tensors that they use."""
+    return lowering.lower(recorded(module, side), state(module))
+
+
+_recorded: dict[str, Recorded] = {}
+
+
+def recorded_of(description: Description) -> Recorded:
+    """The graph of an architecture, recorded once. A name must stand for one architecture only."""
+    key = repr(replace(description, layers=(), mean=(), std=()))
+    if key not in _recorded:
+        with torch.random.fork_rng(devices=[]):
+            module = architecture.build(replace(description, transform_input=False))
+        _recorded[key] = recorded(module, description.image_size)
+    return _recorded[key]
+
+
+def lowered_network(
+    network: Network, tensors: Mapping[str, np.ndarray] | None = None
+) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The steps of a network, and the tensors that they use: its own, or others."""
+    described = network.description
+    return lowering.lower(
+        recorded_of(described),
+        network.tensors if tensors is None else tensors,
+        transform_input=described.transform_input,
+    )
+
+
 @cache
 def masked_googlenet() -> Network:
     """GoogLeNet for small images, with heads and a transformed input, some channels pruned."""
@@ -37,8 +85,7 @@ def masked_googlenet() -> Network:
 @cache
 def compact_googlenet() -> CompactNetwork:
     masked = masked_googlenet()
-    graph = tracing.trace(masked.description)
-    made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(*lowered_network(masked)))
     return CompactNetwork(masked.description, made.graph, made.tensors)
 
 

@@ -18,13 +18,15 @@ import pytest
 import registries
 import torch
 import yaml
+from compacted import lowered_network
 from described import create_described
 from files import load_module
 from snakemake.iocontainers import Wildcards
 
 from prunescope.compact import equivalence, removal
-from prunescope.compact.graph import graph_files, onnx_models, tracing
-from prunescope.compact.graph.operations.table import OPERATIONS
+from prunescope.compact.graph import graph_files, onnx_models
+from prunescope.compact.graph.operations.operation import CannotCompactError
+from prunescope.compact.graph.operations.table import BY_ATEN, OPERATIONS
 from prunescope.data import image_tables, packed_images, source
 from prunescope.foundation import plugins, tables
 from prunescope.foundation.code_digest import PACKAGE, imported_modules
@@ -132,9 +134,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = folder / FOLDER / "networks/structured/one_shot/rate0.80/seed0"
     blank = blank_googlenet()
     network_files.save(blank, network / "network.safetensors")
-    compact = graph_files.CompactNetwork(
-        blank.description, tracing.trace(blank.description), blank.tensors
-    )
+    compact = graph_files.CompactNetwork(blank.description, *lowered_network(blank))
     graph_files.save(compact, network / "compact.json", network / "compact.safetensors")
     model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
     (network / "compact.onnx").write_bytes(model)
@@ -397,15 +397,15 @@ def test_a_source(add: Callable[[str], None], tmp_path: Path) -> None:
         script.main(job)
 
 
-class Leaky(torch.nn.Module):
-    """Two convolutions with leaky ReLUs and a classifier."""
+class Continuous(torch.nn.Module):
+    """Two convolutions with continuous ELUs and a classifier."""
 
     def __init__(self, description: Description) -> None:
         super().__init__()
         self.first = torch.nn.Conv2d(3, 8, 3)
-        self.rectified = torch.nn.LeakyReLU(0.25)
+        self.rectified = torch.nn.CELU(0.25)
         self.second = torch.nn.Conv2d(8, 6, 1)
-        self.again = torch.nn.LeakyReLU(0.1)
+        self.again = torch.nn.CELU(0.1)
         self.fc = torch.nn.Linear(6, description.classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -417,24 +417,24 @@ def test_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is traced, compacted, and written as PyTorch and ONNX, by what its class says."""
     (operation,) = (
         operation
-        for operation in extension("compact.graph.operations.channelwise")["OPERATIONS"]
+        for operation in extension("compact.graph.operations.elementwise")["OPERATIONS"]
         if operation.name not in OPERATIONS
     )
-    description = Description("leaky", 3, 6, (0.3,) * 3, (0.4,) * 3)
-    registries.register_architecture(monkeypatch, "leaky", Leaky)
-    with pytest.raises(NotImplementedError, match=r"no counterpart of .*rectified"):
-        tracing.trace(description)
-    monkeypatch.setitem(OPERATIONS, operation.name, operation)
-    one_operation.prove(operation.name, one_operation.Sample({"slope": 0.1}))
-
+    description = Description("continuous", 3, 6, (0.3,) * 3, (0.4,) * 3)
+    registries.register_architecture(monkeypatch, "continuous", Continuous)
     torch.manual_seed(0)
-    network = modules.to_network(Leaky(description), description)
+    network = modules.to_network(Continuous(description), description)
+    with pytest.raises(CannotCompactError, match=r"no counterpart of celu"):
+        lowered_network(network)
+    monkeypatch.setitem(OPERATIONS, operation.name, operation)
+    monkeypatch.setitem(BY_ATEN, *operation.aten, operation)
+
     mask = np.ones((8, 3, 3, 3), bool)
     mask[2:7] = False
     masked = network.masked({"first.weight": mask})
-    graph = tracing.trace(description)
+    graph, tensors = lowered_network(masked)
     assert [node.op for node in graph.nodes].count(operation.name) == 2
-    made = removal.compact(graph, masked.tensors)
+    made = removal.compact(graph, tensors)
     # Filters without weights emit their bias, or a fraction of it: a constant, which is folded.
     assert made.tensors["first.weight"].shape == (3, 3, 3, 3)
     assert made.layers[0]["filters_folded"] == 5

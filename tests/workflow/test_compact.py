@@ -15,14 +15,16 @@ from prunescope.compact import cost_tables, equivalence, removal
 from prunescope.compact.graph import (
     batch_norms,
     graph_files,
+    lowering,
     onnx_models,
     onnx_sessions,
     torch_modules,
-    tracing,
 )
 from prunescope.data import packed_images
 from prunescope.networks import modules, network_files, preprocessing, reach
 from prunescope.networks.description import Network
+from prunescope.networks.exported import steps
+from prunescope.networks.exported.steps import Recorded
 from prunescope.prune.masks import PruningMethod, make_masks
 from prunescope.summarize import study_tables
 
@@ -52,10 +54,16 @@ def images(finished: Workspace) -> packed_images.PackedImages:
     return packed_images.PackedImages.open(folder / "images.npy", folder / "labels.npy")
 
 
-def prove(masked: Network, images: packed_images.PackedImages) -> None:
+@pytest.fixture(scope="module")
+def recorded(finished: Workspace) -> Recorded:
+    folder = finished.path("results/datasets/fashion_mnist_tiny/architectures")
+    (path,) = folder.glob("*/graph.json")
+    return steps.load(path)
+
+
+def prove(masked: Network, images: packed_images.PackedImages, recorded: Recorded) -> None:
     inputs = preprocessing.to_input(np.array(images.images[:48]), masked.description)
-    graph = tracing.trace(masked.description)
-    made = removal.compact(*batch_norms.fold_batch_norms(graph, masked.tensors))
+    made = removal.compact(*batch_norms.fold_batch_norms(*lowering.of_network(recorded, masked)))
     model = onnx_models.to_onnx(made.graph, made.tensors, masked.description)
     with torch.inference_mode():
         expected = modules.to_module(masked)(inputs).numpy()
@@ -68,6 +76,7 @@ def prove(masked: Network, images: packed_images.PackedImages) -> None:
 def test_every_method_and_rate_on_real_images(
     finished: Workspace,
     images: packed_images.PackedImages,
+    recorded: Recorded,
     paper_layers: tuple[str, ...],
     method: str,
 ) -> None:
@@ -78,7 +87,7 @@ def test_every_method_and_rate_on_real_images(
             masks = make_masks(
                 dense, METHODS[method], rate, exclude=paper_layers, batch_norm=batch_norm
             )
-            prove(dense.masked(masks), images)
+            prove(dense.masked(masks), images, recorded)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +96,12 @@ def paper_layers() -> tuple[str, ...]:
 
 
 def test_every_network_of_the_study(
-    finished: Workspace, images: packed_images.PackedImages
+    finished: Workspace, images: packed_images.PackedImages, recorded: Recorded
 ) -> None:
     files = sorted(finished.path(NETWORKS).rglob("network.safetensors"))
     assert len(files) == 9
     for path in files:
-        prove(network_files.load(path), images)
+        prove(network_files.load(path), images, recorded)
 
 
 @pytest.mark.parametrize("folder", COMPACT)

@@ -32,7 +32,13 @@ STEPS: list[dict[str, list[str]]] = [
             for name in ("images.npy", "labels.npy", "index.parquet")
         ]
     },
-    {"describe_architecture": [f"{DATASET}/architectures/{ARCHITECTURE}/architecture.json"]},
+    {
+        "describe_architecture": [f"{DATASET}/architectures/{ARCHITECTURE}/architecture.json"],
+        "export_graph": [
+            f"{DATASET}/architectures/{ARCHITECTURE}/{name}"
+            for name in ("graph.json", "graph.safetensors")
+        ],
+    },
     {
         "sample_split": [f"{DATASET}/probe/{name}"
                          for name in ("images.npy", "labels.npy", "index.parquet")],

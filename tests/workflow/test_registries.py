@@ -34,7 +34,7 @@ EMBEDDED = {"embed_probe": 1, "compare_probe": 1}
 # All that is made of the images. The untrained network is made to look like the dense one.
 OF_IMAGES = {
     "pack_dataset": 1, "sample_split": 2, "embed_probe": 2, "compare_probe": 2,
-    "describe_architecture": 1, "train_dense": 1,
+    "describe_architecture": 1, "export_graph": 1, "train_dense": 1,
     "initialise_network": 1, "prune_network": 6, "keep_pruned": 2, "retrain_network": 5,
     "count_images": 1, "score_trivial_units": 1, **MEASURING,
 }  # fmt: skip

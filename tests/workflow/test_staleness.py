@@ -126,7 +126,8 @@ CONFIG_EDITS = {
         "auxiliary_heads: false",
         "auxiliary_heads: true",
         {
-            "describe_architecture": 1, "train_dense": 1, "initialise_network": 1,
+            "describe_architecture": 1, "export_graph": 1, "train_dense": 1,
+            "initialise_network": 1,
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING,
         },
     ),
@@ -134,7 +135,8 @@ CONFIG_EDITS = {
         "options: {init_weights: false}",
         "options: {init_weights: false, dropout: 0.3}",
         {
-            "describe_architecture": 1, "train_dense": 1, "initialise_network": 1,
+            "describe_architecture": 1, "export_graph": 1, "train_dense": 1,
+            "initialise_network": 1,
             "prune_network": 6, "keep_pruned": 2, "retrain_network": 5, **MEASURING,
         },
     ),
@@ -201,7 +203,7 @@ CODE_EDITS = {
         f"{MODULES}/compact/graph/operations/weighted.py",
         "if read.sum() < 2:",
         "if read.sum() <= 1:",
-        COMPACTED,
+        {"export_graph": 1, **COMPACTED},
     ),
     "line of timing.py": (f"{MODULES}/compact/timing.py", "WARM_UP = 3", "WARM_UP = 4", TIMED),
     "line of cost_charts.py": (

@@ -27,7 +27,14 @@ LABELS = np.arange(IMAGES) % CLASSES
 
 def write_model(path: str) -> None:
     """A network that gives each image the class of its brightest channel."""
-    graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
+    mean = {"kind": "mean", "over": (2, 3), "keep": False}
+    graph = Graph(
+        (
+            Node("mean", "reduce", (INPUT,), mean, (1, 3)),
+            Node("fc", "linear", ("mean",), {}, (1, CLASSES)),
+        ),
+        (1, 3, SIDE, SIDE),
+    )
     tensors = {"fc.weight": np.eye(CLASSES, dtype=np.float32)}
     description = Description(
         "torchvision:googlenet",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from compacted import recorded_of
 
 from prunescope.compact import compared_forms, costs, equivalence
 from prunescope.compact.graph import onnx_models
@@ -15,9 +16,11 @@ def test_all_variants_answer_alike_where_they_must(
     masked: Network, compact: CompactNetwork, images: torch.Tensor, expected: np.ndarray
 ) -> None:
     model = onnx_models.to_onnx(compact.graph, compact.tensors, compact.description)
+    recorded = recorded_of(masked.description)
+    loaders = compared_forms.loaders(masked, masked, compact, model, 1, recorded)
     found = {
         (runtime, name): np.asarray(load()(images))
-        for runtime, kinds in compared_forms.loaders(masked, masked, compact, model, 1).items()
+        for runtime, kinds in loaders.items()
         for name, load in kinds.items()
     }
     assert len(found) == 7

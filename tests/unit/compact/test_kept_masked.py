@@ -13,20 +13,20 @@ from files import load_module
 from registries import register_architecture
 from torch import nn
 
-from prunescope.compact import compared_forms, cost_tables, costs, sizes
-from prunescope.compact.graph import graph_files, onnx_models, torch_modules, tracing
+from prunescope.compact import cost_tables, costs, sizes
+from prunescope.compact.graph import exporting, graph_files, onnx_models
 from prunescope.compact.layer_report import describe_masked
-from prunescope.data.packed_images import PackedImages
 from prunescope.evaluate.counts import account
 from prunescope.foundation import arrays
 from prunescope.foundation.code_digest import SCRIPTS
 from prunescope.networks import modules, network_files
 from prunescope.networks.description import Description, Layer, Network
+from prunescope.networks.exported import steps
 from prunescope.prune.masks import PruningMethod, make_masks
 
 
 class Residual(nn.Module):
-    """A sum, which compact networks do not know, a grouped convolution, and a head."""
+    """An operation that compact networks do not know, a grouped convolution, and a head."""
 
     def __init__(self, description: Description) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Residual(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         maps = torch.relu(self.norm(self.stem(images)))
-        features = (maps + self.grouped(maps)).mean(dim=(2, 3))
+        features = torch.cumsum(maps + self.grouped(maps), dim=1).mean(dim=(2, 3))
         return (self.fc(features), self.aux(features)) if self.training else self.fc(features)
 
 
@@ -64,7 +64,8 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> tuple[Network, Network]:
 def run(script: str, folder: Path, outputs: dict[str, str], **params: object) -> None:
     names = {"network": "network.safetensors", "dense": "dense.safetensors",
              "images": "images.npy", "labels": "labels.npy", "tensors": "compact.safetensors",
-             "description": "compact.json", "onnx": "compact.onnx"}  # fmt: skip
+             "description": "compact.json", "onnx": "compact.onnx",
+             "graph": "graph.json"}  # fmt: skip
     smk = SimpleNamespace(
         input=SimpleNamespace(**{key: folder / name for key, name in names.items()}),
         output=SimpleNamespace(**{key: folder / name for key, name in outputs.items()}),
@@ -79,6 +80,9 @@ def made(
     networks: tuple[Network, Network], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> Path:
     """What `compact_network` leaves."""
+    recorded = exporting.export_graph(Residual(networks[0].description).eval(), 8)
+    assert recorded.stays_masked == "cumsum"
+    steps.save(recorded, tmp_path / "graph.json", tmp_path / "graph.safetensors")
     network_files.save(networks[0], tmp_path / "dense.safetensors")
     network_files.save(networks[1], tmp_path / "network.safetensors")
     rng = np.random.default_rng(0)
@@ -89,8 +93,8 @@ def made(
                "onnx": "compact.onnx", "compaction": "compaction.parquet",
                "sizes": "sizes.parquet"}  # fmt: skip
     with caplog.at_level(logging.WARNING):
-        run("compact_network", tmp_path, outputs, unreached="left_out")
-    assert "stays masked: compact networks have no counterpart of Conv2d with groups" in caplog.text
+        run("compact_network", tmp_path, outputs, unreached="left_out", round_to=1)
+    assert "stays masked: compact networks have no counterpart of cumsum" in caplog.text
     return tmp_path
 
 
@@ -100,7 +104,7 @@ def test_the_tables_name_the_operation_and_count_what_stays(
     dense, masked = networks
     rows = cost_tables.SIZES.read(made / "sizes.parquet")
     assert rows["variant"].to_list() == ["dense", "masked"]
-    assert set(rows["kept_masked"]) == {"Conv2d with groups"}
+    assert set(rows["kept_masked"]) == {"cumsum"}
     for row, network in zip(rows.to_dicts(), (dense, masked), strict=True):
         whole = account(network)
         heads = network.tensors["aux.weight"].size + 5
@@ -110,7 +114,7 @@ def test_the_tables_name_the_operation_and_count_what_stays(
         assert row["bytes"] == whole["bytes"] - 4 * heads
     layers = cost_tables.COMPACTION.read(made / "compaction.parquet")
     assert layers["layer"].to_list() == ["stem", "grouped", "fc"]
-    assert set(layers["kept_masked"]) == {"Conv2d with groups"}
+    assert set(layers["kept_masked"]) == {"cumsum"}
     stem, grouped, fc = layers.to_dicts()
     for row in (stem, grouped, fc):
         assert row["filters_kept"] == row["filters"]
@@ -151,15 +155,15 @@ def test_the_files_are_whole_and_say_why_they_hold_the_masked_network(
     made: Path, networks: tuple[Network, Network]
 ) -> None:
     found = graph_files.load(made / "compact.json")
-    assert found.kept_masked == "Conv2d with groups"
+    assert found.kept_masked == "cumsum"
     assert found.graph.nodes == ()
     for name, tensor in networks[1].tensors.items():
         np.testing.assert_array_equal(found.tensors[name], tensor)
     metadata = onnx_models.read_metadata(str(made / "compact.onnx"))
-    assert metadata["kept_masked"] == "Conv2d with groups"
+    assert metadata["kept_masked"] == "cumsum"
     assert metadata["network"]["classes"] == 5
     check = load_module(SCRIPTS / "tools" / "check_onnx.py")
-    with pytest.raises(Exception, match="holds no model: Conv2d with groups stands in the way"):
+    with pytest.raises(Exception, match="holds no model: cumsum stands in the way"):
         check.described(made / "compact.onnx")
 
 
@@ -170,86 +174,5 @@ def test_the_masked_network_is_timed(made: Path, monkeypatch: pytest.MonkeyPatch
     assert rows.select("variant", "runtime", "batch").rows() == [
         (variant, "pytorch", batch) for batch in costs.BATCHES for variant in ("dense", "masked")
     ]
-    assert set(rows["kept_masked"]) == {"Conv2d with groups"}
+    assert set(rows["kept_masked"]) == {"cumsum"}
     assert rows.filter(pl.col("seconds") <= 0).is_empty()
-
-
-class Sum(nn.Module):
-    def __init__(self, description: Description) -> None:
-        super().__init__()
-        self.stage = nn.Sequential(nn.Conv2d(3, 5, 1))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (self.stage(images) + 1).mean(dim=(2, 3))
-
-
-class Activated(Sum):
-    def __init__(self, description: Description) -> None:
-        super().__init__(description)
-        self.stage.append(nn.Hardswish())
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.stage(images).mean(dim=(2, 3))
-
-
-class Pooled(Sum):
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return nn.functional.avg_pool2d(self.stage(images), 2).mean(dim=(2, 3))
-
-
-class Permuted(Sum):
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.stage(images).permute(0, 2, 3, 1).mean(dim=(1, 2))
-
-
-class Branching(Sum):
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.stage(images if images.sum() > 0 else -images).mean(dim=(2, 3))
-
-
-class Twice(Sum):
-    def __init__(self, description: Description) -> None:
-        super().__init__(description)
-        self.stage = nn.Sequential(nn.Conv2d(3, 3, 1))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.stage(self.stage(images)).mean(dim=(2, 3))
-
-
-@pytest.mark.parametrize(
-    ("kind", "operation"),
-    [
-        (Sum, "add"),
-        (Activated, "Hardswish"),
-        (Pooled, "avg_pool2d"),
-        (Permuted, "permute"),
-        (Residual, "Conv2d with groups"),
-        (Branching, "steps that depend on values: symbolically traced variables cannot be used"),
-        (Twice, "a layer that runs several times"),
-    ],
-)
-def test_the_operation_in_the_way(
-    kind: type[nn.Module], operation: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register_architecture(monkeypatch, "odd", kind)
-    with pytest.raises(tracing.CannotCompactError) as caught:
-        tracing.trace(Description("odd", 5, 8, **PREPROCESSING))
-    assert caught.value.operation.startswith(operation)
-
-
-def test_what_stands_in_no_way_is_made_compact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check that the tests above can fail: without the sum there is a graph."""
-
-    class Plain(Sum):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.stage(images).mean(dim=(2, 3))
-
-    register_architecture(monkeypatch, "odd", Plain)
-    description = Description("odd", 5, 8, **PREPROCESSING)
-    graph = tracing.trace(description)
-    network = modules.to_network(Plain(description), description)
-    images = PackedImages(np.zeros((5, 3, 8, 8), np.uint8), np.arange(5))
-    compact = graph_files.CompactNetwork(description, graph, network.tensors)
-    model = onnx_models.to_onnx(graph, network.tensors, description)
-    assert torch_modules.build(graph, network.tensors)
-    assert compared_forms.check(network, compact, model, images)

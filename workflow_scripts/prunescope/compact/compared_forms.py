@@ -17,7 +17,13 @@ import torch
 from torch import nn
 
 from prunescope.compact import equivalence
-from prunescope.compact.graph import batch_norms, onnx_models, onnx_sessions, torch_modules, tracing
+from prunescope.compact.graph import (
+    batch_norms,
+    lowering,
+    onnx_models,
+    onnx_sessions,
+    torch_modules,
+)
 from prunescope.compact.graph.graph import Graph
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.compact.graph.nodes import INPUT, Node
@@ -25,6 +31,7 @@ from prunescope.data import sampling
 from prunescope.data.packed_images import PackedImages
 from prunescope.networks import modules
 from prunescope.networks.description import Description, Network
+from prunescope.networks.exported.steps import Recorded
 from prunescope.networks.preprocessing import logits_of, to_input
 
 PYTORCH, ONNXRUNTIME = "pytorch", "onnxruntime"
@@ -37,7 +44,12 @@ Load = Callable[[], Forward]
 
 
 def loaders(
-    dense: Network, masked: Network, compact: CompactNetwork, model: bytes, threads: int
+    dense: Network,
+    masked: Network,
+    compact: CompactNetwork,
+    model: bytes,
+    threads: int,
+    recorded: Recorded,
 ) -> dict[str, dict[str, Load]]:
     """How to load each form.
 
@@ -49,6 +61,8 @@ def loaders(
         The compact network as an ONNX model.
     threads
         How many threads onnxruntime uses. Those of torch are a setting of the process.
+    recorded
+        The graph of their architecture.
 
     Returns
     -------
@@ -63,11 +77,11 @@ def loaders(
                 "masked": lambda: in_torch(modules.to_module(masked)),
             }
         }
-    graph = tracing.trace(dense.description)
-    folded = batch_norms.fold_batch_norms(graph, dense.tensors)
+    whole = lowering.of_network(recorded, dense)
+    folded = batch_norms.fold_batch_norms(*whole)
     models = {
-        "dense": onnx_models.to_onnx(graph, dense.tensors, dense.description),
-        "masked": onnx_models.to_onnx(graph, masked.tensors, masked.description),
+        "dense": onnx_models.to_onnx(*whole, dense.description),
+        "masked": onnx_models.to_onnx(*lowering.of_network(recorded, masked), masked.description),
         "compact": model,
     }
     return {
@@ -98,16 +112,21 @@ def small_loaders(description: Description, threads: int) -> dict[str, Load]:
     dict
         Functions that load the network, by runtime.
     """
+    side = description.image_size
     window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
+    conv, pool = {**window, "groups": 1}, {"kernel": (3, 3), "ceil_mode": False, **window}
+    join = {"over": 1, "parts": ("input", "input")}
+    mean = {"kind": "mean", "over": (2, 3), "keep": False}
     graph = Graph(
         (
-            Node("conv", "conv", (INPUT,), window),
-            Node("relu", "relu", ("conv",)),
-            Node("pool", "max_pool", ("relu",), {"kernel": (3, 3), "ceil_mode": False, **window}),
-            Node("join", "concat", ("pool", "relu")),
-            Node("mean", "global_mean", ("join",)),
-            Node("fc", "linear", ("mean",)),
-        )
+            Node("conv", "conv", (INPUT,), conv, (1, 4, side, side)),
+            Node("relu", "relu", ("conv",), {}, (1, 4, side, side)),
+            Node("pool", "max_pool", ("relu",), pool, (1, 4, side, side)),
+            Node("join", "concat", ("pool", "relu"), join, (1, 8, side, side)),
+            Node("mean", "reduce", ("join",), mean, (1, 8)),
+            Node("fc", "linear", ("mean",), {}, (1, description.classes)),
+        ),
+        (1, 3, side, side),
     )
     tensors = {
         "conv.weight": np.ones((4, 3, 3, 3), np.float32),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prunescope.compact.graph.nodes import Node, Tensors
+from prunescope.compact.graph.nodes import Node, Tensors, along
 from prunescope.compact.graph.operations.table import operation_of
 from prunescope.compact.surgery import Surgery
 from prunescope.networks.description import Network
@@ -105,17 +105,22 @@ def _describe(
 ) -> dict[str, object]:
     weight = tensors[node.tensor("weight")]
     filters, inputs, *kernel = weight.shape
+    groups = node.settings.get("groups", 1)
+    axis = 1 if kernel else len(node.shape) - 1
     # The positions of the kernel that count.
     counting = counted.get(node.tensor("weight"), np.ones(kernel, bool)).ravel()
-    kept = surgery.needs.values[node.name]
+    kept = along(surgery.needs.values[node.name], axis)
     # Readers see a filter after its batch norm and its ReLU.
-    emitted = surgery.constants[_last_of(node, surgery)]
+    emitted = surgery.facts.constants[_last_of(node, surgery)]
+    varies = np.full(filters, np.nan)
+    emitted = emitted.reshape(-1) if emitted.size == filters else varies
     silent, constant = emitted == 0, np.isfinite(emitted) & (emitted != 0)
     made = surgery.tensors.get(node.tensor("weight"))
+    left = surgery.settings.get(node.name, {}).get("groups", 1)
     # A removed layer has no weights to count.
     made = np.zeros((0, 0, *kernel)) if made is None else made
     zero = (made.reshape(*made.shape[:2], counting.size) == 0)[:, :, counting]
-    counts = _zeros(zero[None])
+    counts = _zeros(zero.reshape(left, len(zero) // left, *zero.shape[1:]))
     return {
         "layer": node.name,
         "layer_type": operation_of(node).layer_type,
@@ -124,8 +129,8 @@ def _describe(
         "filters_zero": int((~kept & silent).sum()),
         "filters_folded": int((~kept & constant).sum()),
         "filters_unread": int((~kept & ~np.isfinite(emitted)).sum()),
-        "inputs": inputs,
-        "inputs_kept": zero.shape[1],
+        "inputs": inputs * groups,
+        "inputs_kept": zero.shape[1] * left,
         "inputs_gathered": surgery.gathered.get(node.name, 0),
         "constants_folded": surgery.folded.get(node.name, 0),
         "weights": filters * inputs * zero.shape[2],
@@ -159,9 +164,7 @@ def _reasons(
     if is_output and counts["zeros_filters"]:
         reasons.append("every class has an output, also one without weights")
     elif not is_output and kept_constant:
-        reasons.append(
-            "a reader pads, or has nothing else to read: a filter stays that is constant"
-        )
+        reasons.append(f"a filter that is constant stays, because of {_holder(node, surgery)}")
     if counts["zeros_inputs"] or node.name in surgery.needs.last:
         reasons.append("one input channel stays so that there is something to read")
     if counts["zeros_kernels"]:
@@ -169,3 +172,17 @@ def _reasons(
     if counts["zeros_weights"]:
         reasons.append("single weights are zero, not whole filters or channels")
     return reasons
+
+
+def _holder(node: Node, surgery: Surgery) -> str:
+    """The next operations behind a layer that do not hand on each channel by itself."""
+    last, found = _last_of(node, surgery), set()
+    waiting = list(surgery.readers[last])
+    while waiting:
+        reader = waiting.pop()
+        operation = operation_of(reader)
+        if operation.belongs_to_layer or operation.shares_memory:
+            waiting += surgery.readers[reader.name]
+        else:
+            found.add("padding" if reader.settings.get("padding") else reader.op)
+    return ", ".join(sorted(found)) or "the output"

@@ -9,10 +9,9 @@ Three questions are answered for every channel of every value of the graph:
    so is the filter that makes it, whatever its weights are. This is found backwards
    (`channels.find_needs`).
 3. Can a constant become part of its reader? A convolution without padding makes the number `w * c`
-   of a constant `c`. The number can be added to the bias, or subtracted from the running mean of
-   the batch norm behind. With padding, the constant ends at the border of the image, and the
-   channel must stay. But one such channel can stand for all others of the same reader, because
-   what a convolution makes of two constants differs by a factor only.
+   of a constant `c`, which can be added to the bias. With padding, the constant ends at the border
+   of the image, and the channel must stay. But one such channel can stand for all others of the
+   same reader, because what a convolution makes of two constants differs by a factor only.
 
 Then the network is built anew from the channels that are left (`surgery`). What each operation
 contributes is a question to its class in `graph.operations`.
@@ -55,7 +54,10 @@ class Compact:
 
 
 def compact(
-    graph: Graph, tensors: Tensors, counted: Mapping[str, np.ndarray] | None = None
+    graph: Graph,
+    tensors: Tensors,
+    counted: Mapping[str, np.ndarray] | None = None,
+    round_to: int = 1,
 ) -> Compact:
     """Remove every channel of a network that its outputs do not depend on.
 
@@ -77,6 +79,8 @@ def compact(
 
     Raises
     ------
+    CannotCompactError
+        An operation treats channels in a way that is not known.
     ValueError
         An operation of the graph is not known.
     """
@@ -85,12 +89,12 @@ def compact(
         name: _zeroed(np.asarray(tensors[name]), counted.get(name))
         for name in graph.tensor_names(tensors)
     }
-    constants = channels.find_constants(graph, original)
-    merged = channels.merge_constants(graph, original, constants)
-    needs = channels.find_needs(graph, merged, constants)
-    surgery = Surgery(graph, merged, constants, needs)
+    facts = channels.find_constants(graph, original)
+    merged = channels.merge_constants(graph, original, facts)
+    needs = channels.find_needs(graph, merged, facts, round_to)
+    surgery = Surgery(graph, merged, facts, needs)
     surgery.run()
-    made = Graph(tuple(surgery.nodes), graph.channels)
+    made = Graph(tuple(surgery.nodes), graph.shape)
     layers = layer_report.describe_layers(original, surgery, counted)
     return Compact(made, surgery.tensors, layers)
 

@@ -1,5 +1,6 @@
 """Count a network's parameters, operations and bytes, which are the same on any machine."""
 
+import math
 import zlib
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +18,6 @@ LEVEL = 6
 def count(
     graph: Graph,
     tensors: Mapping[str, np.ndarray],
-    positions: Mapping[str, int],
     counted: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, int]:
     """Count the parameters, multiply-accumulates and bytes of a network.
@@ -25,9 +25,8 @@ def count(
     Parameters
     ----------
     graph, tensors
-        The network. Tensors that the graph does not use do not count.
-    positions
-        Pixels of the output of each convolution, 1 for a fully connected layer; by name.
+        The network. Tensors that the graph does not use do not count. Those of a layer that runs
+        several times count once, as long as they are the same in all runs.
     counted
         Which weights count, as `reach.counted` returns it; None counts all. The others are part
         of `macs` only.
@@ -46,10 +45,21 @@ def count(
     counting = {
         name: reach.values(name, tensors[name], counted or {})
         for name in graph.tensor_names(tensors)
+        if not _is_copy(name, tensors)
     }
-    weights = {node.name: tensors[node.tensor("weight")].size for node in graph.layers()}
-    macs = sum(size * positions[name] for name, size in weights.items())
-    return _sizes(counting, graph.parameter_names(tensors), macs)
+    macs = sum(
+        math.prod(node.shape) * math.prod(tensors[node.tensor("weight")].shape[1:])
+        for node in graph.layers()
+    )
+    parameters = [name for name in graph.parameter_names(tensors) if name in counting]
+    return _sizes(counting, parameters, macs)
+
+
+def _is_copy(name: str, tensors: Mapping[str, np.ndarray]) -> bool:
+    """Whether a tensor belongs to another run of a layer, and is the same as in the first."""
+    layer, _, tensor = name.rpartition(".")
+    first = tensors.get(f"{layer.partition('@')[0]}.{tensor}") if "@" in layer else None
+    return first is not None and np.array_equal(first, tensors[name])
 
 
 def count_whole(

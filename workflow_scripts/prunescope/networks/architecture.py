@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = "networks.architectures"
 ARCHITECTURE_FILE = "results/datasets/{dataset}/architectures/{architecture}/architecture.json"
+GRAPH_FILE = "results/datasets/{dataset}/architectures/{architecture}/graph.json"
+GRAPH_TENSORS = "results/datasets/{dataset}/architectures/{architecture}/graph.safetensors"
 
 
 class Source(Protocol):
@@ -120,12 +122,13 @@ def folder_name(model: Mapping[str, Any]) -> str:
     return f"{readable[-100:].strip('-')}-{digest[:8]}"
 
 
-def file_of(dataset: str, model: Mapping[str, Any]) -> str:
-    """The path of the description of an architecture, as a network of a dataset's classes.
+def file_of(dataset: str, model: Mapping[str, Any], file: str = ARCHITECTURE_FILE) -> str:
+    """The path of a file about an architecture, as a network of a dataset's classes.
 
-    `dataset` is the dataset's name, `model` the section of the config.
+    `dataset` is the dataset's name, `model` the section of the config. `file` is one of the paths
+    above: the description, or the exported graph and its tensors.
     """
-    return ARCHITECTURE_FILE.format(dataset=dataset, architecture=folder_name(model))
+    return file.format(dataset=dataset, architecture=folder_name(model))
 
 
 def build(description: Description) -> "nn.Module":

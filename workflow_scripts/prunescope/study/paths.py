@@ -9,7 +9,7 @@ from typing import Any
 from prunescope.data import source
 from prunescope.interpret import similarities
 from prunescope.networks import architecture, coordinates
-from prunescope.networks.architecture import ARCHITECTURE_FILE
+from prunescope.networks.architecture import ARCHITECTURE_FILE, GRAPH_FILE, GRAPH_TENSORS
 from prunescope.networks.coordinates import (
     NAME,
     NETWORK_FOLDER,
@@ -34,7 +34,7 @@ UNTRAINED_LOG = f"results/logs/{{study}}/networks/{_UNTRAINED}"
 DOWNLOADS = "downloads"
 DATASETS = "results/datasets"
 DATASET = "results/datasets/{dataset}"
-ARCHITECTURE = ARCHITECTURE_FILE
+ARCHITECTURE, GRAPH, GRAPH_CONSTANTS = ARCHITECTURE_FILE, GRAPH_FILE, GRAPH_TENSORS
 TABLES = "results/{study}/tables"
 GIVEN = "results/{study}/given"
 CHART_FOLDER = "results/{study}/charts"
@@ -153,7 +153,17 @@ class Paths(PathsOfResults):
 
     def architecture_file(self) -> str:
         """The description of the study's architecture, for the classes of its dataset."""
-        return architecture.file_of(self.study.config["dataset"], self.study.config["model"])
+        return self._of_architecture(ARCHITECTURE_FILE)
+
+    def graph_files(self) -> dict[str, str]:
+        """The exported graph of the study's architecture, and its tensors."""
+        return {
+            "graph": self._of_architecture(GRAPH_FILE),
+            "constants": self._of_architecture(GRAPH_TENSORS),
+        }
+
+    def _of_architecture(self, file: str) -> str:
+        return architecture.file_of(self.study.config["dataset"], self.study.config["model"], file)
 
     def checkpoint_file(self, wildcards: Wildcards = None) -> str:
         """The weights of the dense network: downloaded, or a file of the user's own."""

@@ -70,12 +70,16 @@ def test_damaged_descriptions_are_refused(tmp_path: Path, text: str) -> None:
 def test_graphs_as_json(compact: CompactNetwork) -> None:
     values = json.loads(json.dumps(to_json(compact.graph)))
     assert from_json(values) == compact.graph
-    unknown = {"channels": 3, "nodes": [{"name": "a", "op": "exec", "inputs": [INPUT]}]}
+    step = {"name": "a", "op": "relu", "inputs": [INPUT], "shape": [1, 3, 8, 8], "batch": 0}
+    unknown = {"shape": [1, 3, 8, 8], "nodes": [step | {"op": "exec"}]}
     with pytest.raises(InputError, match="unknown operation 'exec'"):
         from_json(unknown)
-    dangling = {"channels": 3, "nodes": [{"name": "a", "op": "relu", "inputs": ["b"]}]}
+    dangling = {"shape": [1, 3, 8, 8], "nodes": [step | {"inputs": ["b"]}]}
     with pytest.raises(InputError, match="reads b, which no step before it makes"):
         from_json(dangling)
+    for fault in ({"shape": None}, {"batch": 4}, {"batch": None}):
+        with pytest.raises(InputError, match="makes a value of the shape"):
+            from_json({"shape": [1, 3, 8, 8], "nodes": [step | fault]})
 
 
 def test_tensors_that_do_not_fit_are_refused(compact: CompactNetwork) -> None:

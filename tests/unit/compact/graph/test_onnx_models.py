@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from compacted import lowered_network
 
 from prunescope.compact import equivalence
-from prunescope.compact.graph import onnx_models, onnx_sessions, torch_modules, tracing
+from prunescope.compact.graph import onnx_models, onnx_sessions, torch_modules
 from prunescope.compact.graph.graph_files import CompactNetwork
 from prunescope.compact.graph.nodes import INPUT
 from prunescope.foundation.errors import InputError
@@ -28,8 +29,7 @@ def test_an_onnx_model_answers_alike_for_any_batch(
 def test_an_onnx_model_with_batch_norms(
     masked: Network, images: torch.Tensor, expected: np.ndarray
 ) -> None:
-    graph = tracing.trace(masked.description)
-    model = onnx_models.to_onnx(graph, masked.tensors, masked.description)
+    model = onnx_models.to_onnx(*lowered_network(masked), masked.description)
     found = onnx_sessions.open_session(model, 1)(images.numpy())
     assert equivalence.difference(expected, found) <= 1e-4
     operations = {node.op_type for node in onnx.load_from_string(model).graph.node}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.compact.graph.nodes import INPUT, Node, Shapes
+from prunescope.compact.graph.nodes import INPUT, Node, Shapes, Value
 from prunescope.compact.graph.operations.table import OPERATIONS, operation_of
 from prunescope.foundation.errors import InputError
 
@@ -22,12 +22,12 @@ class Graph:
     ----------
     nodes
         The steps.
-    channels
-        How many channels the images have.
+    shape
+        The shape of one image: `(1, channels, side, side)`.
     """
 
     nodes: tuple[Node, ...]
-    channels: int = 3
+    shape: tuple[int, ...] = (1, 3, 32, 32)
 
     @property
     def output(self) -> str:
@@ -80,11 +80,13 @@ def to_json(graph: Graph) -> dict[str, Any]:
             "name": node.name,
             "op": operation_of(node).name,
             "inputs": list(node.inputs),
+            "shape": list(node.shape),
+            "batch": node.batch,
             **dict(node.settings),
         }
         for node in graph.nodes
     ]
-    return {"channels": graph.channels, "nodes": nodes}
+    return {"shape": list(graph.shape), "nodes": nodes}
 
 
 def from_json(values: Mapping[str, Any]) -> Graph:
@@ -99,18 +101,17 @@ def from_json(values: Mapping[str, Any]) -> Graph:
     known, nodes = {INPUT}, []
     for fields in values["nodes"]:
         settings = {key: _frozen(value) for key, value in fields.items()}
-        node = Node(
-            settings.pop("name"), settings.pop("op"), settings.pop("inputs"), settings
-        )  # fmt: skip
+        own = {key: settings.pop(key, None) for key in ("name", "op", "inputs", "shape", "batch")}
+        node = Node(**own, settings=settings)
         if fault := _fault(node, known):
             raise InputError(f"compact network: step {node.name!r} {fault}.")
         known.add(node.name)
         nodes.append(node)
-    return Graph(tuple(nodes), values["channels"])
+    return Graph(tuple(nodes), tuple(values["shape"]))
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _fault(node: Node, known: set[str]) -> str:
@@ -118,12 +119,14 @@ def _fault(node: Node, known: set[str]) -> str:
     operation = OPERATIONS.get(node.op)
     if operation is None:
         return f"has the unknown operation {node.op!r}; known: {', '.join(OPERATIONS)}"
+    if not node.shape or node.batch not in range(len(node.shape)):
+        return f"makes a value of the shape {node.shape} with the images along {node.batch}"
     if missing := [name for name in node.inputs if name not in known]:
         return f"reads {', '.join(missing)}, which no step before it makes"
-    if not node.inputs:
-        return "reads nothing"
-    if len(node.inputs) > 1 and not operation.joins:
-        return f"reads {len(node.inputs)} values; {node.op} reads one"
+    least, most = operation.inputs
+    if not least <= len(node.inputs) <= most:
+        allowed = str(least) if least == most else f"{least} to {most}"
+        return f"reads {len(node.inputs)} values; {node.op} reads {allowed}"
     if set(node.settings) != set(operation.settings):
         return (
             f"has the settings {', '.join(node.settings) or 'none'}; "
@@ -149,11 +152,29 @@ def check_shapes(graph: Graph, shapes: Shapes) -> None:
     ValueError
         An operation is not known.
     """
-    channels = {INPUT: graph.channels}
+    made = {INPUT: graph.shape}
     for node in graph.nodes:
         operation = operation_of(node)
         needed = [node.tensor(name) for name in operation.tensors if name not in operation.optional]
         if missing := [name for name in needed if name not in shapes]:
             raise InputError(f"compact network: the tensor {missing[0]} is missing.")
-        read = [channels[name] for name in node.inputs]
-        channels[node.name] = operation.channels_out(node, read, shapes)
+        if fault := operation.fault(node, [made[name] for name in node.inputs], shapes):
+            raise InputError(f"compact network: {fault}.")
+        made[node.name] = node.shape
+
+
+def find_values(graph: Graph) -> dict[str, Value]:
+    """Where the channels of each value lie, by its name.
+
+    Raises
+    ------
+    CannotCompactError
+        An operation treats the channels of its inputs in a way that is not known.
+    ValueError
+        An operation is not known.
+    """
+    found = {INPUT: Value(graph.shape, (1,))}
+    for node in graph.nodes:
+        given = [found[name] for name in node.inputs]
+        found[node.name] = Value(node.shape, operation_of(node).axes(node, given), node.batch)
+    return found

@@ -19,8 +19,8 @@ from prunescope.compact.graph.operations.table import operation_of
 from prunescope.foundation import provenance, whole_files
 from prunescope.networks.description import Description
 
-# Of 2021: any runtime in use reads it.
-OPSET = 15
+# Of 2022, the first with layer norm: any runtime in use reads it.
+OPSET = 17
 IR_VERSION = 8
 OUTPUT = "logits"
 # The keys of the metadata: the description of the network, and where the file comes from.
@@ -57,19 +57,18 @@ def to_onnx(graph: Graph, tensors: Tensors, description: Description) -> bytes:
     """
     held = {name: np.asarray(tensors[name], order="C") for name in graph.tensor_names(tensors)}
     for node in graph.nodes:
-        added = operation_of(node).onnx_tensors(node)
+        added = operation_of(node).onnx_tensors(node, held)
         held |= {node.tensor(name): array for name, array in added.items()}
     steps = [step for node in graph.nodes for step in operation_of(node).to_onnx(node, held)]
     used = {name for step in steps for name in step.input}
     initializers = [
         numpy_helper.from_array(array, name) for name, array in held.items() if name in used
     ]
-    side = description.image_size
     model = helper.make_model(
         helper.make_graph(
             [_renamed(step, graph.output) for step in steps],
             description.architecture,
-            [_value(INPUT, ["batch", graph.channels, side, side])],
+            [_value(INPUT, ["batch", *graph.shape[1:]])],
             [_value(OUTPUT, ["batch", description.classes])],
             initializers,
         ),

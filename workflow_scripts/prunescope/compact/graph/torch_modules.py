@@ -34,14 +34,20 @@ def build(graph: Graph, tensors: Mapping[str, np.ndarray]) -> fx.GraphModule:
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     check_shapes(graph, shapes)
     readers = graph.readers()
+    made_by = {node.name: node for node in graph.nodes}
     modules: dict[str, nn.Module] = {}
     steps = fx.Graph()
     recorder = fx.proxy.GraphAppendingTracer(steps)
     values = {INPUT: steps.placeholder(INPUT)}
     for node in graph.nodes:
         inputs = tuple(values[name] for name in node.inputs)
-        # A value with one reader may be overwritten in place; the images may not.
-        alone = node.inputs[0] != INPUT and len(readers[node.inputs[0]]) == 1
+        # A value with one reader may be overwritten in place; the images, and parts of others, not.
+        before = made_by.get(node.inputs[0])
+        alone = (
+            before is not None
+            and len(readers[before.name]) == 1
+            and not operation_of(before).shares_memory
+        )
         # Built on the meta device; the module then takes the memory of the tensors.
         with torch.device("meta"):
             made = operation_of(node).to_torch(node, shapes, may_overwrite=alone)
@@ -56,4 +62,7 @@ def build(graph: Graph, tensors: Mapping[str, np.ndarray]) -> fx.GraphModule:
     module = fx.GraphModule(modules, steps, "CompactNetwork")
     state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
     module.load_state_dict(state, assign=True)
-    return module.to(memory_format=torch.channels_last).eval()
+    for tensor in module.parameters():
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+    return module.eval()

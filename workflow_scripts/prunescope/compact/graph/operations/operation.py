@@ -7,17 +7,74 @@ checked and compacted without either.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from prunescope.compact.graph.nodes import Node, Shapes, Tensors
-from prunescope.foundation.errors import InputError
+from prunescope.compact.graph.nodes import Entries, Node, Shapes, Tensors, Value
 
 if TYPE_CHECKING:
     import onnx
     import torch
-    from torch import fx, nn
+    from torch import nn
+
+
+class CannotCompactError(NotImplementedError):
+    """A network does something that no operation of compact networks does.
+
+    Attributes
+    ----------
+    operation
+        What it does, in a few words.
+    """
+
+    def __init__(self, operation: str, where: str = "") -> None:
+        self.operation = operation
+        place = f" ({where})" if where else ""
+        super().__init__(f"compact networks have no counterpart of {operation}{place}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a graph, and what is known of it.
+
+    Attributes
+    ----------
+    node
+        The step.
+    given, made
+        The values that it reads and the one that it makes.
+    held
+        All tensors of the network, by their full name.
+    constants
+        The number that each channel of each input is, whatever the image and the position: float64,
+        NaN where a channel is not constant; of the shape `Value.small` of the input.
+    prices
+        What it costs to make a number of each input: multiply-accumulates of the layer before.
+    round_to
+        Layers keep a multiple of this number of outputs and of inputs.
+    """
+
+    node: Node
+    given: tuple[Value, ...]
+    made: Value
+    held: Tensors
+    constants: tuple[np.ndarray, ...] = ()
+    prices: tuple[float, ...] = ()
+    round_to: int = 1
+
+    def tensor(self, name: str) -> np.ndarray:
+        """One of its parameters or buffers."""
+        return self.held[self.node.tensor(name)]
+
+    def has(self, name: str) -> bool:
+        """Whether it has a parameter or buffer of this name."""
+        return self.node.tensor(name) in self.held
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of the step."""
+        return self.node.settings
 
 
 @dataclass(frozen=True)
@@ -27,25 +84,32 @@ class Part:
     Attributes
     ----------
     kept
-        Which of its channels the step still makes: positions among all that it made, int64,
-        ascending.
+        The entries of its value that the step still makes.
     read
-        Which channels of each input it still reads: positions likewise, one array for each input.
-    constants
-        The constants of each input: float64 of shape `(channels,)`, NaN where a channel is not
-        constant.
-    shift
-        Numbers that the step before did not add to its output, so that this one must: float64 of
-        shape `(channels,)`, or None. Only a step that `absorbs_shift` is given any.
-    may_shift
-        Whether this step may leave such numbers to its readers, because all of them absorb them.
+        The entries of each input that it still reads.
     """
 
-    kept: np.ndarray
-    read: tuple[np.ndarray, ...]
-    constants: tuple[np.ndarray, ...]
-    shift: np.ndarray | None = None
-    may_shift: bool = False
+    kept: Entries
+    read: tuple[Entries, ...]
+
+
+@dataclass(frozen=True)
+class Extended:
+    """An input of which a step reads fewer channels than it makes: constants fill it up.
+
+    Attributes
+    ----------
+    axis
+        The axis of the channels.
+    channels
+        The position of each channel among those that are read, -1 for a constant; int64.
+    fill
+        The numbers of the constants, and 0 where a channel is read; float64.
+    """
+
+    axis: int
+    channels: np.ndarray
+    fill: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -58,33 +122,132 @@ class Remade:
         Its parameters and buffers, named without the name of the step.
     settings
         Its settings.
+    op
+        Its operation, if that has changed.
     folded
         How many constant channels of its input became numbers.
-    shift
-        Numbers that its readers must add to its output: float64 of shape `(channels,)`, for all
-        channels that it made before; None if there are none. It needs `Part.may_shift`.
+    extended
+        Inputs that constants fill up, by their place.
     """
 
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    op: str | None = None
     folded: int = 0
-    shift: np.ndarray | None = None
+    extended: Mapping[int, Extended] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Picked:
-    """A step that only hands on channels of an input. It is removed; its readers pick from there.
+    """A step that only hands on entries of an input. It is removed; its readers pick from there.
 
     Attributes
     ----------
     place
         The place of that input among the inputs of the step.
-    channels
-        The position in that input of each channel that the step still makes; int64.
+    sources
+        By axis: the entry of the input that each entry that the step still makes is; int64. Along
+        other axes the entries are the same.
     """
 
     place: int
-    channels: np.ndarray
+    sources: Mapping[int, np.ndarray]
+
+
+# With how many images a graph is exported, so that it shows where the images lie.
+TRACED = 2
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A value of a graph that is being read.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    shape
+        Its shape for `TRACED` images.
+    batch
+        The axis along which they lie.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    batch: int
+
+
+class Call(Protocol):
+    """A step of an exported graph, as `lowering` offers it to the operations.
+
+    Attributes
+    ----------
+    op
+        Its name among PyTorch's operations, such as `conv2d`; without the underscore of those that
+        write to their input.
+    given
+        Its arguments by name: values as `Handle`, tensors that do not depend on the images as
+        arrays, all others as they are.
+    shape
+        The shape of what it makes of `TRACED` images.
+    shapes
+        The same for each of several values that it makes.
+    owner
+        The name of the layer whose weight it uses, or of the step.
+    """
+
+    @property
+    def op(self) -> str: ...
+
+    @property
+    def given(self) -> Mapping[str, Any]: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def shapes(self) -> Sequence[tuple[int, ...]]: ...
+
+    @property
+    def owner(self) -> str: ...
+
+    def beside(self, name: str) -> dict[str, np.ndarray]:
+        """A tensor of the layer whose weight the step uses, that the step does not read, by name.
+
+        Empty if there is none.
+        """
+        ...
+
+    def shared(self, tensor: np.ndarray, batch: int) -> np.ndarray:
+        """A tensor with one entry along the images' axis, if it is the same for all of them.
+
+        Raises
+        ------
+        CannotCompactError
+            It is not.
+        """
+        ...
+
+    def aligned(self, handle: Handle, shape: Sequence[int]) -> Handle:
+        """A value with as many axes as `shape`: those that it lacks come first, with length 1."""
+        ...
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[Handle],
+        shape: Sequence[int],
+        settings: Mapping[str, Any] | None = None,
+        tensors: Mapping[str, np.ndarray] | None = None,
+        *,
+        batch: int | None = None,
+        name: str = "",
+    ) -> Handle:
+        """Append a step; its batch axis is that of the first input unless `batch` says more."""
+        ...
+
+
+Made = Handle | tuple[Handle, ...]
 
 
 class Operation(ABC):
@@ -92,42 +255,41 @@ class Operation(ABC):
 
     A subclass answers every question about its operation, so that a new operation needs no change
     elsewhere. Answers that several operations share are in classes between this one and theirs,
-    such as `channelwise.Channelwise`.
+    such as `elementwise.Elementwise`.
 
     Attributes
     ----------
     name
         What it is called in graphs and their JSON.
+    aten
+        Names of PyTorch's operations that `lower` takes.
     parameters, buffers
         Names of its tensors. Buffers do not count as parameters of the network.
     optional
         Names of those tensors that a step may lack.
     settings
         Names of the settings that each of its steps has.
-    joins
-        Whether it reads several values. All other operations read one.
-    absorbs_shift
-        Whether it can add numbers to its input by a change of its own tensors.
-    leaves_one_position
-        Whether it makes `(batch, channels)` of `(batch, channels, height, width)`, so that nothing
-        is left to flatten.
+    inputs
+        The least and the largest number of values that it reads.
     belongs_to_layer
         Whether it counts as part of the layer before it, as a batch norm or an activation does.
     layer_type
         What tables call it if it is a layer, with a `weight` of shape `(filters, channels, ...)`;
         None if it is not.
+    shares_memory
+        Whether what it makes may lie in the memory of its input.
     """
 
     name: ClassVar[str]
+    aten: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[tuple[str, ...]] = ()
     buffers: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()
-    joins: ClassVar[bool] = False
-    absorbs_shift: ClassVar[bool] = False
-    leaves_one_position: ClassVar[bool] = False
+    inputs: ClassVar[tuple[int, int]] = (1, 1)
     belongs_to_layer: ClassVar[bool] = False
     layer_type: ClassVar[str | None] = None
+    shares_memory: ClassVar[bool] = False
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -153,98 +315,83 @@ class Operation(ABC):
 
     # --- channels ----------------------------------------------------------------------------
 
-    @abstractmethod
-    def channels_out(self, node: Node, channels: Sequence[int], shapes: Shapes) -> int:
-        """How many channels a step makes, after a check that its tensors fit its inputs.
-
-        Parameters
-        ----------
-        node
-            The step.
-        channels
-            How many channels each input has.
-        shapes
-            Shapes of all tensors, by their full name.
-
-        Raises
-        ------
-        InputError
-            A tensor has another number of channels than the input.
-        """
-
-    @abstractmethod
-    def constants(self, node: Node, given: Sequence[np.ndarray], tensors: Tensors) -> np.ndarray:
-        """The number that each channel is, whatever the image and the position.
+    def fault(self, node: Node, given: Sequence[tuple[int, ...]], shapes: Shapes) -> str:
+        """What does not fit between the tensors of a step and its values; empty if all does.
 
         Parameters
         ----------
         node
             The step.
         given
-            The constants of each input: float64 of shape `(channels,)`, NaN where a channel is not
-            constant.
-        tensors
-            All tensors of the network, by their full name.
+            The shapes of its inputs.
+        shapes
+            The shapes of all tensors, by their full name.
+        """
+        return ""
+
+    def axes(self, node: Node, given: Sequence[Value]) -> tuple[int, ...]:
+        """The axes along which the channels of what a step makes lie.
+
+        Raises
+        ------
+        CannotCompactError
+            It treats the channels of these inputs in a way that the class does not know.
+        """
+        return given[0].axes
+
+    def price(self, step: Step) -> float:
+        """Multiply-accumulates for each number that is made, of the last layer."""
+        return max(step.prices, default=0.0)
+
+    @abstractmethod
+    def constants(self, step: Step) -> np.ndarray:
+        """The number that each channel is, whatever the image and the position.
 
         Returns
         -------
         numpy.ndarray
-            float64 of shape `(channels made,)`, NaN likewise.
+            float64 of the shape `step.made.small`, NaN where a channel is not constant.
         """
 
+    def settle(self, step: Step, made: np.ndarray) -> np.ndarray:
+        """The channels that a step makes if it must make these; at least them.
+
+        Parameters
+        ----------
+        step
+            The step.
+        made
+            Booleans of the shape `step.made.small`, `closed`.
+        """
+        return made
+
     @abstractmethod
-    def reads(
-        self, node: Node, made: np.ndarray, given: Sequence[np.ndarray], tensors: Tensors
-    ) -> list[np.ndarray]:
+    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
         """The channels of each input that a step must read.
 
         Parameters
         ----------
-        node
+        step
             The step.
         made
-            Which of its channels are needed: booleans of shape `(channels made,)`.
-        given
-            The constants of each input, as for `constants`. A constant that `remake` turns into a
-            number need not be read.
-        tensors
-            All tensors of the network, by their full name.
+            Which of its channels it makes: booleans as `settle` returned them.
 
         Returns
         -------
         list of numpy.ndarray
-            New arrays of booleans of shape `(channels,)`, one for each input.
+            New arrays of booleans, one for each input, each `closed`. Along each axis they have the
+            length of the input, or 1 if all entries are meant. A constant that `remake` turns into
+            a number need not be read.
         """
 
     # --- surgery -----------------------------------------------------------------------------
 
     @abstractmethod
-    def remake(self, node: Node, part: Part, tensors: Tensors) -> Remade | Picked:
-        """The step with the channels of `part` alone.
+    def remake(self, step: Step, part: Part) -> Remade | Picked:
+        """The step with the entries of `part` alone."""
 
-        Parameters
-        ----------
-        node
-            The step.
-        part
-            What is left of it.
-        tensors
-            All tensors of the network, by their full name.
-        """
-
-    def merge_constants(
-        self, node: Node, given: Sequence[np.ndarray], tensors: Tensors
-    ) -> dict[str, np.ndarray]:
+    def merge_constants(self, step: Step) -> dict[str, np.ndarray]:
         """Tensors with which a step reads fewer constant channels and makes the same.
-
-        Parameters
-        ----------
-        node
-            The step.
-        given
-            The constants of each input, as for `constants`.
-        tensors
-            All tensors of the network, by their full name.
 
         Returns
         -------
@@ -293,50 +440,60 @@ class Operation(ABC):
             All tensors of the model, by their full name.
         """
 
-    def onnx_tensors(self, node: Node) -> dict[str, np.ndarray]:
+    def onnx_tensors(self, node: Node, tensors: Tensors) -> dict[str, np.ndarray]:
         """Tensors that the step needs in ONNX only, named without the name of the step."""
         return {}
 
-    def from_torch(self, step: "fx.Node", module: "nn.Module | None") -> dict[str, Any] | None:
-        """Recognise this operation in a step of a PyTorch trace.
-
-        Parameters
-        ----------
-        step
-            A step of a traced module.
-        module
-            The module that it calls, if it calls one.
-
-        Returns
-        -------
-        dict or None
-            The settings of the operation; None if the step does something else.
+    def lower(self, call: Call) -> Made:
+        """Append the steps that compute what a step of an exported graph does.
 
         Raises
         ------
-        NotImplementedError
+        CannotCompactError
             It is this operation, with something that the settings cannot express.
         """
-        return None
+        raise CannotCompactError(call.op)
 
 
-def require_channels(node: Node, expected: int, given: int) -> None:
-    """Check that a step is given as many channels as its tensors are made for.
+def whole(value: Value) -> np.ndarray:
+    """All channels of a value: booleans."""
+    return np.ones(value.small, bool)
 
-    Raises
-    ------
-    InputError
-        It is not.
-    """
-    if expected != given:
-        raise InputError(
-            f"compact network: {node.name} takes {expected} channels, but is given {given}."
-        )
+
+def unknown(value: Value) -> np.ndarray:
+    """No channel of a value is constant: NaN."""
+    return np.full(value.small, np.nan)
+
+
+def taken(tensor: np.ndarray, kept: Entries) -> np.ndarray:
+    """The part of a tensor that belongs to entries of a value, with whose axes it ends."""
+    for axis, found in enumerate(kept[len(kept) - tensor.ndim :]):
+        if tensor.shape[axis] > 1:
+            tensor = tensor.take(found, axis=axis)
+    return np.ascontiguousarray(tensor)
 
 
 def pair(value: Any) -> tuple[int, int]:
     """A setting of PyTorch as two numbers, where one number stands for both."""
-    return (value, value) if isinstance(value, int) else tuple(value)
+    numbers = [value] if isinstance(value, int) else list(value)
+    return (numbers[0], numbers[-1])
+
+
+def require_axes(node: Node, value: Value, allowed: Sequence[int]) -> None:
+    """Check that channels lie along these axes only.
+
+    Raises
+    ------
+    CannotCompactError
+        They do not.
+    """
+    if set(value.axes) - set(allowed):
+        raise CannotCompactError(f"{node.op} across channels", node.name)
+
+
+def require_channels(node: Node, expected: int, given: int) -> str:
+    """The fault of a step whose tensors are made for another number of channels; or nothing."""
+    return "" if expected == given else f"{node.name} takes {expected} channels, is given {given}"
 
 
 def onnx_step(

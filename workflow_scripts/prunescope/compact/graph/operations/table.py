@@ -1,13 +1,26 @@
 """All operations, by name."""
 
 from prunescope.compact.graph.nodes import Node
-from prunescope.compact.graph.operations import affine, arranging, channelwise, weighted
+from prunescope.compact.graph.operations import (
+    arranging,
+    attention,
+    combining,
+    elementwise,
+    joining,
+    norms,
+    pooling,
+    weighted,
+)
 from prunescope.compact.graph.operations.operation import Operation
 
+MODULES = (weighted, norms, elementwise, combining, pooling, attention, arranging, joining)
+
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation
-    for module in (weighted, affine, channelwise, arranging)
-    for operation in module.OPERATIONS
+    operation.name: operation for module in MODULES for operation in module.OPERATIONS
+}
+# Those that take each of PyTorch's operations.
+BY_ATEN: dict[str, Operation] = {
+    aten: operation for operation in OPERATIONS.values() for aten in operation.aten
 }
 
 

@@ -18,6 +18,13 @@ class Compact(Section):
         values="a list of different `seeds` of the study, or null",
         left_out="all, if left out",
     )
+    round_to: int = key(
+        "layers of compact networks keep a multiple of this number of outputs and of inputs, "
+        "because some kernels want 4 or 8: of channels that could go, so many stay",
+        default=1,
+        ge=1,
+        le=64,
+    )
     rounds: int = key(
         "rounds in which dense, masked and compact networks are timed in turns", ge=15, le=1000
     )
