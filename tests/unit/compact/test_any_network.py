@@ -307,7 +307,7 @@ def test_nothing_left(name: str) -> None:
     tensors = zeroed(on, list(on.network.description.layers))
     made = prove(on, tensors)
     # One channel goes through, so that there is something to run.
-    assert weights_left(made) < 0.1
+    assert weights_left(made) < 0.2
 
 
 def test_every_filter_of_residual_branches_gone() -> None:

@@ -200,7 +200,8 @@ class LayerNormOfPart(nn.Module):
     scales, shifts
         Whether there are the parameters `weight` and `bias`.
 
-    The buffers `sum` and `squares` are the sums of the constants and of their squares.
+    The buffers `sum` and `squares` are the sums of the constants, and of the squares of their
+    distances from their mean.
     """
 
     sum: torch.Tensor
@@ -217,8 +218,8 @@ class LayerNormOfPart(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         mean = (values.sum(-1, keepdim=True) + self.sum) / self.channels
         apart = values - mean
-        # The part of the constants: the sum of (c - mean)^2.
-        lost = self.squares + mean * (self.lost * mean - 2 * self.sum)
+        # The part of the constants: the sum of (c - mean)^2, without differences of large sums.
+        lost = self.squares + self.lost * (mean - self.sum / self.lost).square()
         variance = (apart.square().sum(-1, keepdim=True) + lost) / self.channels
         made = apart * torch.rsqrt(variance + self.eps)
         made = made if self.weight is None else made * self.weight

@@ -100,8 +100,8 @@ class BatchNorm(Elementwise):
 class LayerNorm(Operation):
     """Layer norm over the last axis. Settings: `eps`; `channels`, over how many it averages.
 
-    It may have lost channels that are the same number everywhere. They still count: `sum` and
-    `squares` are the sums of these numbers and of their squares.
+    It may have lost channels that are the same number everywhere. They still count: `sum` is the
+    sum of these numbers, `squares` that of the squares of their distances from their mean.
     """
 
     name = "layer_norm"
@@ -146,17 +146,21 @@ class LayerNorm(Operation):
     def remake(self, step: Step, part: Part) -> Remade:
         kept = part.kept[-1]
         made = {name: step.tensor(name)[kept] for name in ("weight", "bias") if step.has(name)}
-        given = step.constants[0].reshape(-1, step.constants[0].shape[-1])[0].copy()
-        given = np.broadcast_to(given, step.given[0].shape[-1]).copy()
-        given[part.read[0][-1]] = 0
-        lost = len(given) - len(part.read[0][-1])
-        if lost or step.has("sum"):
-            before = {
-                name: float(step.tensor(name)) if step.has(name) else 0.0 for name in self.buffers
-            }
-            made["sum"] = np.array(before["sum"] + given.sum(), np.float32)
-            made["squares"] = np.array(before["squares"] + (given**2).sum(), np.float32)
-        return Remade(made, step.settings, folded=int(np.count_nonzero(given)))
+        given = step.constants[0].reshape(-1, step.constants[0].shape[-1])[0]
+        given = np.broadcast_to(given, step.given[0].shape[-1])
+        lost = np.delete(given, part.read[0][-1])
+        if lost.size or step.has("sum"):
+            summed, squares = lost.sum(), ((lost - lost.mean()) ** 2).sum() if lost.size else 0.0
+            if step.has("sum"):
+                before = step.settings["channels"] - len(given)
+                held = {name: float(step.tensor(name)) for name in self.buffers}
+                if lost.size:
+                    apart = held["sum"] / before - lost.mean()
+                    squares += apart**2 * before * lost.size / (before + lost.size)
+                summed, squares = summed + held["sum"], squares + held["squares"]
+            made["sum"] = np.array(summed, np.float32)
+            made["squares"] = np.array(squares, np.float32)
+        return Remade(made, step.settings, folded=int(np.count_nonzero(lost)))
 
     def to_torch(self, node: Node, shapes: Shapes, *, may_overwrite: bool) -> "nn.Module":
         from torch import nn
@@ -179,7 +183,7 @@ class LayerNorm(Operation):
         lost = channels - length
         summed, squares = (float(tensors[node.tensor(name)]) for name in ("sum", "squares"))
         numbers = {
-            "channels": channels, "summed": summed, "squared": squares, "twice": 2 * summed,
+            "channels": channels, "summed": summed, "squared": squares, "average": summed / lost,
             "length": length, "lost": lost, "eps": node.settings["eps"],
         }  # fmt: skip
         return {name: np.array(number, np.float32) for name, number in numbers.items()}
@@ -210,9 +214,9 @@ class LayerNorm(Operation):
         square = then("ReduceMean", [square], axes=[-1], keepdims=1)
         square = then("Mul", [square], ["length"])
         # The part of the lost channels: the sum of (c - mean)^2.
-        lost = then("Mul", [mean], ["lost"])
-        lost = then("Sub", [lost], ["twice"])
-        lost = then("Mul", [lost, mean])
+        lost = then("Sub", [mean], ["average"])
+        lost = then("Mul", [lost, lost])
+        lost = then("Mul", [lost], ["lost"])
         lost = then("Add", [lost], ["squared"])
         square = then("Add", [square, lost])
         square = then("Div", [square], ["channels"])
