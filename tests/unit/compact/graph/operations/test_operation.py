@@ -474,6 +474,25 @@ def test_constants_fill_a_branch_up_where_that_pays() -> None:
     assert only(plain_fill, "extend").tensor("fill") not in plain_fill.tensors
 
 
+@pytest.mark.parametrize("bias", [0, 2])
+def test_one_branch_is_filled_up_where_the_other_is_gone(bias: float) -> None:
+    module = Around(
+        lambda on, maps: on["it"](maps) + on["gone"](maps),
+        it=nn.Conv2d(8, 8, 3, padding=1), gone=nn.Conv2d(8, 8, 1),
+    )  # fmt: skip
+    with torch.no_grad():
+        module.first.weight.normal_()
+        module.fc.weight.normal_()
+        module.layers["it"].weight[[0, 2, 3, 7]] = 0
+        module.layers["gone"].weight.zero_()
+        # A table behind the sum makes all channels needed there.
+        module.layers["gone"].bias.fill_(bias)
+    module.function = lambda on, maps: (
+        (on["it"](maps) + on["gone"](maps)) * torch.arange(1.0, 37).view(6, 6)
+    )
+    compacted(module)
+
+
 def test_channels_of_a_filled_branch_can_go_later() -> None:
     module = residual(3)
     with torch.no_grad():
