@@ -177,9 +177,7 @@ class Combine(Operation):
         if not extended and self._changes_nothing(place, numbers):
             return Picked(1 - place, {})
         other = {"other": numbers.astype(np.float32)}
-        return Remade(
-            other, {"other_first": place == 0}, folded=numbers.size, extended=extended
-        )
+        return Remade(other, {"other_first": place == 0}, folded=numbers.size, extended=extended)
 
     def _changes_nothing(self, place: int, numbers: np.ndarray) -> bool:
         neutral = {"add": 0, "sub": 0 if place == 1 else None, "mul": 1}.get(self.name)
