@@ -3,7 +3,7 @@
 from prunescope.evaluate import counts
 from prunescope.foundation import job
 from prunescope.networks import architecture_files, chosen_layers, network_files, reach
-from prunescope.prune import channel_groups
+from prunescope.prune import channel_groups, patterns
 from prunescope.prune.group_masks import make_group_masks
 from prunescope.prune.masks import PruningMethod, make_masks
 from prunescope.prune.pieces import CHANNEL_GROUP
@@ -23,6 +23,7 @@ def main(smk) -> None:
         criterion=smk.params.criterion,
         layers=tuple(smk.params.layers),
         biases=smk.params.biases,
+        pattern=smk.params.pattern,
     )
     rest = {
         "exclude": exclude,
@@ -39,6 +40,9 @@ def main(smk) -> None:
         masks = make_masks(network, settings, smk.params.rate, **rest)
     pruned = network.masked(masks)
     measured = counts.account(pruned, exclude, counted)
+    if settings.pattern is not None:
+        pattern = patterns.parse(settings.pattern)
+        job.log.info("%s", patterns.left_dense(network.description.layers, pattern))
     job.log.info("left alone: %s", ", ".join(exclude) or "none")
     job.log.info("sparsity of all convolutions: %.4f", measured["sparsity_conv"])
     network_files.save(pruned, smk.output.network)

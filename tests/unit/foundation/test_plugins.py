@@ -11,7 +11,7 @@ from prunescope.networks import architecture
 from prunescope.prune import pieces, schedule
 
 REGISTRIES = [
-    (pieces.CRITERIA, pieces.load_criterion, "rank"),
+    (pieces.CRITERIA, pieces.load_criterion, "NEEDS, problem, rank"),
     (schedule.SCHEDULES, schedule.load, "FROM_DENSE, start, fraction"),
     (source.SOURCES, source.load, "REQUIRED, OPTIONAL, IMAGES"),
     (architecture.ARCHITECTURES, architecture.load, "WRITTEN, RESERVED, problem, auxiliary"),
@@ -21,7 +21,10 @@ FACTS = {"REQUIRED": ("resize", "on_error"), "OPTIONAL": (), "IMAGES": None}
 
 
 def test_the_names_are_those_of_the_files() -> None:
-    assert plugins.names(pieces.CRITERIA) == ["l1", "l2", "random"]
+    assert plugins.names(pieces.CRITERIA) == [
+        "fpgm", "l1", "l2", "lamp", "random", "slimming", "snip", "synflow", "taylor",
+        "taylor_absolute", "wanda",
+    ]  # fmt: skip
     assert plugins.names(schedule.SCHEDULES) == ["dense", "previous_rate"]
 
 
@@ -37,7 +40,7 @@ def test_a_file_that_lacks_something_is_refused(
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="criteria: 'l3' is not known; known: l1, l2, random"):
+    with pytest.raises(InputError, match="criteria: 'l3' is not known; known: fpgm, l1, l2,"):
         pieces.load_criterion("l3")
 
 

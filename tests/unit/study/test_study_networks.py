@@ -345,3 +345,40 @@ def test_a_matrix_over_the_budget_is_not_made(budget: float, kinds: list[str]) -
 def test_no_network_is_listed_twice(path: Path) -> None:
     networks = Study(shipped(path)).networks
     assert len(set(networks)) == len(networks)
+
+
+def test_only_methods_that_are_measured_on_images_read_them() -> None:
+    method = "pruning.methods.structured"
+    wildcards = Wildcards(method="structured", retraining="one_shot", rate="0.20", seed="0")
+    sample = {"images": 512, "batch": 64, "seed": 0}
+    for criterion, reads, drawn, steps in (
+        ("l1", False, None, 1),
+        ("slimming", False, None, 1),
+        ("synflow", False, None, 100),
+        ("taylor", True, sample, 1),
+        ("snip", True, sample, 1),
+    ):
+        study = Study(check(changed({f"{method}.criterion": criterion})).model_dump())
+        paths, params = Paths(study), JobParams(study)
+        images = {name: paths.split_file("train", f"{name}.{end}") for name, end in (
+            ("index", "parquet"), ("images", "npy"), ("labels", "npy"))}  # fmt: skip
+        assert paths.images_to_measure(wildcards) == (images if reads else {})
+        assert params.sample_to_measure(wildcards) == drawn
+        assert params.iterations(wildcards) == steps
+        by_weights = criterion in ("l1", "slimming")
+        assert study.methods_by_weights == (["structured"] if by_weights else [])
+        assert study.methods_measured == ([] if by_weights else ["structured"])
+        needs = [need for need in study.image_needs if "sample" in need["key"]]
+        assert [need["images"] for need in needs] == ([512] if reads else [])
+
+
+def test_a_method_may_say_how_it_is_measured() -> None:
+    method = "pruning.methods.structured"
+    asked = {"criterion": "taylor", "sample": {"images": 96, "batch": 32}, "iterations": 3}
+    study = Study(
+        check(changed({f"{method}.{key}": value for key, value in asked.items()})).model_dump()
+    )
+    wildcards = Wildcards(method="structured")
+    params = JobParams(study)
+    assert params.sample_to_measure(wildcards) == {"images": 96, "batch": 32, "seed": 0}
+    assert params.iterations(wildcards) == 3

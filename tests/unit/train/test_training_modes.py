@@ -124,6 +124,38 @@ def test_label_smoothing_by_hand() -> None:
     assert_close(trained, one_step_of_torch(Plain(), smoothed))
 
 
+class Normed(Plain):
+    """With batch norms whose scales are 0.5 and -0.25, in turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(self.conv.out_channels)
+        self.conv = nn.Sequential(self.conv, self.norm)
+        with torch.no_grad():
+            self.norm.weight[::2], self.norm.weight[1::2] = 0.5, -0.25
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_penalty_moves_scales_by_their_sign_and_nothing_else(accumulate: int) -> None:
+    module, recipe = Normed(), vary(accumulate=accumulate)
+    without, rows = train(module, recipe)
+    trained, other_rows = train(module, vary(accumulate=accumulate, l1_on_scales=0.01))
+    moved = trained.norm.weight - without.norm.weight
+    expected = -recipe.lr * 0.01 * torch.sign(module.norm.weight)
+    torch.testing.assert_close(moved, expected, rtol=0, atol=1e-7)
+    assert other_rows[1]["train_loss"] == rows[1]["train_loss"]
+    for name, value in without.state_dict().items():
+        if name not in ("norm.weight", "conv.1.weight"):
+            assert torch.equal(value, trained.state_dict()[name]), name
+
+
+def test_a_penalty_on_scales_needs_scales() -> None:
+    with pytest.raises(
+        InputError, match=r"l1_on_scales is 0\.01, but the network has no batch norm"
+    ):
+        train(Plain(), vary(l1_on_scales=0.01))
+
+
 def test_auxiliary_heads_take_part_by_their_weight() -> None:
     def weighted(outputs: tuple, labels: torch.Tensor) -> torch.Tensor:
         main, first, second = (cross_entropy(output, labels) for output in outputs)

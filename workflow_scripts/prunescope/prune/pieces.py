@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,22 +23,50 @@ CHANNEL_GROUP = "channel_group"
 # `in` are those of a group, the axes that it spans. In a depthwise convolution it is what one
 # channel of the input meets: its filter, or its filters.
 OF_A_GROUP = (1, 3, 4)
-SCOPES = ("global", "layer")
+SCOPES = ("global", "layer", "erk", "uniform_plus")
 
 # Each file in this folder is a criterion.
 CRITERIA = "prune.criteria"
+# What a criterion may need besides the weights that it ranks.
+WEIGHTS, SCALES, ACTIVATIONS, GRADIENTS, FLOW = (
+    "weights", "scales", "activations", "gradients", "flow",
+)  # fmt: skip
+# What is measured by running the network, on train images or without.
+ON_IMAGES = (ACTIVATIONS, GRADIENTS)
+MEASURED = (*ON_IMAGES, FLOW)
+
+# Arrays of the shape of a parameter, by what they hold.
+Quantities = Mapping[str, np.ndarray]
 
 
 class Criterion(Protocol):
-    """The function that a file in `prune/criteria/` must define."""
+    """What a file in `prune/criteria/` must define.
+
+    Attributes
+    ----------
+    NEEDS
+        What `rank` gets besides the weights: `weights`, nothing. `scales`, the quantity `scale`:
+        the batch-norm scale of the output channel that a weight belongs to. `activations`,
+        `gradients` and `flow`: what the module of that name in `prune/measuring/` measures.
+    """
+
+    NEEDS: str
+
+    def problem(self, granularity: str, scope: str, biases: bool) -> str:
+        """Why the criterion cannot rank such pieces; empty if it can.
+
+        `granularity`, `scope` and `biases` are those of a method in the config. The text goes on
+        from the name of the criterion.
+        """
+        ...
 
     def rank(
-        self, weight: np.ndarray, axes: tuple[int, ...], rng: np.random.Generator
+        self, weight: np.ndarray, axes: tuple[int, ...], rng: np.random.Generator, *needed: Any
     ) -> np.ndarray:
         """Rank the pieces of one parameter. The lowest ranks are pruned first.
 
-        Ranks must be means over a piece, not sums, because the scope `global` compares pieces of
-        different sizes.
+        The scope `global` compares ranks of different parameters. So norms must be means over a
+        piece, not sums. A share of what the whole network does, such as of its loss, is a sum.
 
         Parameters
         ----------
@@ -48,12 +76,16 @@ class Criterion(Protocol):
             `out` and `in` of a group. Of groups of channels: `(pieces, filters, in, height, width)`
             or `(pieces, filters, in)`, what makes the pieces in one layer. Where pieces span the
             kernel, its weights that no image reaches are not among them: the last two axes are
-            then `(n, 1)`, for the `n` positions that are left.
+            then `(n, 1)`, for the `n` positions that are left. Other weights that no image
+            reaches, and weights that are pruned already, are zero.
         axes
             The axes that one piece spans.
         rng
             Source of all randomness, seeded by the network's seed and the parameter's name (of
             groups of channels, by the first channel too).
+        needed
+            One mapping of arrays of the shape of `weight`, by what they hold, if the criterion
+            needs more than the weights; else nothing.
 
         Returns
         -------

@@ -7,6 +7,8 @@ images are there, against their true numbers.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from prunescope.prune import pieces
+from prunescope.prune.measuring.sample import SampleSettings
 from prunescope.summarize.image_counts import Need
 
 Settings = Mapping[str, Any]
@@ -75,3 +77,17 @@ def of_recalibration(retraining: Settings, used: Iterable[str]) -> Iterator[Need
     for name in dict.fromkeys(used):
         images = retraining[name]["recalibration"]["images"]
         yield Need(f"retraining.{name}.recalibration.images", "train", images, str(images))
+
+
+def of_pruning(methods: Settings) -> Iterator[Need]:
+    """What criteria that are measured on images need.
+
+    Parameters
+    ----------
+    methods
+        The pruning methods by name.
+    """
+    for name, method in methods.items():
+        if pieces.load_criterion(method["criterion"]).NEEDS in pieces.ON_IMAGES:
+            images = {**vars(SampleSettings()), **(method.get("sample") or {})}["images"]
+            yield Need(f"pruning.methods.{name}.sample.images", "train", images, str(images))

@@ -12,8 +12,10 @@ from prunescope.interpret.metrics import catalogue
 from prunescope.networks.coordinates import DENSE
 from prunescope.networks.imported.known_weights import WEIGHTS
 from prunescope.prune import schedule
-from prunescope.prune.pieces import CRITERIA
+from prunescope.prune.measuring.sample import SampleSettings
+from prunescope.prune.pieces import CRITERIA, ON_IMAGES
 from prunescope.prune.rates import effective_rate, lower_rates
+from prunescope.prune.steps import ITERATIONS
 from prunescope.study import listed_files
 from prunescope.study.paths import DATASETS, metric_name
 from prunescope.study.study import Study
@@ -102,6 +104,19 @@ class JobParams:
             )
         )
         return schedule.load(start).fraction(rate, lower)
+
+    def sample_to_measure(self, wildcards: Wildcards) -> Mapping[str, Any] | None:
+        """The train images that a criterion is measured on; None if it needs none."""
+        if self.study.needs(wildcards.method) not in ON_IMAGES:
+            return None
+        method = self.study.config["pruning"]["methods"][wildcards.method]
+        return {**vars(SampleSettings()), **method.get("sample", {})}
+
+    def iterations(self, wildcards: Wildcards) -> int:
+        """In how many steps a criterion that is measured prunes."""
+        method = self.study.config["pruning"]["methods"][wildcards.method]
+        default = ITERATIONS.get(self.study.needs(wildcards.method), 1)
+        return int(method.get("iterations", default))
 
     def level(self, wildcards: Wildcards) -> int:
         """How many networks of its chain were retrained before a network; 0 without a chain."""

@@ -17,7 +17,7 @@ from prunescope.networks.coordinates import (
     Coordinates,
     name_kind,
 )
-from prunescope.prune import schedule
+from prunescope.prune import pieces, schedule
 from prunescope.prune.rates import lower_rates
 from prunescope.study.kinds.any_study import AnyStudy
 from prunescope.study.study import Study
@@ -185,6 +185,11 @@ class Paths(PathsOfResults):
             return f"{DENSE_NETWORK}/network.safetensors".format(**wildcards)
         network = Coordinates(wildcards.method, wildcards.retraining, before, wildcards.seed)
         return self._of_network("network.safetensors", network)
+
+    def images_to_measure(self, wildcards: Wildcards) -> dict[str, str]:
+        """The train images, for a method whose criterion is measured on images."""
+        on_images = self.study.needs(wildcards.method) in pieces.ON_IMAGES
+        return self.train_images(wildcards) if on_images else {}
 
     def groups_to_prune(self, wildcards: Wildcards) -> list[str]:
         """What tells the groups of channels, for a method that prunes them."""

@@ -18,7 +18,7 @@ from prunescope.networks.coordinates import (
 )
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
-from prunescope.prune import schedule
+from prunescope.prune import pieces, schedule
 from prunescope.prune.pieces import CHANNEL_GROUP
 from prunescope.prune.rates import lower_rates, rates_of, rates_of_chain
 from prunescope.study import image_needs
@@ -197,6 +197,21 @@ class Study(AnyStudy):
         """The names of the pruning methods."""
         return list(self.config["pruning"]["methods"])
 
+    def needs(self, method: str) -> str:
+        """What the criterion of a pruning method needs: `Criterion.NEEDS`."""
+        criterion = self.config["pruning"]["methods"][method]["criterion"]
+        return pieces.load_criterion(criterion).NEEDS
+
+    @property
+    def methods_measured(self) -> list[str]:
+        """The pruning methods whose criterion is measured by running the network."""
+        return [name for name in self.methods if self.needs(name) in pieces.MEASURED]
+
+    @property
+    def methods_by_weights(self) -> list[str]:
+        """The pruning methods whose criterion needs no more than the network's tensors."""
+        return [name for name in self.methods if name not in self.methods_measured]
+
     @property
     def group_methods(self) -> dict[str, list[str]]:
         """The methods that prune groups of channels: the kinds of layers that each prunes."""
@@ -273,6 +288,7 @@ class Study(AnyStudy):
             *image_needs.of_scores(self.config["interpretability"]),
             *image_needs.of_training(self.config["recipes"], recipes),
             *image_needs.of_recalibration(kinds, self.recalibrations),
+            *image_needs.of_pruning(self.config["pruning"]["methods"]),
             *image_needs.of_variants(self.config["sensitivity"]["variants"]),
         )
         return [vars(need) for need in needs]

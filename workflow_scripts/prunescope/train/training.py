@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from prunescope.data import sampling
@@ -182,6 +183,13 @@ class _Session:
         self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
         self.masked = MaskedParameters(module, task.network.masks, task.counted)
         self.optimizer = optimizers.make(module.parameters(), self.recipe)
+        norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.affine]
+        self.scales = [norm.weight for norm in norms]
+        if self.recipe.l1_on_scales and not self.scales:
+            raise InputError(
+                f"recipe: l1_on_scales is {self.recipe.l1_on_scales}, but the network has no batch "
+                "norm with scales. Remove it."
+            )
         self.dtype = getattr(torch, PRECISIONS[self.recipe.precision] or "float32")
         kind = surroundings.device.type
         self.scaler = torch.amp.GradScaler(kind, enabled=self.dtype == torch.float16)
@@ -268,7 +276,8 @@ class _Session:
         with torch.autocast(device.type, self.dtype, enabled=mixed):
             outputs = self.forward(to_input(images, self.task.network.description, device))
             logits, loss = self._loss(outputs, labels)
-        self.scaler.scale(loss / self.recipe.accumulate).backward()
+        aim = loss + self._penalty() if self.recipe.l1_on_scales else loss
+        self.scaler.scale(aim / self.recipe.accumulate).backward()
         self.loss += loss.detach()
         self.hits += (logits.argmax(dim=1) == labels).sum()
         self.replaced += replaced
@@ -282,6 +291,11 @@ class _Session:
             extra = cross_entropy(head, labels, label_smoothing=smoothing)
             loss = loss + self.recipe.auxiliary_weight * extra
         return logits, loss
+
+    def _penalty(self) -> torch.Tensor:
+        """What large batch-norm scales add to the loss, beside what the history records."""
+        absolute = torch.stack([scale.abs().sum() for scale in self.scales])
+        return self.recipe.l1_on_scales * absolute.sum()
 
     def _check_finite(self, loss: float, epoch: int, lr: float) -> None:
         # Also check the weights: the loss of the last step was computed before its update.

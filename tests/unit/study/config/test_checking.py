@@ -203,7 +203,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown criterion": (
         {f"{METHOD}.criterion": "l11"},
-        [f"`{METHOD}.criterion`", "'l11'", "Did you mean `l1`?", "Allowed: l1, l2, random"],
+        [f"`{METHOD}.criterion`", "'l11'", "Did you mean `l1`?", "Allowed: fpgm, l1, l2,"],
     ),
     "unknown granularity": (
         {f"{METHOD}.granularity": "filters"},
@@ -856,6 +856,122 @@ def test_a_control_may_have_any_schedule(
     check(config)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"criterion": "lamp", "granularity": "weight", "biases": True}, "set `biases` to false"),
+        ({"criterion": "fpgm", "granularity": "kernel"}, "no pieces of kind `kernel`"),
+        ({"criterion": "taylor", "granularity": "channel_group"}, "needs gradients, but groups"),
+        ({"criterion": "fpgm", "scope": "global"}, "choose another `scope` than `global`"),
+        ({"criterion": "slimming", "granularity": "weight"}, "no pieces of kind `weight`"),
+    ],
+)
+def test_a_criterion_refuses_what_it_cannot_rank(changes: dict[str, Any], told: str) -> None:
+    method = "pruning.methods.structured"
+    asked = {f"{method}.{key}": value for key, value in changes.items()}
+    assert f"`{method}.criterion`: {changes['criterion']!r}" in refusal(changed(asked))
+    assert told in refusal(changed(asked))
+
+
+@pytest.mark.parametrize("scope", ["erk", "uniform_plus"])
+def test_shares_of_layers_have_no_biases(scope: str) -> None:
+    method = "pruning.methods.structured"
+    check(changed({f"{method}.scope": scope}))
+    asked = {f"{method}.scope": scope, f"{method}.granularity": "weight", f"{method}.biases": True}
+    told = refusal(changed(asked))
+    assert f"`{method}.scope`: '{scope}' divides weights among layers: set `biases` to" in told
+
+
+PATTERN = {"granularity": "n_of_m", "pattern": "2:4", "rates": [0.5]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"pattern": None}, "pattern` is missing: granularity `n_of_m` needs it"),
+        ({"pattern": "4:2"}, "pattern`: '4:2' is no pattern N:M"),
+        ({"pattern": 124}, "pattern`: 124 must be N and M in quotation marks"),
+        ({"rates": None}, "rates` is missing: the pattern 2:4 is the rate. Write [0.5]"),
+        ({"rates": [0.4, 0.5]}, "rates`: [0.4, 0.5]: the pattern 2:4 is the rate."),
+        ({"scope": "global"}, "scope`: 'global', but a pattern ranks each block by itself"),
+        ({"cumulative": True}, "cumulative`: true, but a pattern has one rate"),
+        ({"granularity": "weight"}, "pattern`: needs granularity `n_of_m`, not 'weight'"),
+        ({"criterion": "fpgm"}, "no pieces of kind `n_of_m`"),
+    ],
+)
+def test_a_pattern_is_a_rate(changes: dict[str, Any], told: str) -> None:
+    method = "pruning.methods.structured"
+    check(changed({f"{method}.{key}": value for key, value in PATTERN.items()}))
+    asked = {f"{method}.{key}": value for key, value in {**PATTERN, **changes}.items()}
+    assert told in refusal(changed(asked))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"criterion": "l1", "sample": {}}, "sample`: the criterion 'l1' needs no images"),
+        ({"criterion": "synflow", "sample": {}}, "sample`: the criterion 'synflow' needs no"),
+        (
+            {"criterion": "slimming", "iterations": 2},
+            "iterations`: 2, but the criterion 'slimming'",
+        ),
+        (
+            {"criterion": "taylor", "sample": {"images": 100, "batch": 64}},
+            "sample.images`: 100 is not a multiple of `batch`, 64",
+        ),
+        (
+            {"criterion": "snip", "sample": {"images": 64000, "batch": 64}},
+            "sample.images`: 64000, but fashion_mnist has 60000 train images",
+        ),
+        (
+            {"criterion": "wanda", **PATTERN, "iterations": 3},
+            "iterations`: 3, but a pattern is made in one step",
+        ),
+        ({"criterion": "wanda"}, "criterion`: 'wanda' compares what belongs to one output"),
+        (
+            {"criterion": "wanda", "granularity": "weight", "biases": True},
+            "criterion`: 'wanda' multiplies weights with their inputs: set `biases` to false",
+        ),
+        (
+            {"criterion": "synflow", "granularity": "weight", "biases": True},
+            "criterion`: 'synflow' follows what runs through weights: set `biases` to false",
+        ),
+    ],
+)
+def test_what_is_measured_fits_the_criterion(changes: dict[str, Any], told: str) -> None:
+    method = "pruning.methods.structured"
+    asked = {f"{method}.{key}": value for key, value in changes.items()}
+    assert f"`{method}.{told}" in refusal(changed(asked))
+
+
+@pytest.mark.parametrize("scope", ["erk", "uniform_plus"])
+def test_groups_of_channels_have_no_shares_of_layers(scope: str) -> None:
+    method = "pruning.methods.structured"
+    asked = {f"{method}.granularity": "channel_group", f"{method}.scope": scope}
+    assert f"`{method}.scope`: '{scope}' divides pieces among layers, and" in refusal(
+        changed(asked)
+    )
+
+
+def test_settings_of_measuring_are_optional() -> None:
+    method = "pruning.methods.structured"
+    plain = check(good()).model_dump()["pruning"]["methods"]["structured"]
+    assert not plain.keys() & {"pattern", "sample", "iterations"}
+    asked = {"criterion": "taylor", "sample": {"images": 128}, "iterations": 2}
+    said = check(changed({f"{method}.{key}": value for key, value in asked.items()}))
+    found = said.model_dump()["pruning"]["methods"]["structured"]
+    assert found["sample"] == {"images": 128, "batch": 64, "seed": 0}
+    assert found["iterations"] == 2
+
+
+def test_a_recipe_without_the_penalty_does_not_mention_it() -> None:
+    """Networks that were trained before the key was there are not stale because of it."""
+    assert "l1_on_scales" not in check(good()).model_dump()["recipes"]["short"]
+    said = check(changed({f"{RECIPE}.l1_on_scales": 0.0001})).model_dump()["recipes"]
+    assert said["short"]["l1_on_scales"] == 0.0001
+    assert "l1_on_scales" not in said["from_scratch"]
+
+
 @pytest.fixture
 def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The description of the good config's architecture, where the config looks for it."""
@@ -880,6 +996,15 @@ def test_excluded_layers_are_checked_where_the_architecture_is_known(described: 
     assert "'fc'" not in told
     # Other options are another network, which nobody has described yet.
     check(changed({EXCLUDE: ["conv9.conv"], "model.options": {"dropout": 0.1}}))
+
+
+def test_scales_are_looked_for_where_the_architecture_is_known(described: Path) -> None:
+    slimming = {"pruning.methods.structured.criterion": "slimming"}
+    told = refusal(changed({EXCLUDE: ["conv2.conv"], **slimming}))
+    assert "`pruning.methods.structured.criterion`: no batch norm follows conv1.conv, so" in told
+    assert "conv2.conv" not in told
+    # Fully connected layers are not pruned by this method.
+    check(changed({EXCLUDE: ["conv*"], **slimming}))
 
 
 def test_without_batch_norms_nothing_can_be_recalibrated(described: Path) -> None:

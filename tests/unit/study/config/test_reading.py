@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from prunescope.foundation.errors import InputError
 from prunescope.interpret import exemplars, mis, score_variants
 from prunescope.prune import masks
+from prunescope.prune.measuring.sample import SampleSettings
 from prunescope.study.config import reading, writing
 from prunescope.study.config.checking import check
 from prunescope.study.config.section import Section, kinds
 from prunescope.study.config.sections.charts import Charts
 from prunescope.study.config.sections.interpretability import Exemplars, Mis
-from prunescope.study.config.sections.pruning import Method
+from prunescope.study.config.sections.pruning import MeasuredSample, Method
 from prunescope.study.config.sections.recipes import Recipe
 from prunescope.study.config.sections.retraining import Recalibration
 from prunescope.study.config.sections.sensitivity import Variant
@@ -490,7 +491,12 @@ def _is_section(kind: Any) -> bool:
         (Recalibration, recalibration.RecalibrationSettings, set()),
         (Statistics, inputs.EstimationSettings, set()),
         (Charts, theme.ChartSettings, set()),
-        (Method, masks.PruningMethod, {"mask", "rates", "cumulative", "retraining"}),
+        (
+            Method,
+            masks.PruningMethod,
+            {"mask", "rates", "cumulative", "retraining", "sample", "iterations"},
+        ),
+        (MeasuredSample, SampleSettings, set()),
     ],
 )
 def test_models_have_the_fields_of_what_the_library_takes(

@@ -7,7 +7,7 @@ from prunescope.foundation import plugins
 from prunescope.interpret import mis
 from prunescope.interpret.metrics import catalogue
 from prunescope.networks.libraries import known_networks
-from prunescope.prune import pieces, schedule
+from prunescope.prune import patterns, pieces, schedule
 from prunescope.train.images.augmentation import AUGMENTATIONS
 from prunescope.train.recipes.learning_rates import LEARNING_RATES
 from prunescope.train.recipes.optimizers import OPTIMIZERS
@@ -27,7 +27,7 @@ def published_weights() -> Collection[str]:
 
 def granularities() -> Collection[str]:
     """What can be removed as one piece."""
-    return [*pieces.GRANULARITIES, pieces.CHANNEL_GROUP]
+    return [*pieces.GRANULARITIES, patterns.N_OF_M, pieces.CHANNEL_GROUP]
 
 
 def scopes() -> Collection[str]:

@@ -15,7 +15,8 @@ from prunescope.networks.architecture_files import Architecture
 from prunescope.networks.description import IMAGENET_MEAN, IMAGENET_STD
 from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import LIBRARIES
-from prunescope.prune import channel_groups, schedule
+from prunescope.prune import channel_groups, pieces, schedule
+from prunescope.prune.measuring import scales
 from prunescope.prune.pieces import CHANNEL_GROUP
 from prunescope.study import image_needs
 from prunescope.study.config.checkpoints.checkpoint import Checkpoint
@@ -314,6 +315,19 @@ def _nothing_to_recalibrate(
             yield Problem(f"retraining.{name}.recalibration", told)
 
 
+def _missing_scales(pruning: Pruning, model: Model, dataset: str) -> Iterator[Problem]:
+    """Known before any work where the architecture has been described already."""
+    known = _described(model, dataset)
+    if known is None or any(chosen_layers.problem(one, known.layers) for one in pruning.exclude):
+        return
+    excluded = chosen_layers.find(pruning.exclude, known.layers, "pruning.exclude")
+    for name, method in pruning.methods.items():
+        if pieces.load_criterion(method.criterion).NEEDS == pieces.SCALES:
+            pruned = [layer for layer in known.layers if layer.kind in method.layers]
+            if without := scales.without([one for one in pruned if one.name not in excluded]):
+                yield Problem(f"pruning.methods.{name}.criterion", without)
+
+
 def _retraining_of_methods(
     pruning: Pruning, retraining: Mapping[str, Retraining]
 ) -> Iterator[Problem]:
@@ -370,6 +384,7 @@ def _images_looked_at(
 
 
 def _images_trained_on(
+    pruning: Pruning,
     recipes: Mapping[str, Recipe],
     retraining: Mapping[str, Retraining],
     sensitivity: Sensitivity,
@@ -384,6 +399,7 @@ def _images_trained_on(
     needs = (
         *image_needs.of_training(_plain(recipes), recipes),
         *image_needs.of_recalibration(_plain(retraining), recalibrated),
+        *image_needs.of_pruning(_plain(pruning.methods)),
         *image_needs.of_variants(_plain(sensitivity.variants)),
     )
     for need in needs:
@@ -474,6 +490,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _controls,
     _rates_of_chains,
     _excluded_layers,
+    _missing_scales,
     _nothing_to_recalibrate,
     _retraining_of_methods,
     _untouched,

@@ -50,6 +50,9 @@ class Recipe:
         Probability that the target spreads evenly over all classes (Szegedy et al., CVPR 2016).
     auxiliary_weight
         Weight of the loss of each auxiliary head (0.3 in Szegedy et al., CVPR 2015).
+    l1_on_scales
+        Factor of the sum of the absolute batch-norm scales in the loss (1e-4 or 1e-5 in Liu et al.,
+        "Network Slimming", ICCV 2017). It pushes the scales of needless channels to zero.
     precision
         Key of `PRECISIONS`: the type in which convolutions and matrix products are computed.
         Weights stay float32.
@@ -75,6 +78,7 @@ class Recipe:
     accumulate: int = 1
     label_smoothing: float = 0.0
     auxiliary_weight: float = 0.0
+    l1_on_scales: float = 0.0
     precision: str = "float32"
     tf32: bool = False
     compile: bool = False

@@ -76,6 +76,12 @@ class Recipe(Section):
         default=0.0,
         ge=0,
     )
+    l1_on_scales: float = key(
+        "factor of the sum of the absolute batch-norm scales in the loss (network slimming: 1e-4): "
+        "the scales of needless channels shrink, for the criterion `slimming`",
+        default=0.0,
+        ge=0,
+    )
     precision: Annotated[str, OneOf(choices.precisions)] = key(
         "what convolutions and products compute in while training; weights stay float32",
         default="float32",
@@ -88,6 +94,10 @@ class Recipe(Section):
         "whether torch compiles the training pass (needs a C++ compiler on the machine)",
         default=False,
     )
+
+    def unused(self) -> set[str]:
+        # Networks that are trained without the penalty are those of recipes that do not know it.
+        return set() if self.l1_on_scales else {"l1_on_scales"}
 
     def problems(self) -> Iterator[Problem]:
         if RANDOM_RESIZED_CROP in self.augmentation[1:]:
