@@ -87,3 +87,4 @@ def test_what_no_image_reaches_is_not_in_the_sums(network_of: Callable) -> None:
 def test_biases_are_refused() -> None:
     assert "biases" in lamp.problem("weight", "global", True)
     assert lamp.problem("kernel", "global", False) == ""
+    assert "one layer" in lamp.problem("channel_group", "layer", False)

@@ -17,8 +17,10 @@ import numpy as np
 NEEDS = "weights"
 
 
-def problem(_granularity: str, _scope: str, biases: bool) -> str:
-    """A score is a share of the layer's weights, which biases are not among."""
+def problem(granularity: str, _scope: str, biases: bool) -> str:
+    """A score is a share of one layer's weights, which biases are not among."""
+    if granularity == "channel_group":
+        return "compares the weights of one layer; several layers make a group of channels"
     return "is defined for weights only: set `biases` to false" if biases else ""
 
 
