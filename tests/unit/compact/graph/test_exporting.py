@@ -1,10 +1,15 @@
 """A graph is offered only if the network that is built from it answers as the network itself."""
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from prunescope.compact.graph import exporting, lowering
+from prunescope.compact.graph.operations import table
+from prunescope.compact.graph.operations.elementwise import Elementwise
 from prunescope.compact.graph.operations.operation import CannotCompactError
 
 
@@ -66,3 +71,20 @@ def test_what_stands_in_the_way_is_told(kind: type[Plain], reason: str) -> None:
     if reason:
         with pytest.raises(CannotCompactError, match=reason):
             lowering.lower(recorded, {})
+
+
+class Activated(Plain):
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.conv(images))
+
+
+@pytest.mark.parametrize("numbers", [lambda _, x, __: x + 1, lambda _, x, __: x[:, :1]])
+def test_an_operation_that_is_wrong_about_its_constants_is_found_out(
+    numbers: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    assert exporting.export_graph(Activated().eval(), 8).stays_masked == ""
+    sigmoid = type(table.OPERATIONS["sigmoid"])
+    assert issubclass(sigmoid, Elementwise)
+    monkeypatch.setattr(sigmoid, "function", numbers)
+    assert exporting.export_graph(Activated().eval(), 8).stays_masked == exporting.UNSOUND
