@@ -30,7 +30,8 @@ rule export_graph:
 
 rule compact_network:
     input:
-        **PATHS.graph_files(),
+        graph=PATHS.graph_file(),
+        constants=PATHS.graph_constants(),
         network=f"{NETWORK}/network.safetensors",
         dense=f"{DENSE_NETWORK}/network.safetensors",
         images=PATHS.split_file("validation", "images.npy"),
@@ -59,7 +60,8 @@ rule compact_network:
 
 rule measure_costs:
     input:
-        **PATHS.graph_files(),
+        graph=PATHS.graph_file(),
+        constants=PATHS.graph_constants(),
         network=f"{NETWORK}/network.safetensors",
         dense=f"{DENSE_NETWORK}/network.safetensors",
         tensors=f"{NETWORK}/compact.safetensors",

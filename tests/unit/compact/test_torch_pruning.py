@@ -26,7 +26,7 @@ from compacted import lowered, lowered_network
 from conftest import PREPROCESSING
 from timm.layers import LayerNorm2d
 
-from compact.test_any_network import images, subject
+from compact.test_any_network import images, masked_outputs, subject
 from prunescope.compact import equivalence, removal
 from prunescope.compact.graph import torch_modules
 from prunescope.networks import architecture, modules
@@ -128,6 +128,8 @@ def test_coupled_channels_without_weights_go_in_both(name: str) -> None:
     """Half of each group, such as a residual stream or the hidden channels of a block."""
     on = subject(name)
     side = on.network.description.image_size
+    # Other tests leave other weights in the module.
+    masked_outputs(on.module, on.network.tensors, images(side))
     masked, theirs = copy.deepcopy(on.module), copy.deepcopy(on.module)
     names = {child: at for at, child in theirs.named_modules()}
     pruned = {layer.name for layer in on.pruned}

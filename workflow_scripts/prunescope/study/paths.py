@@ -155,12 +155,13 @@ class Paths(PathsOfResults):
         """The description of the study's architecture, for the classes of its dataset."""
         return self._of_architecture(ARCHITECTURE_FILE)
 
-    def graph_files(self) -> dict[str, str]:
-        """The exported graph of the study's architecture, and its tensors."""
-        return {
-            "graph": self._of_architecture(GRAPH_FILE),
-            "constants": self._of_architecture(GRAPH_TENSORS),
-        }
+    def graph_file(self) -> str:
+        """The exported graph of the study's architecture."""
+        return self._of_architecture(GRAPH_FILE)
+
+    def graph_constants(self) -> str:
+        """The tensors of that graph which belong to no network."""
+        return self._of_architecture(GRAPH_TENSORS)
 
     def _of_architecture(self, file: str) -> str:
         return architecture.file_of(self.study.config["dataset"], self.study.config["model"], file)

@@ -49,7 +49,13 @@ COMPACT = [f"{FOLDER}/compact.{kind}" for kind in ("safetensors", "json", "onnx"
 
 def write_compact(path: str) -> None:
     """The three files of a compact network, the first of which is at `path`."""
-    graph = Graph((Node("mean", "global_mean", (INPUT,)), Node("fc", "linear", ("mean",))))
+    mean = {"kind": "mean", "over": (2, 3), "keep": False}
+    graph = Graph(
+        (
+            Node("mean", "reduce", (INPUT,), mean, (1, 3)),
+            Node("fc", "linear", ("mean",), {}, (1, 1000)),
+        )
+    )
     tensors = {"fc.weight": np.arange(3000, dtype=np.float32).reshape(1000, 3)}
     description = Description("torchvision:googlenet", 1000, 32, (0.3,) * 3, (0.4,) * 3, options={"init_weights": False})
     compact = graph_files.CompactNetwork(description, graph, tensors)

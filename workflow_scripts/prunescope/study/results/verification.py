@@ -24,6 +24,8 @@ from prunescope.study.results import all_tables
 
 # The ends of the paths of a compact network.
 COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
+# That of tensors of an exported graph.
+GRAPH_TENSORS = "/graph.safetensors"
 FOREIGN = "If it was copied, copy `results/logs` as well; if not, move it elsewhere, or delete it"
 # The files that training, packing and the explorer keep while they run.
 UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
@@ -129,7 +131,7 @@ def _check_format(path: str) -> None:
     """Open a file, and compare it with its schema if it has one."""
     if path.endswith(".npy"):
         arrays.load_array(path, memory_map=True)
-    elif path.endswith(COMPACT_TENSORS):
+    elif path.endswith((COMPACT_TENSORS, GRAPH_TENSORS)):
         graph_files.read_tensors(path)
     elif path.endswith(".safetensors"):
         network_files.load(path)
