@@ -82,3 +82,11 @@ def test_a_training_asks_for_time_by_the_size_of_its_network(name: str, minutes:
     study = Study({**good(), "model": config(architecture=name)["model"]})
     asked = JobResources(study).training_minutes(None, attempt=2)
     assert asked == 2 * (60 + int(1.2 * minutes))
+
+
+def test_a_description_of_an_earlier_version_is_made_anew_before_it_is_read() -> None:
+    chosen = config()
+    path = Path(architecture.file_of(chosen["dataset"], chosen["model"]))
+    path.parent.mkdir(parents=True)
+    path.write_text('{"architecture": {"layers": []}, "provenance": {}}')
+    assert network_sizes.of_study(chosen) == network_sizes.NetworkSize(6_624_904, 8_280, 21)

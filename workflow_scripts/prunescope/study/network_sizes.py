@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prunescope.foundation.errors import InputError
 from prunescope.networks import architecture, architecture_files
 from prunescope.networks.libraries import known_networks
 
@@ -46,9 +47,7 @@ def of_study(config: Mapping[str, Any]) -> NetworkSize | None:
     model = config["model"]
     source, _, name = model["architecture"].partition(":")
     known = known_networks.torchvision_networks().get(name) if source == "torchvision" else None
-    path = Path(architecture.file_of(config["dataset"], model))
-    if path.is_file():
-        found = architecture_files.load(path)
+    if found := _described(Path(architecture.file_of(config["dataset"], model))):
         parameters = found.parameters
         measured = (layer for layer in found.layers if not (layer.auxiliary or layer.not_measured))
         units = sum(layer.units * layer.runs for layer in measured)
@@ -61,3 +60,12 @@ def of_study(config: Mapping[str, Any]) -> NetworkSize | None:
     if model["architecture"] == MEASURED:
         gmacs = MEASURED_GMACS
     return NetworkSize(parameters, units, MEASURED_MINUTES * gmacs / MEASURED_GMACS)
+
+
+def _described(path: Path) -> architecture_files.Architecture | None:
+    """What is known of the architecture; None if nothing is, or if it must be made again."""
+    try:
+        return architecture_files.load(path) if path.is_file() else None
+    except InputError:
+        # Damaged, or of an earlier version: its job makes it anew.
+        return None
