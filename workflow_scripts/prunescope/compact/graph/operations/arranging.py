@@ -11,6 +11,7 @@ from prunescope.compact.graph.operations.operation import (
     TRACED,
     Call,
     CannotCompactError,
+    ChannelByChannel,
     Handle,
     Made,
     Operation,
@@ -298,7 +299,7 @@ def sliced(call: Call, read: Handle, axis: int, start: int, stop: int, stride: i
     return call.add(Slice.name, [read], shape, settings)
 
 
-class Repeat(Operation):
+class Repeat(ChannelByChannel):
     """Entries that are alone on their axis, repeated. Setting: `times`, for each axis."""
 
     name = "repeat"
@@ -306,17 +307,8 @@ class Repeat(Operation):
     settings = ("times",)
     shares_memory = True
 
-    def constants(self, step: Step) -> np.ndarray:
-        return step.constants[0]
-
     def axes(self, node: Node, given: Sequence[Value]) -> tuple[int, ...]:
         return tuple(axis for axis in given[0].axes if node.settings["times"][axis] == 1)
-
-    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
-        return [made.copy()]
-
-    def remake(self, step: Step, part: Part) -> Remade:
-        return Remade(settings=step.settings)
 
     def to_torch(
         self, node: Node, shapes: Shapes, *, may_overwrite: bool
@@ -346,26 +338,17 @@ class Repeat(Operation):
         return call.add(self.name, [read], call.shape, {"times": times})
 
 
-class Roll(Operation):
+class Roll(ChannelByChannel):
     """Entries moved along axes, those at the end to the front. Settings: `by` and `over`."""
 
     name = "roll"
     aten = ("roll",)
     settings = ("by", "over")
 
-    def constants(self, step: Step) -> np.ndarray:
-        return step.constants[0]
-
     def axes(self, node: Node, given: Sequence[Value]) -> tuple[int, ...]:
         if {*given[0].axes, given[0].batch} & set(node.settings["over"]):
             raise CannotCompactError("roll of channels")
         return given[0].axes
-
-    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
-        return [made.copy()]
-
-    def remake(self, step: Step, part: Part) -> Remade:
-        return Remade(settings=step.settings)
 
     def to_torch(
         self, node: Node, shapes: Shapes, *, may_overwrite: bool

@@ -1,6 +1,7 @@
 """Operations that compute each number from the number at the same place of their input."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,8 @@ from prunescope.compact.graph.nodes import Node, Shapes, Tensors
 from prunescope.compact.graph.operations.operation import (
     Call,
     CannotCompactError,
+    ChannelByChannel,
     Handle,
-    Operation,
-    Part,
-    Remade,
     Step,
     onnx_step,
 )
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Elementwise(Operation):
+class Elementwise(ChannelByChannel):
     """An operation of one input that treats each number by itself.
 
     A subclass adds `function`, `to_torch` and `to_onnx`.
@@ -31,19 +30,13 @@ class Elementwise(Operation):
 
     belongs_to_layer = True
 
+    @abstractmethod
     def function(self, numbers: np.ndarray, settings: Any) -> np.ndarray:
         """What it makes of numbers: float64, NaN of NaN."""
-        raise NotImplementedError
 
     def constants(self, step: Step) -> np.ndarray:
         with np.errstate(all="ignore"):
             return np.asarray(self.function(step.constants[0], step.settings))
-
-    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
-        return [made.copy()]
-
-    def remake(self, step: Step, part: Part) -> Remade:
-        return Remade(settings=step.settings)
 
     def lower(self, call: Call) -> Handle:
         if call.given.get("beta", 1) != 1:

@@ -10,6 +10,7 @@ from prunescope.compact.graph.operations.elementwise import Elementwise
 from prunescope.compact.graph.operations.operation import (
     Call,
     CannotCompactError,
+    ChannelByChannel,
     Handle,
     Operation,
     Part,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class BatchNorm(Elementwise):
+class BatchNorm(ChannelByChannel):
     """Batch norm in evaluation mode. Setting: `eps`, which is added to the variance."""
 
     name = "batch_norm"
@@ -36,6 +37,7 @@ class BatchNorm(Elementwise):
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     optional = ("num_batches_tracked",)
     settings = ("eps",)
+    belongs_to_layer = True
 
     def scale_and_shift(self, node: Node, tensors: Tensors) -> tuple[np.ndarray, np.ndarray]:
         """What a step multiplies each channel by, and what it then adds.

@@ -455,9 +455,17 @@ class Operation(ABC):
         raise CannotCompactError(call.op)
 
 
-def whole(value: Value) -> np.ndarray:
-    """All channels of a value: booleans."""
-    return np.ones(value.small, bool)
+class ChannelByChannel(Operation):
+    """An operation of one input that makes each channel of the same one, and keeps constants."""
+
+    def constants(self, step: Step) -> np.ndarray:
+        return step.constants[0]
+
+    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
+        return [made.copy()]
+
+    def remake(self, step: Step, part: Part) -> "Remade | Picked":
+        return Remade(settings=step.settings)
 
 
 def unknown(value: Value) -> np.ndarray:

@@ -10,6 +10,7 @@ from prunescope.compact.graph.nodes import Node, Shapes, Tensors, Value, along, 
 from prunescope.compact.graph.operations.operation import (
     Call,
     CannotCompactError,
+    ChannelByChannel,
     Handle,
     Operation,
     Part,
@@ -26,21 +27,12 @@ if TYPE_CHECKING:
     import torch
 
 
-class Positionwise(Operation):
+class Positionwise(ChannelByChannel):
     """An operation on maps that treats each channel by itself, and mixes its positions."""
 
     def axes(self, node: Node, given: Sequence[Value]) -> tuple[int, ...]:
         require_axes(node, given[0], (0, 1))
         return given[0].axes
-
-    def constants(self, step: Step) -> np.ndarray:
-        return step.constants[0]
-
-    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
-        return [made.copy()]
-
-    def remake(self, step: Step, part: Part) -> Remade:
-        return Remade(settings=step.settings)
 
 
 class MaxPool(Positionwise):
@@ -413,7 +405,7 @@ class Reduce(Operation):
         return call.add(self.name, [read], call.shape, settings, batch=batch)
 
 
-class Softmax(Operation):
+class Softmax(ChannelByChannel):
     """Positive numbers whose sum along an axis is 1. Setting: `over`, the axis."""
 
     name = "softmax"
@@ -431,12 +423,6 @@ class Softmax(Operation):
         sides = [along(made, axis) for axis in range(made.ndim)]
         sides[over] = np.ones_like(sides[over])
         return product(sides)
-
-    def reads(self, step: Step, made: np.ndarray) -> list[np.ndarray]:
-        return [made.copy()]
-
-    def remake(self, step: Step, part: Part) -> Remade:
-        return Remade(settings=step.settings)
 
     def to_torch(
         self, node: Node, shapes: Shapes, *, may_overwrite: bool
