@@ -12,7 +12,7 @@ from prunescope.prune import pieces, schedule
 
 REGISTRIES = [
     (pieces.CRITERIA, pieces.load_criterion, "NEEDS, problem, rank"),
-    (schedule.SCHEDULES, schedule.load, "FROM_DENSE, start, fraction"),
+    (schedule.SCHEDULES, schedule.load, "FROM_DENSE, start, fraction, problem"),
     (source.SOURCES, source.load, "REQUIRED, OPTIONAL, IMAGES"),
     (architecture.ARCHITECTURES, architecture.load, "WRITTEN, RESERVED, problem, auxiliary"),
     (catalogue.FAMILIES, lambda name: catalogue.find(f"{name}:model"), "METRICS"),
@@ -25,7 +25,7 @@ def test_the_names_are_those_of_the_files() -> None:
         "fpgm", "l1", "l2", "lamp", "random", "slimming", "snip", "synflow", "taylor",
         "taylor_absolute", "wanda",
     ]  # fmt: skip
-    assert plugins.names(schedule.SCHEDULES) == ["dense", "previous_rate"]
+    assert plugins.names(schedule.SCHEDULES) == ["dense", "geometric", "previous_rate"]
 
 
 @pytest.mark.parametrize(("registry", "load", "lacking"), REGISTRIES)

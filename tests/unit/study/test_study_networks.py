@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from good_config import OF_NETWORKS, SIMILARITY, changed, good, shipped
@@ -244,6 +245,26 @@ def test_a_chain_that_begins_otherwise_has_a_first_network_of_its_own(changes: d
     check(config)
     first = Coordinates("structured", "iterative", "0.20", 0)
     assert Study(config).made_as(first) == first
+
+
+def test_geometric_levels_are_pruned_by_the_formula_and_named_in_two_decimals() -> None:
+    rates = [0.54, 0.78, 0.9]
+    config = changed(CHAIN | {"retraining.iterative.start": "geometric", "pruning.rates": rates})
+    check(config)
+    study = Study(config)
+    names = {"study": "toy", "method": "structured", "retraining": "iterative", "seed": 0}
+    at = [SimpleNamespace(**names, rate=f"{rate:.2f}") for rate in rates]
+    params = JobParams(study)
+    assert [params.rate_to_prune(level) for level in at] == pytest.approx(
+        [1 - 0.1 ** (1 / 3), 1 - 0.1 ** (2 / 3), 0.9], abs=1e-9
+    )
+    assert [params.level(level) for level in at] == [0, 1, 2]
+    # One-shot retraining prunes 0.54, not 0.5358: not the same network. Nothing is pruned from
+    # controls, so the first one of the chain is the network that was retrained once.
+    first = Coordinates("structured", "iterative", "0.54", 0)
+    assert study.made_as(first) == first
+    control = Coordinates("dense", "iterative", "0.54", 0)
+    assert study.made_as(control) == Coordinates("dense", "one_shot", "0.00", 0)
 
 
 def test_chains_of_dense_networks_are_not_made_compact() -> None:

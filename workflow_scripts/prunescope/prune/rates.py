@@ -36,8 +36,13 @@ def lower_rates(config: Mapping[str, Any], method: str, rate: str, retraining: s
 
     Those of the dense network are the rates of its chain of `retraining`.
     """
-    known = rates_of_chain(config, retraining) if method == DENSE else rates_of(config, method)
+    known = levels(config, method, retraining)
     return [other for other in known if float(other) < float(rate)]
+
+
+def levels(config: Mapping[str, Any], method: str, retraining: str) -> list[str]:
+    """The rates of a method, or of the dense network's chain of `retraining`, as in paths."""
+    return rates_of_chain(config, retraining) if method == DENSE else rates_of(config, method)
 
 
 def effective_rate(config: Mapping[str, Any], method: str, rate: str) -> float:

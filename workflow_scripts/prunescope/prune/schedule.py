@@ -32,10 +32,17 @@ class Schedule(Protocol):
         """
         ...
 
-    def fraction(self, rate: float, lower: Sequence[float]) -> float:
+    def fraction(self, rate: float, rates: Sequence[float]) -> float:
         """The fraction of the original network's pieces that are pruned in total, in (0, 1).
 
-        `rate` is the requested rate, `lower` are the method's rates below it, rising.
+        `rates` are all rates of the method, rising, and `rate` is one of them.
+        """
+        ...
+
+    def problem(self, rates: Sequence[float]) -> str:
+        """Why a method with these rates, rising, cannot be pruned so; empty if it can.
+
+        A sentence about the rates, without its subject, such as "have more than one level".
         """
         ...
 

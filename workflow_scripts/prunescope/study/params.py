@@ -14,7 +14,7 @@ from prunescope.networks.imported.known_weights import WEIGHTS
 from prunescope.prune import schedule
 from prunescope.prune.measuring.sample import SampleSettings
 from prunescope.prune.pieces import CRITERIA, ON_IMAGES
-from prunescope.prune.rates import effective_rate, lower_rates
+from prunescope.prune.rates import effective_rate, lower_rates, rates_of
 from prunescope.prune.steps import ITERATIONS
 from prunescope.study import listed_files
 from prunescope.study.paths import DATASETS, metric_name
@@ -96,14 +96,11 @@ class JobParams:
         """The fraction of the pieces that is gone after pruning at a rate."""
         config = self.study.config
         start = config["retraining"][wildcards.retraining]["start"]
-        rate, *lower = (
+        rate, *rates = (
             effective_rate(config, wildcards.method, other)
-            for other in (
-                wildcards.rate,
-                *lower_rates(config, wildcards.method, wildcards.rate, wildcards.retraining),
-            )
+            for other in (wildcards.rate, *rates_of(config, wildcards.method))
         )
-        return schedule.load(start).fraction(rate, lower)
+        return schedule.load(start).fraction(rate, rates)
 
     def sample_to_measure(self, wildcards: Wildcards) -> Mapping[str, Any] | None:
         """The train images that a criterion is measured on; None if it needs none."""

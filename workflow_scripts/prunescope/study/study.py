@@ -20,7 +20,7 @@ from prunescope.networks.imported import known_weights
 from prunescope.networks.imported.known_weights import Checkpoint
 from prunescope.prune import pieces, schedule
 from prunescope.prune.pieces import CHANNEL_GROUP
-from prunescope.prune.rates import lower_rates, rates_of, rates_of_chain
+from prunescope.prune.rates import levels, lower_rates, rates_of, rates_of_chain
 from prunescope.study import image_needs
 from prunescope.study.kinds.any_study import AnyStudy, Settings
 
@@ -94,6 +94,8 @@ class Study(AnyStudy):
             return network
         kind = self.config["retraining"][network.retraining]
         own = schedule.load(kind["start"])
+        rate = float(network.rate)
+        rates = [float(one) for one in levels(self.config, network.method, network.retraining)]
         for name in self._retraining_of(network.method):
             other = self.config["retraining"][name]
             equal = {**other, "start": kind["start"]} == kind and (
@@ -101,8 +103,10 @@ class Study(AnyStudy):
                 == self.mask_of(network.method, network.retraining)
             )
             start = schedule.load(other["start"])
-            rate = float(network.rate)
-            if equal and start.FROM_DENSE and start.fraction(rate, ()) == own.fraction(rate, ()):
+            pruned_alike = network.method == DENSE or (
+                start.fraction(rate, rates) == own.fraction(rate, rates)
+            )
+            if equal and start.FROM_DENSE and pruned_alike:
                 at = format_rate(0) if network.method == DENSE else network.rate
                 return Coordinates(network.method, name, at, network.seed)
         return network

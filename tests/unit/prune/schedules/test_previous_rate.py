@@ -11,3 +11,7 @@ from prunescope.prune.schedules import previous_rate
 def test_a_rate_starts_from_the_one_below(lower: list[str], before: str | None) -> None:
     assert previous_rate.start(lower) == before
     assert previous_rate.fraction(0.6, [float(rate) for rate in lower]) == 0.6
+
+
+def test_any_rates_will_do() -> None:
+    assert previous_rate.problem([0.1, 0.35, 0.9]) == ""

@@ -77,6 +77,22 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
                                    "retraining": ["iterative"]}},
         ["`model.retraining`: 'iterative' retrains a chain", "structured [0.2, 0.3]; other ["],
     ),
+    "rates that are no geometric levels": (
+        {"retraining.iterative.start": "geometric", f"{METHOD}.rates": [0.2, 0.5, 0.9],
+         f"{METHOD}.retraining": ["iterative"]},
+        [f"`{METHOD}.rates`: [0.2, 0.5, 0.9] are not 3 levels up to 0.9", "[0.54, 0.78, 0.9]",
+         "`retraining.iterative.start` is 'geometric'"],
+    ),
+    "rates of the study that are no geometric levels": (
+        {"retraining.iterative.start": "geometric", RATES: [0.2, 0.4],
+         f"{METHOD}.retraining": ["iterative"]},
+        [f"`{RATES}`: [0.2, 0.4] are not 2 levels", "Write [0.23, 0.4]", "`structured` is pruned"],
+    ),
+    "geometric levels that are cumulative": (
+        {"retraining.iterative.start": "geometric", f"{METHOD}.rates": [0.54, 0.78, 0.9],
+         f"{METHOD}.retraining": ["iterative"], f"{METHOD}.cumulative": True},
+        [f"`{METHOD}.cumulative`: true, but the schedule itself", "Remove it"],
+    ),
     "a margin of training without an untrained network": (
         {"statistics.margin": {"of_training": 0.25}, "model.untrained": False},
         ["`statistics.margin.of_training`: needs an untrained network", "`model.untrained`"],
@@ -275,7 +291,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unknown start": (
         {"retraining.one_shot.start": "scratch"},
-        ["`retraining.one_shot.start`", "'scratch'", "Allowed: dense, previous_rate"],
+        ["`retraining.one_shot.start`", "'scratch'", "Allowed: dense, geometric, previous_rate"],
     ),
     "unknown mask": (
         {"retraining.one_shot.mask": "free"},
@@ -848,7 +864,11 @@ def test_weights_are_those_of_the_chosen_architecture(monkeypatch: pytest.Monkey
 def test_a_control_may_have_any_schedule(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fields = {"start": lambda lower: None, "fraction": lambda rate, lower: rate}
+    fields = {
+        "start": lambda lower: None,
+        "fraction": lambda rate, rates: rate,
+        "problem": lambda rates: "",
+    }
     register(monkeypatch, "prune.schedules", "alike", FROM_DENSE=True, **fields)
     config = changed({"retraining.one_shot.start": "alike"})
     check(config)

@@ -10,6 +10,11 @@ def start(_lower: Sequence[str]) -> str | None:
     return None
 
 
-def fraction(rate: float, _lower: Sequence[float]) -> float:
+def fraction(rate: float, _rates: Sequence[float]) -> float:
     """The rate itself."""
     return rate
+
+
+def problem(_rates: Sequence[float]) -> str:
+    """Any rates will do."""
+    return ""

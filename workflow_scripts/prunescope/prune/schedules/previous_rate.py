@@ -10,6 +10,11 @@ def start(lower: Sequence[str]) -> str | None:
     return lower[-1] if lower else None
 
 
-def fraction(rate: float, _lower: Sequence[float]) -> float:
+def fraction(rate: float, _rates: Sequence[float]) -> float:
     """The rate itself, because pieces pruned at lower rates count towards it."""
     return rate
+
+
+def problem(_rates: Sequence[float]) -> str:
+    """Any rates will do."""
+    return ""

@@ -337,6 +337,27 @@ def _retraining_of_methods(
                 yield Problem(f"pruning.methods.{name}.retraining", unknown(kind, retraining))
 
 
+def _rates_of_schedules(
+    pruning: Pruning, retraining: Mapping[str, Retraining]
+) -> Iterator[Problem]:
+    for name, method in pruning.methods.items():
+        key_of_rates = f"pruning.methods.{name}.rates" if method.rates else "pruning.rates"
+        rates = method.rates or pruning.rates
+        for kind in method.retraining:
+            if kind not in retraining:
+                continue
+            start = retraining[kind].start
+            levels = schedule.load(start)
+            why = f"`retraining.{kind}.start` is {start!r}, by which `{name}` is pruned"
+            if told := levels.problem(rates):
+                yield Problem(key_of_rates, f"{rates} {told} ({why})")
+            elif method.cumulative and [levels.fraction(one, rates) for one in rates] != rates:
+                yield Problem(
+                    f"pruning.methods.{name}.cumulative",
+                    f"true, but the schedule itself says what a level leaves ({why}). Remove it",
+                )
+
+
 def _untouched(retraining: Mapping[str, Retraining]) -> Iterator[Problem]:
     kind = retraining.get(coordinates.NOT_RETRAINED)
     if kind is None or kind.recipe is not None or not _starts_from_dense(kind):
@@ -493,6 +514,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _missing_scales,
     _nothing_to_recalibrate,
     _retraining_of_methods,
+    _rates_of_schedules,
     _untouched,
     _recipes_of_retraining,
     _auxiliary_weights,

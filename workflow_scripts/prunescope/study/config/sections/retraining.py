@@ -32,7 +32,8 @@ class Retraining(Section):
     """A kind of retraining."""
 
     start: Annotated[str, OneOf(choices.starts)] = key(
-        "what is pruned: the dense network, or the network of the same kind at the rate before"
+        "what is pruned: the dense network, or the network of the same kind at the rate before; "
+        "with `geometric`, each rate takes the same share of what the one before left"
     )
     mask: Literal["enforced", "released"] = key(
         "`enforced` holds pruned weights at zero, `released` lets them regrow"
