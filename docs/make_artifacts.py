@@ -136,12 +136,17 @@ reads both without PyTorch.
 The network right after pruning: weights and masks. Absent for `dense`. Of a network that was pruned
 elsewhere, it is what was read from its file.
 
+### `{network folder}/step{step}.safetensors`
+
+The dense network after so many steps of its training. Only where networks are rewound to its
+weights ([method.md](method.md#retraining)).
+
 ### `{network folder}/network.safetensors`
 
 The network that is measured: trained, made of weights from elsewhere, retrained, or (with the
 retraining `none`) a copy of `pruned.safetensors`.
 
-Both network files have the same layout:
+All network files have the same layout:
 
 - Under the name of a parameter or buffer, such as `inception3a.branch1.conv.weight`: its values.
   Names and shapes are those of the PyTorch module's `state_dict()`.
@@ -164,7 +169,7 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
   [no image reaches](method.md#pruning)).
 - `provenance`: rule, wildcards, parameters, digest of the code, versions.
 
-`prunescope.networks.network_files.load(path)` reads both kinds of file without PyTorch;
+`prunescope.networks.network_files.load(path)` reads all of these files without PyTorch;
 `prunescope.networks.modules.to_module(network)` makes a PyTorch module of the result.
 
 ### `{network folder}/compact.safetensors`, `compact.json`

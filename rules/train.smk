@@ -12,6 +12,7 @@ rule train_dense:
         validation_labels=PATHS.split_file("validation", "labels.npy"),
         architecture=PATHS.architecture_file(),
     output:
+        **PATHS.kept_steps,
         network=f"{DENSE_NETWORK}/network.safetensors",
         history=f"{DENSE_NETWORK}/history.parquet",
     log:
@@ -71,6 +72,8 @@ rule retrain_network:
     input:
         unpack(PATHS.train_images),
         network=PATHS.network_to_retrain,
+        # Only where weights are rewound.
+        rewound_to=PATHS.rewound_to,
         validation_images=PATHS.split_file("validation", "images.npy"),
         validation_labels=PATHS.split_file("validation", "labels.npy"),
     output:
@@ -95,11 +98,7 @@ rule retrain_network:
         decoding=STUDY.decoding,
         mask=PARAMS.mask,
         unreached=PARAMS.unreached,
-        recipe=lookup(
-            "recipes/{recipe}",
-            within=config,
-            recipe=lookup("retraining/{retraining}/recipe", within=config),
-        ),
+        recipe=PARAMS.recipe,
         level=PARAMS.level,
         seed="{seed}",
     script:

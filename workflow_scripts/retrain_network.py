@@ -11,6 +11,10 @@ from prunescope.train.training import Task
 
 def main(smk) -> None:
     network = network_files.load(smk.input.network)
+    if smk.input.rewound_to:
+        network = network_files.load(smk.input.rewound_to[0]).masked(network.masks)
+    fields = dict(smk.params.recipe)
+    first_step = fields.pop("first_step", 0)
     device = devices.choose()
     task = Task(
         network=network,
@@ -18,7 +22,8 @@ def main(smk) -> None:
         validation=packed_images.PackedImages.open(
             smk.input.validation_images, smk.input.validation_labels
         ),
-        recipe=recipe.from_config(smk.params.recipe),
+        recipe=recipe.from_config(fields),
+        first_step=first_step,
         # The networks of a chain draw different images. Otherwise all networks of a seed see the
         # same images in the same order, so that rate and order are not confounded.
         seed=(int(smk.params.seed), smk.params.level),

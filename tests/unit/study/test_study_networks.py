@@ -267,6 +267,38 @@ def test_geometric_levels_are_pruned_by_the_formula_and_named_in_two_decimals() 
     assert study.made_as(control) == Coordinates("dense", "one_shot", "0.00", 0)
 
 
+def test_networks_are_rewound_to_what_the_dense_training_keeps() -> None:
+    plain = Study(changed(CHAIN))
+    assert Paths(plain).kept_steps == {}
+    rewound = {"start": "dense", "mask": "enforced", "recipe": "from_scratch"}
+    config = changed(
+        CHAIN
+        | {
+            "retraining.late": {**rewound, "rewind": {"what": "weights", "step": 7}},
+            "retraining.again": {**rewound, "rewind": {"what": "learning_rate", "step": 9}},
+            "retraining.unused": {**rewound, "rewind": {"what": "weights", "step": 8}},
+            "pruning.methods.structured.retraining": ["none", "one_shot", "late", "again"],
+        }
+    )
+    check(config)
+    paths, params = Paths(Study(config)), JobParams(Study(config))
+    template = "results/{study}/networks/dense/none/rate0.00/seed{seed}/step7.safetensors"
+    assert paths.kept_steps == {"step7": template}
+    given = {}
+    for kind in ("one_shot", "late", "again"):
+        wildcards = Wildcards(
+            study="toy", method="structured", retraining=kind, rate="0.20", seed=3
+        )
+        given[kind] = paths.rewound_to(wildcards), params.recipe(wildcards)
+    kept = [template.format(study="toy", seed=3)]
+    recipes = config["recipes"]
+    assert given == {
+        "one_shot": ([], recipes["short"]),
+        "late": (kept, {**recipes["from_scratch"], "first_step": 7}),
+        "again": ([], {**recipes["from_scratch"], "first_step": 9}),
+    }
+
+
 def test_chains_of_dense_networks_are_not_made_compact() -> None:
     config = changed({"model.retraining": ["one_shot", "iterative"]})
     assert any(n.method == "dense" and n.rate == "0.40" for n in Study(config).networks)

@@ -115,6 +115,13 @@ class JobParams:
         default = ITERATIONS.get(self.study.needs(wildcards.method), 1)
         return int(method.get("iterations", default))
 
+    def recipe(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """The recipe of a kind of retraining, with `first_step` if steps are left out."""
+        kind = self.study.config["retraining"][wildcards.retraining]
+        recipe: Mapping[str, Any] = self.study.config["recipes"][kind["recipe"]]
+        rewind = kind.get("rewind")
+        return recipe if rewind is None else {**recipe, "first_step": rewind["step"]}
+
     def level(self, wildcards: Wildcards) -> int:
         """How many networks of its chain were retrained before a network; 0 without a chain."""
         config = self.study.config

@@ -209,6 +209,18 @@ class Paths(PathsOfResults):
             return self.network_to_prune(wildcards)
         return f"{NETWORK}/pruned.safetensors".format(**wildcards)
 
+    @property
+    def kept_steps(self) -> dict[str, str]:
+        """The dense network after those steps of its training that networks are rewound to."""
+        steps = self.study.kept_steps
+        return {f"step{step}": f"{DENSE_NETWORK}/step{step}.safetensors" for step in steps}
+
+    def rewound_to(self, wildcards: Wildcards) -> list[str]:
+        """The network whose weights a kind of retraining starts with, if not the pruned one."""
+        step = self.study.rewound_weights.get(wildcards.retraining)
+        path = f"{DENSE_NETWORK}/step{step}.safetensors"
+        return [] if step is None else [path.format(**wildcards)]
+
     # --- similarities ----------------------------------------------------------------------------
 
     def metric_weights(self) -> list[str]:

@@ -265,6 +265,19 @@ class Study(AnyStudy):
         changing = [*self.kinds_trained, *self.kinds_recalibrated]
         return [name for name in self.config["retraining"] if name not in changing]
 
+    @property
+    def rewound_weights(self) -> dict[str, int]:
+        """The kinds of retraining that start with weights of the dense training, and its steps."""
+        kinds = self.config["retraining"].items()
+        rewound = {name: kind["rewind"] for name, kind in kinds if kind.get("rewind") is not None}
+        return {name: to["step"] for name, to in rewound.items() if to["what"] == "weights"}
+
+    @property
+    def kept_steps(self) -> list[int]:
+        """The steps of the dense training after which its network is kept: those of any network."""
+        used = {network.retraining for network in self.networks}
+        return sorted({step for name, step in self.rewound_weights.items() if name in used})
+
     def mask_of(self, method: str, retraining: str) -> str:
         """Whether retraining holds a network's masks: as its method says, else the retraining."""
         own = self.config["pruning"]["methods"].get(method, {}).get("mask")

@@ -24,7 +24,7 @@ from prunescope.data.packed_images import PackedImages
 from prunescope.evaluate import accuracy
 from prunescope.evaluate.predictions import predict
 from prunescope.foundation.errors import InputError, StoppedError, SupersededError
-from prunescope.networks import devices
+from prunescope.networks import devices, modules
 from prunescope.networks.description import Network
 from prunescope.networks.preprocessing import all_logits, to_input
 from prunescope.train import processes
@@ -45,6 +45,10 @@ OF_AN_EPOCH = ("lr", "train_images", "replaced_images", "train_loss", "train_top
 # Seconds between two checks whether another job has taken over the training.
 LOOK_SECONDS = 10.0
 CPU = torch.device("cpu")
+
+
+def forget(_step: int, _network: Network) -> None:
+    """Do nothing with a network of a step."""
 
 
 def never() -> bool:
@@ -71,6 +75,9 @@ class Surroundings:
         Where the state is saved; None saves nothing.
     stop
         Called after every step. If it returns True, the state is saved and the training ends.
+    keep
+        Called at the end of the training, in the first process, with each of `Task.kept_steps` and
+        the network as it was after that many steps.
     """
 
     device: torch.device = CPU
@@ -78,6 +85,7 @@ class Surroundings:
     world: World = processes.ALONE
     saved_state: SavedState | None = None
     stop: Callable[[], bool] = never
+    keep: Callable[[int, Network], None] = forget
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,11 @@ class Task:
         Whether pruned parameters are held at zero. Otherwise they may regrow.
     counted
         Which weights count in the sparsity, as `reach.counted` returns it; None counts all.
+    first_step
+        The training leaves out this many steps of the recipe, and begins with the learning rate
+        that follows them. Epochs and steps of the history count from there.
+    kept_steps
+        After how many steps the network is kept; 0 is the network at the start.
     """
 
     network: Network
@@ -109,6 +122,8 @@ class Task:
     seed: int | Sequence[int]
     enforce_masks: bool = True
     counted: Mapping[str, np.ndarray] | None = None
+    first_step: int = 0
+    kept_steps: tuple[int, ...] = ()
 
 
 def train(module: nn.Module, task: Task, surroundings: Surroundings | None = None) -> Iterator[Row]:
@@ -152,12 +167,15 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
     session = _Session(module, task, surroundings or Surroundings())
     session.resume()
     if not session.rows:
+        session.keep_step()
         session.add_row(epoch=0, step=0)
     yield from tuple(session.rows)
     while session.epoch < len(session.plan.steps_by_epoch):
         session.train_epoch()
         yield session.rows[-1]
     module.eval()
+    for step, tensors in session.kept.items():
+        session.around.keep(step, Network(task.network.description, tensors))
 
 
 class _Session:
@@ -169,7 +187,14 @@ class _Session:
         streams = np.random.SeedSequence(task.seed).generate_state(self.world.size)
         torch.manual_seed(int(streams[self.world.rank]))
         devices.allow_tf32(self.recipe.tf32)
-        self.plan = make_plan(self.recipe, len(task.training))
+        self.whole_plan = make_plan(self.recipe, len(task.training))
+        for step in (task.first_step, *task.kept_steps):
+            if step >= max(1, self.whole_plan.steps):
+                raise InputError(
+                    f"retraining: `rewind.step` is {step}, but the recipe has only "
+                    f"{self.whole_plan.steps} steps. Choose an earlier step."
+                )
+        self.plan = self.whole_plan.after(task.first_step)
         self.parts = self.recipe.accumulate * self.world.size
         if self.recipe.batch % self.parts:
             raise InputError(
@@ -195,6 +220,7 @@ class _Session:
         self.scaler = torch.amp.GradScaler(kind, enabled=self.dtype == torch.float16)
         self.rows: list[Row] = []
         self.step = self.step_in_epoch = 0
+        self.kept: dict[int, dict[str, np.ndarray]] = {}
         self._clear_sums()
         self._saved_at = self._looked_at = time.monotonic()
 
@@ -259,9 +285,17 @@ class _Session:
             self.masked.apply()
         self.step += 1
         self.step_in_epoch += 1
+        self.keep_step()
 
     def _lr(self, step: int) -> float:
-        return self.recipe.lr * LEARNING_RATES[self.recipe.schedule](self.recipe, self.plan, step)
+        fraction = LEARNING_RATES[self.recipe.schedule]
+        return self.recipe.lr * fraction(self.recipe, self.whole_plan, self.task.first_step + step)
+
+    def keep_step(self) -> None:
+        """Keep the network, if it is to be kept after the steps that were taken."""
+        if self.step in self.task.kept_steps and self.world.leads:
+            description = self.task.network.description
+            self.kept[self.step] = dict(modules.to_network(self.module, description).tensors)
 
     def _averaging(self, last: bool) -> Any:
         """A context that averages gradients over the processes only for the last part of a step."""
@@ -371,6 +405,8 @@ class _Session:
         if self.world.leads:
             tensors = {f"module.{name}": _array(value) for name, value in self._tensors()}
             tensors |= {f"optimizer.{name}": _array(value) for name, value in self._moments()}
+            for step, kept in self.kept.items():
+                tensors |= {f"kept.{step}.{name}": value for name, value in kept.items()}
             for rank, other in enumerate(others):
                 for number, state in enumerate(other.pop("random")):
                     tensors[f"random.{rank}.{number}"] = state
@@ -403,6 +439,11 @@ class _Session:
         for number, state in enumerate(self._random_states()):
             state.copy_(torch.from_numpy(tensors[f"random.{rank}.{number}"]))
             self._set_random_state(number, state)
+        for step in self.task.kept_steps:
+            start = f"kept.{step}."
+            kept = {name: value for name, value in tensors.items() if name.startswith(start)}
+            if kept and self.world.leads:
+                self.kept[step] = {name.removeprefix(start): kept[name] for name in kept}
         self.rows = values["rows"]
         self.step, self.step_in_epoch = values["step"], values["step_in_epoch"]
         self.loss.fill_(values["sums"][rank]["loss"])

@@ -18,6 +18,9 @@ from prunescope.train.processes import World, together
 from prunescope.train.saved_state import SavedState
 from prunescope.train.training import Row, Surroundings, Task, train
 
+# The outputs of a training that are its network after some steps: this, and their number.
+KEPT = "step"
+
 
 def carry_out(smk: Any, task: Task, device: torch.device) -> None:
     """Train the network of a job; write it and its history.
@@ -25,9 +28,10 @@ def carry_out(smk: Any, task: Task, device: torch.device) -> None:
     Parameters
     ----------
     smk
-        The job of a training rule, as Snakemake gives it to scripts.
+        The job of a training rule, as Snakemake gives it to scripts. Its outputs `step<number>` are
+        the network after so many steps.
     task
-        The training task.
+        The training task, without `kept_steps`.
     device
         The device of the job.
 
@@ -36,15 +40,25 @@ def carry_out(smk: Any, task: Task, device: torch.device) -> None:
     InputError, StoppedError, SupersededError, RegrowthError
         As `training.train`.
     """
+    kept = {
+        int(name.removeprefix(KEPT)): path
+        for name, path in smk.output.items()
+        if name.startswith(KEPT)
+    }
+    settings = dict(smk.params.items())
+    if kept:
+        settings["kept_steps"] = sorted(kept)
     saved_state = make_saved_state(
-        smk.output.network, smk.params.items(), smk.input, smk.resources.save_state_seconds
+        smk.output.network, settings.items(), smk.input, smk.resources.save_state_seconds
     )
     around = Surroundings(
         device,
         workers=batches.workers(smk.params.decoding, smk.threads, device),
         saved_state=saved_state,
         stop=job.catch_signals(),
+        keep=lambda step, network: network_files.save(network, kept[step]),
     )
+    task = replace(task, kept_steps=tuple(sorted(kept)))
     processes = count_processes(device, smk.resources.gpu)
     trained, history = run(task, around, processes, follow)
     network_files.save(trained, smk.output.network)

@@ -77,6 +77,30 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
                                    "retraining": ["iterative"]}},
         ["`model.retraining`: 'iterative' retrains a chain", "structured [0.2, 0.3]; other ["],
     ),
+    "rewinding with another recipe than that of the dense network": (
+        {"retraining.iterative.rewind": {"what": "weights", "step": 5}},
+        ["`retraining.iterative.recipe`: 'short', but `rewind` follows", "'from_scratch'"],
+    ),
+    "rewinding to a step that the dense training lacks": (
+        {"retraining.iterative.rewind": {"what": "learning_rate", "step": 10**6},
+         "retraining.iterative.recipe": "from_scratch"},
+        ["`retraining.iterative.rewind.step`: 1000000, but recipe 'from_scratch' has "],
+    ),
+    "rewinding to something unknown": (
+        {"retraining.iterative.rewind": {"what": "optimizer", "step": 5},
+         "retraining.iterative.recipe": "from_scratch"},
+        ["`retraining.iterative.rewind.what`: 'optimizer'", "weights", "learning_rate"],
+    ),
+    "rewinding without training": (
+        {"retraining.iterative.rewind": {"what": "weights", "step": 5},
+         "retraining.iterative.recipe": None},
+        ["`retraining.iterative.recipe`: None, but `rewind` follows"],
+    ),
+    "rewinding of weights from elsewhere": (
+        {"retraining.iterative.rewind": {"what": "weights", "step": 5},
+         "retraining.iterative.recipe": "from_scratch", "model.checkpoint": {"file": "a.pth"}},
+        ["`retraining.iterative.rewind`: needs a dense network that is trained here"],
+    ),
     "rates that are no geometric levels": (
         {"retraining.iterative.start": "geometric", f"{METHOD}.rates": [0.2, 0.5, 0.9],
          f"{METHOD}.retraining": ["iterative"]},

@@ -381,6 +381,54 @@ def _recipes_of_retraining(
             yield Problem(f"retraining.{name}.recipe", unknown(kind.recipe, recipes))
 
 
+def _rewinding(
+    retraining: Mapping[str, Retraining],
+    model: Model,
+    recipes: Mapping[str, Recipe],
+    imported: Mapping[str, Imported],
+    dataset: str,
+    datasets: Mapping[str, Dataset],
+) -> Iterator[Problem]:
+    for name, kind in retraining.items():
+        if kind.rewind is None:
+            continue
+        if model.checkpoint != known_weights.TRAIN:
+            yield Problem(
+                f"retraining.{name}.rewind",
+                "needs a dense network that is trained here, and `model.checkpoint` takes one from "
+                "elsewhere. Remove it, or set `model.checkpoint` to `train`",
+            )
+        elif kind.recipe != model.recipe:
+            yield Problem(
+                f"retraining.{name}.recipe",
+                f"{kind.recipe!r}, but `rewind` follows the dense network's training. Set it to "
+                f"`model.recipe`, {model.recipe!r}",
+            )
+        elif dataset in datasets and (recipe := recipes.get(kind.recipe or "")) is not None:
+            steps = _steps(recipe, datasets[dataset])
+            if steps is not None and kind.rewind.step >= steps:
+                yield Problem(
+                    f"retraining.{name}.rewind.step",
+                    f"{kind.rewind.step}, but recipe {kind.recipe!r} has {steps} steps. Choose an "
+                    "earlier one",
+                )
+        for other, section in imported.items():
+            if name in section.retraining and kind.rewind.what == "weights":
+                yield Problem(
+                    f"imported.{other}.retraining",
+                    f"{name!r} takes weights of the dense network's training, in which a network "
+                    "from elsewhere had no part. Choose another kind",
+                )
+
+
+def _steps(recipe: Recipe, dataset: Dataset) -> int | None:
+    """The number of steps of a training; None if it depends on images that nobody has counted."""
+    if recipe.steps is not None:
+        return recipe.steps
+    images = recipe.images_per_epoch or (source.load(dataset.source).IMAGES or {}).get("train")
+    return None if images is None else (recipe.epochs or 0) * (images // recipe.batch)
+
+
 def _auxiliary_weights(recipes: Mapping[str, Recipe], model: Model) -> Iterator[Problem]:
     for name, recipe in recipes.items():
         if recipe.auxiliary_weight and not model.auxiliary_heads:
@@ -517,6 +565,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _rates_of_schedules,
     _untouched,
     _recipes_of_retraining,
+    _rewinding,
     _auxiliary_weights,
     _images_looked_at,
     _images_trained_on,

@@ -3,8 +3,9 @@
 This module must not import torch: the config is checked with it at every start of the workflow.
 """
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prunescope.foundation.errors import InputError
@@ -114,6 +115,15 @@ class Plan:
     def steps(self) -> int:
         """Number of steps in the whole training."""
         return sum(self.steps_by_epoch)
+
+    def after(self, step: int) -> "Plan":
+        """The plan without its first `step` steps: the rest of an epoch, then the others."""
+        starts = itertools.accumulate(self.steps_by_epoch, initial=0)
+        left = [
+            min(steps, start + steps - step)
+            for start, steps in zip(starts, self.steps_by_epoch, strict=False)
+        ]
+        return replace(self, steps_by_epoch=tuple(steps for steps in left if steps > 0))
 
 
 def make_plan(recipe: Recipe, images: int) -> Plan:

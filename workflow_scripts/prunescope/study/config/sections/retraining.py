@@ -28,6 +28,19 @@ class Recalibration(Section):
             )
 
 
+class Rewind(Section):
+    """The step of the dense training to which retraining goes back."""
+
+    what: Literal["weights", "learning_rate"] = key(
+        "`weights`: what is left starts with the weights that the dense network had at that step; "
+        "`learning_rate`: with its own",
+        note="`rewind` is optional, and needs the recipe of the dense network",
+    )
+    step: int = key(
+        "the step of the dense training from which its learning rates are followed to the end", ge=0
+    )
+
+
 class Retraining(Section):
     """A kind of retraining."""
 
@@ -44,6 +57,9 @@ class Retraining(Section):
     )
     recalibration: Recalibration | None = key(
         "batch-norm statistics that are measured anew", default=None
+    )
+    rewind: Rewind | None = key(
+        "the step of the dense training to which retraining goes back", default=None
     )
 
     def problems(self) -> Iterator[Problem]:
