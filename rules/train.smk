@@ -5,6 +5,10 @@ localrules:
     keep_pruned,
 
 
+# Of a kind that prunes while it trains, the dense control is trained alike and not pruned.
+ruleorder: prune_gradually > retrain_network
+
+
 rule train_dense:
     input:
         unpack(PATHS.train_images),
@@ -103,6 +107,54 @@ rule retrain_network:
         seed="{seed}",
     script:
         "../workflow_scripts/retrain_network.py"
+
+
+rule prune_gradually:
+    input:
+        unpack(PATHS.train_images),
+        network=PATHS.network_to_prune,
+        # Only where weights are rewound.
+        rewound_to=PATHS.rewound_to,
+        # Only for the granularity `channel_group`.
+        groups=PATHS.groups_to_prune,
+        validation_images=PATHS.split_file("validation", "images.npy"),
+        validation_labels=PATHS.split_file("validation", "labels.npy"),
+    output:
+        network=f"{NETWORK}/network.safetensors",
+        history=f"{NETWORK}/history.parquet",
+        mask_updates=f"{NETWORK}/mask_updates.parquet",
+    log:
+        f"{NETWORK_LOG}/prune_gradually.log",
+    wildcard_constraints:
+        method=one_of(STUDY.methods_by_weights),
+        retraining=one_of(STUDY.kinds_gradual),
+    priority: 10
+    retries: INTERRUPTION_RETRIES
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 8 if STUDY.trains_on_files else 1
+    resources:
+        mem_mb=RESOURCES.training_memory,
+        runtime=RESOURCES.training_minutes,
+        gpu=1,
+        save_state_seconds=300,
+    params:
+        code=code_of("prune_gradually.py", PARAMS.criterion, STUDY.architecture),
+        granularity=lookup("pruning/methods/{method}/granularity", within=config),
+        scope=lookup("pruning/methods/{method}/scope", within=config),
+        criterion=lookup("pruning/methods/{method}/criterion", within=config),
+        layers=lookup("pruning/methods/{method}/layers", within=config),
+        biases=lookup("pruning/methods/{method}/biases", within=config),
+        exclude=lookup("pruning/exclude", within=config),
+        batch_norm=lookup("pruning/batch_norm", within=config),
+        unreached=lookup("pruning/unreached", within=config),
+        rate=PARAMS.rate_to_prune,
+        timing=lookup("retraining/{retraining}/gradual", within=config),
+        decoding=STUDY.decoding,
+        recipe=PARAMS.recipe,
+        seed="{seed}",
+    script:
+        "../workflow_scripts/prune_gradually.py"
 
 
 rule recalibrate_network:

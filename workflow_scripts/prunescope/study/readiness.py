@@ -16,6 +16,7 @@ FILE_READERS = (
     "pack_sample",
     "train_dense",
     "retrain_network",
+    "prune_gradually",
     "recalibrate_network",
 )
 METRIC_READERS = ("fetch_metric_weights", "embed_probe")

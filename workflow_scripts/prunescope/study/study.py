@@ -248,6 +248,12 @@ class Study(AnyStudy):
         return [name for name, kind in self.config["retraining"].items() if kind["recipe"]]
 
     @property
+    def kinds_gradual(self) -> list[str]:
+        """The kinds of retraining that prune while they train."""
+        kinds = self.config["retraining"].items()
+        return [name for name, kind in kinds if kind.get("gradual") is not None]
+
+    @property
     def kinds_recalibrated(self) -> list[str]:
         """The kinds of retraining that measure batch-norm statistics anew, and train nothing."""
         kinds = self.config["retraining"].items()

@@ -30,6 +30,7 @@ from prunescope.networks.preprocessing import all_logits, to_input
 from prunescope.train import processes
 from prunescope.train.held_masks import MaskedParameters, RegrowthError
 from prunescope.train.images.batches import Batch, Reader, TrainImages, divide, read_all
+from prunescope.train.mask_updates.updates import MaskUpdates
 from prunescope.train.processes import World
 from prunescope.train.recipes import optimizers
 from prunescope.train.recipes.learning_rates import LEARNING_RATES
@@ -37,6 +38,7 @@ from prunescope.train.recipes.recipe import PRECISIONS, Recipe, make_plan
 from prunescope.train.saved_state import SavedState
 
 Row = dict[str, float | int | None]
+Masks = Mapping[str, np.ndarray]
 
 # Orders of the first process to all processes after a step. LEAVE: another job has taken over.
 GO_ON, SAVE, STOP, LEAVE = range(4)
@@ -49,6 +51,10 @@ CPU = torch.device("cpu")
 
 def forget(_step: int, _network: Network) -> None:
     """Do nothing with a network of a step."""
+
+
+def overlook(_masks: Masks, _rows: Sequence[Row]) -> None:
+    """Do nothing with masks that have changed."""
 
 
 def never() -> bool:
@@ -78,6 +84,9 @@ class Surroundings:
     keep
         Called at the end of the training, in the first process, with each of `Task.kept_steps` and
         the network as it was after that many steps.
+    changed
+        Called at the end of a training with `Task.updates`, in the first process, with the masks
+        and a row of `updates.MASK_UPDATES` for each of their changes.
     """
 
     device: torch.device = CPU
@@ -86,6 +95,7 @@ class Surroundings:
     saved_state: SavedState | None = None
     stop: Callable[[], bool] = never
     keep: Callable[[int, Network], None] = forget
+    changed: Callable[[Masks, Sequence[Row]], None] = overlook
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,8 @@ class Task:
         that follows them. Epochs and steps of the history count from there.
     kept_steps
         After how many steps the network is kept; 0 is the network at the start.
+    updates
+        How the masks change during the training; None leaves them as they are.
     """
 
     network: Network
@@ -124,6 +136,7 @@ class Task:
     counted: Mapping[str, np.ndarray] | None = None
     first_step: int = 0
     kept_steps: tuple[int, ...] = ()
+    updates: MaskUpdates | None = None
 
 
 def train(module: nn.Module, task: Task, surroundings: Surroundings | None = None) -> Iterator[Row]:
@@ -176,6 +189,8 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
     module.eval()
     for step, tensors in session.kept.items():
         session.around.keep(step, Network(task.network.description, tensors))
+    if task.updates is not None and session.world.leads:
+        session.around.changed(session.masks, session.changes)
 
 
 class _Session:
@@ -206,7 +221,8 @@ class _Session:
         )
         self.shared = processes.share(module, self.world, surroundings.device)
         self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
-        self.masked = MaskedParameters(module, task.network.masks, task.counted)
+        self.changes: list[Row] = []
+        self._hold(task.network.masks)
         self.optimizer = optimizers.make(module.parameters(), self.recipe)
         norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.affine]
         self.scales = [norm.weight for norm in norms]
@@ -223,6 +239,10 @@ class _Session:
         self.kept: dict[int, dict[str, np.ndarray]] = {}
         self._clear_sums()
         self._saved_at = self._looked_at = time.monotonic()
+
+    def _hold(self, masks: Masks) -> None:
+        self.masks = masks
+        self.masked = MaskedParameters(self.module, masks, self.task.counted)
 
     @property
     def epoch(self) -> int:
@@ -285,6 +305,7 @@ class _Session:
             self.masked.apply()
         self.step += 1
         self.step_in_epoch += 1
+        self._update_masks()
         self.keep_step()
 
     def _lr(self, step: int) -> float:
@@ -296,6 +317,27 @@ class _Session:
         if self.step in self.task.kept_steps and self.world.leads:
             description = self.task.network.description
             self.kept[self.step] = dict(modules.to_network(self.module, description).tensors)
+
+    def _update_masks(self) -> None:
+        updates = self.task.updates
+        scheduled = None if updates is None else updates.scheduled(self.step)
+        if updates is None or scheduled is None:
+            return
+        network = modules.to_network(self.module, self.task.network.description, self.masks)
+        masks = updates.masks(self.step, network)
+        # As they are stored in the saved state.
+        self._hold({name: np.ascontiguousarray(mask) for name, mask in masks.items()})
+        self.masked.apply()
+        sizes = [(mask.size, int(mask.sum())) for mask in self.masks.values()]
+        self.changes.append(
+            {
+                "step": self.step,
+                "scheduled": scheduled,
+                "masked": sum(size - kept for size, kept in sizes),
+                "with_masks": sum(size for size, _ in sizes),
+                "sparsity": self.masked.sparsity(),
+            }
+        )
 
     def _averaging(self, last: bool) -> Any:
         """A context that averages gradients over the processes only for the last part of a step."""
@@ -407,6 +449,8 @@ class _Session:
             tensors |= {f"optimizer.{name}": _array(value) for name, value in self._moments()}
             for step, kept in self.kept.items():
                 tensors |= {f"kept.{step}.{name}": value for name, value in kept.items()}
+            if self.task.updates is not None:
+                tensors |= {f"mask.{name}": mask for name, mask in self.masks.items()}
             for rank, other in enumerate(others):
                 for number, state in enumerate(other.pop("random")):
                     tensors[f"random.{rank}.{number}"] = state
@@ -417,6 +461,8 @@ class _Session:
                 "sums": others,
                 "scaler": self.scaler.state_dict(),
             }
+            if self.task.updates is not None:
+                values["changes"] = self.changes
             saved.save(tensors, values)
         self._saved_at = time.monotonic()
 
@@ -440,10 +486,12 @@ class _Session:
             state.copy_(torch.from_numpy(tensors[f"random.{rank}.{number}"]))
             self._set_random_state(number, state)
         for step in self.task.kept_steps:
-            start = f"kept.{step}."
-            kept = {name: value for name, value in tensors.items() if name.startswith(start)}
+            kept = _below(f"kept.{step}.", tensors)
             if kept and self.world.leads:
-                self.kept[step] = {name.removeprefix(start): kept[name] for name in kept}
+                self.kept[step] = kept
+        if self.task.updates is not None:
+            self._hold(_below("mask.", tensors))
+            self.changes = values["changes"]
         self.rows = values["rows"]
         self.step, self.step_in_epoch = values["step"], values["step_in_epoch"]
         self.loss.fill_(values["sums"][rank]["loss"])
@@ -493,6 +541,12 @@ class _Session:
             torch.set_rng_state(state)
         else:
             torch.cuda.set_rng_state(state, self.around.device)
+
+
+def _below(start: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors whose names begin with `start`, by the rest of their names."""
+    names = [name for name in tensors if name.startswith(start)]
+    return {name.removeprefix(start): tensors[name] for name in names}
 
 
 def _array(value: torch.Tensor) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Run a training as a job of the workflow: on the job's GPUs, and with a saved state."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from prunescope.networks import devices, modules, network_files
 from prunescope.networks.description import Network
 from prunescope.train import history_table
 from prunescope.train.images import batches
+from prunescope.train.mask_updates.updates import MASK_UPDATES
 from prunescope.train.processes import World, together
 from prunescope.train.saved_state import SavedState
-from prunescope.train.training import Row, Surroundings, Task, train
+from prunescope.train.training import Masks, Row, Surroundings, Task, train
 
 # The outputs of a training that are its network after some steps: this, and their number.
 KEPT = "step"
@@ -29,7 +30,8 @@ def carry_out(smk: Any, task: Task, device: torch.device) -> None:
     ----------
     smk
         The job of a training rule, as Snakemake gives it to scripts. Its outputs `step<number>` are
-        the network after so many steps.
+        the network after so many steps; `mask_updates` is the table of what changed the masks, if
+        the task has `updates`.
     task
         The training task, without `kept_steps`.
     device
@@ -57,6 +59,9 @@ def carry_out(smk: Any, task: Task, device: torch.device) -> None:
         saved_state=saved_state,
         stop=job.catch_signals(),
         keep=lambda step, network: network_files.save(network, kept[step]),
+        changed=lambda _masks, rows: MASK_UPDATES.write(
+            MASK_UPDATES.conform(pl.DataFrame(rows)), smk.output.mask_updates
+        ),
     )
     task = replace(task, kept_steps=tuple(sorted(kept)))
     processes = count_processes(device, smk.resources.gpu)
@@ -102,11 +107,17 @@ def run(
         torch.set_num_threads(max(1, torch.get_num_threads() - around.workers))
     module = modules.to_module(task.network).to(around.device)
     shared = (task, around.workers, around.saved_state)
+    masks = dict(task.network.masks)
+
+    def changed(final: Masks, rows: Sequence[Row]) -> None:
+        masks.update(final)
+        around.changed(final, rows)
+
     with together(processes, around.device, _take_part, *shared) as world:
-        history = follow(train(module, task, replace(around, world=world)))
+        history = follow(train(module, task, replace(around, world=world, changed=changed)))
     if around.saved_state is not None:
         around.saved_state.stop_if_late()
-    return modules.to_network(module, task.network.description, task.network.masks), history
+    return modules.to_network(module, task.network.description, masks), history
 
 
 def _take_part(

@@ -101,6 +101,55 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
          "retraining.iterative.recipe": "from_scratch", "model.checkpoint": {"file": "a.pth"}},
         ["`retraining.iterative.rewind`: needs a dense network that is trained here"],
     ),
+    "masks that grow after the training": (
+        {"retraining.one_shot.gradual": {"begin": 0, "end": 10**6, "every": 10}},
+        ["`retraining.one_shot.gradual.end`: 1000000, but the training has "],
+    ),
+    "masks that grow after the rest of a training": (
+        {"retraining.one_shot": {"start": "dense", "mask": "enforced", "recipe": "short",
+                                 "rewind": {"what": "weights", "step": 30},
+                                 "gradual": {"begin": 0, "end": 10, "every": 10}},
+         "model.recipe": "short", "recipes.short.steps": 40, "recipes.short.epochs": None},
+        ["`retraining.one_shot.gradual.end`: 10, but the training has 10 steps"],
+    ),
+    "masks whose last update is missing": (
+        {"retraining.one_shot.gradual": {"begin": 1, "end": 11, "every": 4}},
+        ["`retraining.one_shot.gradual.every`: 4 does not divide the 10 steps"],
+    ),
+    "masks that grow backwards": (
+        {"retraining.one_shot.gradual": {"begin": 10, "end": 10, "every": 1}},
+        ["`retraining.one_shot.gradual.end`: 10 must be larger than `begin`, 10"],
+    ),
+    "masks that grow in a chain": (
+        {"retraining.iterative.gradual": {"begin": 0, "end": 4, "every": 2}},
+        ["`retraining.iterative.start`: 'previous_rate', but `gradual` prunes the dense network"],
+    ),
+    "masks that grow without training": (
+        {"retraining.one_shot.recipe": None,
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        ["`retraining.one_shot.gradual`: needs a recipe"],
+    ),
+    "masks that grow and are not held": (
+        {"retraining.one_shot.mask": "released",
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        ["`retraining.one_shot.mask`: 'released', but `gradual` holds what it pruned"],
+    ),
+    "masks that grow and that a method does not hold": (
+        {f"{METHOD}.mask": "released",
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        [f"`{METHOD}.mask`: 'released', but `retraining.one_shot` prunes while it trains"],
+    ),
+    "masks that grow by what is measured": (
+        {f"{METHOD}.criterion": "taylor",
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        [f"`{METHOD}.criterion`: 'taylor' is measured by running the network, and `retraining.one"],
+    ),
+    "a pattern that is made gradually": (
+        {METHOD: {**good()["pruning"]["methods"]["structured"], "granularity": "n_of_m",
+                  "pattern": "2:4", "rates": [0.5]},
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        [f"`{METHOD}.pattern`: '2:4' is made in one step, and `retraining.one_shot` prunes"],
+    ),
     "rates that are no geometric levels": (
         {"retraining.iterative.start": "geometric", f"{METHOD}.rates": [0.2, 0.5, 0.9],
          f"{METHOD}.retraining": ["iterative"]},

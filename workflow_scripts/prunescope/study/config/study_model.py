@@ -31,7 +31,7 @@ from prunescope.study.config.sections.interpretability import (
     score_problems,
 )
 from prunescope.study.config.sections.model import Model
-from prunescope.study.config.sections.pruning import Pruning
+from prunescope.study.config.sections.pruning import Method, Pruning
 from prunescope.study.config.sections.recipes import Recipe
 from prunescope.study.config.sections.retraining import Retraining
 from prunescope.study.config.sections.sensitivity import Sensitivity, Variant
@@ -421,6 +421,57 @@ def _rewinding(
                 )
 
 
+def _gradual(
+    retraining: Mapping[str, Retraining],
+    pruning: Pruning,
+    imported: Mapping[str, Imported],
+    recipes: Mapping[str, Recipe],
+    dataset: str,
+    datasets: Mapping[str, Dataset],
+) -> Iterator[Problem]:
+    for name, kind in retraining.items():
+        if kind.gradual is None:
+            continue
+        if dataset in datasets and (recipe := recipes.get(kind.recipe or "")) is not None:
+            steps = _steps(recipe, datasets[dataset])
+            left = None if steps is None else steps - (kind.rewind.step if kind.rewind else 0)
+            if left is not None and kind.gradual.end >= left:
+                yield Problem(
+                    f"retraining.{name}.gradual.end",
+                    f"{kind.gradual.end}, but the training has {left} steps. Choose an earlier one",
+                )
+        for method, settings in pruning.methods.items():
+            if name in settings.retraining:
+                yield from _problems_of_gradual(method, settings, name)
+        for other, section in imported.items():
+            if name in section.retraining:
+                yield Problem(
+                    f"imported.{other}.retraining",
+                    f"{name!r} prunes the dense network while it trains it, and a network from "
+                    "elsewhere is pruned already. Choose another kind",
+                )
+
+
+def _problems_of_gradual(name: str, method: Method, kind: str) -> Iterator[Problem]:
+    key, why = f"pruning.methods.{name}", f"`retraining.{kind}` prunes while it trains"
+    needs = pieces.load_criterion(method.criterion).NEEDS
+    if needs in pieces.MEASURED:
+        yield Problem(
+            f"{key}.criterion",
+            f"{method.criterion!r} is measured by running the network, and {why}, by weights "
+            "alone. Choose another criterion or kind of retraining",
+        )
+    if method.pattern is not None:
+        yield Problem(
+            f"{key}.pattern",
+            f"{method.pattern!r} is made in one step, and {why}. Choose another kind of retraining",
+        )
+    if method.mask == "released":
+        yield Problem(
+            f"{key}.mask", f"'released', but {why}, and holds the masks. Set it to `enforced`"
+        )
+
+
 def _steps(recipe: Recipe, dataset: Dataset) -> int | None:
     """The number of steps of a training; None if it depends on images that nobody has counted."""
     if recipe.steps is not None:
@@ -566,6 +617,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _untouched,
     _recipes_of_retraining,
     _rewinding,
+    _gradual,
     _auxiliary_weights,
     _images_looked_at,
     _images_trained_on,

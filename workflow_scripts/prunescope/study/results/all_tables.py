@@ -38,11 +38,13 @@ from prunescope.summarize.study_tables import (
     UNITS,
 )
 from prunescope.train.history_table import HISTORY
+from prunescope.train.mask_updates.updates import MASK_UPDATES
 
 ALL_TABLES: Mapping[str, Table] = {
     "index": INDEX,
     "report": REPORT,
     "history": HISTORY,
+    "mask_updates": MASK_UPDATES,
     "accounting": ACCOUNTING,
     "predictions": PREDICTIONS,
     "exemplars": EXEMPLARS,

@@ -41,6 +41,32 @@ class Rewind(Section):
     )
 
 
+class Gradual(Section):
+    """Pruning in steps of a training. Its keys are those of `gradual.Timing`."""
+
+    begin: int = key(
+        "steps of the training before pruning begins",
+        ge=0,
+        note="`gradual` is optional, and needs a recipe, `start: dense` and `mask: enforced`",
+    )
+    end: int = key("steps after which the rate is reached; then the masks are held", ge=1)
+    every: int = key(
+        "steps between two updates of the masks",
+        ge=1,
+        values="a whole number from 1 that divides `end` - `begin`",
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        if self.end <= self.begin:
+            yield Problem("end", f"{self.end} must be larger than `begin`, {self.begin}")
+        elif (self.end - self.begin) % self.every:
+            yield Problem(
+                "every",
+                f"{self.every} does not divide the {self.end - self.begin} steps from `begin` to "
+                "`end`, so that the last update would be missing",
+            )
+
+
 class Retraining(Section):
     """A kind of retraining."""
 
@@ -61,6 +87,9 @@ class Retraining(Section):
     rewind: Rewind | None = key(
         "the step of the dense training to which retraining goes back", default=None
     )
+    gradual: Gradual | None = key(
+        "when masks grow, if the network is pruned while it is trained", default=None
+    )
 
     def problems(self) -> Iterator[Problem]:
         if self.recalibration is not None and self.recipe is not None:
@@ -68,4 +97,19 @@ class Retraining(Section):
                 "recalibration",
                 f"needs `recipe: null`, not {self.recipe!r}: training measures the statistics anew "
                 "by itself",
+            )
+        if self.gradual is not None:
+            yield from self._problems_of_gradual()
+
+    def _problems_of_gradual(self) -> Iterator[Problem]:
+        if self.recipe is None:
+            yield Problem("gradual", "needs a recipe: masks grow while the network is trained")
+        if self.start != "dense":
+            yield Problem(
+                "start",
+                f"{self.start!r}, but `gradual` prunes the dense network. Set it to `dense`",
+            )
+        if self.mask != "enforced":
+            yield Problem(
+                "mask", f"{self.mask!r}, but `gradual` holds what it pruned. Set it to `enforced`"
             )

@@ -1,0 +1,1 @@
+"""Masks that change while a network is trained: when, and how."""
