@@ -5,8 +5,9 @@ localrules:
     keep_pruned,
 
 
-# Of a kind that prunes while it trains, the dense control is trained alike and not pruned.
+# Of a kind that changes masks while it trains, the dense control is trained alike without masks.
 ruleorder: prune_gradually > retrain_network
+ruleorder: regrow_network > retrain_network
 
 
 rule train_dense:
@@ -155,6 +156,45 @@ rule prune_gradually:
         seed="{seed}",
     script:
         "../workflow_scripts/prune_gradually.py"
+
+
+rule regrow_network:
+    input:
+        unpack(PATHS.train_images),
+        network=PATHS.network_to_retrain,
+        # Only where weights are rewound.
+        rewound_to=PATHS.rewound_to,
+        validation_images=PATHS.split_file("validation", "images.npy"),
+        validation_labels=PATHS.split_file("validation", "labels.npy"),
+    output:
+        network=f"{NETWORK}/network.safetensors",
+        history=f"{NETWORK}/history.parquet",
+        mask_updates=f"{NETWORK}/mask_updates.parquet",
+    log:
+        f"{NETWORK_LOG}/regrow_network.log",
+    wildcard_constraints:
+        method=one_of(STUDY.methods),
+        retraining=one_of(STUDY.kinds_regrowing),
+    priority: 10
+    retries: INTERRUPTION_RETRIES
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 8 if STUDY.trains_on_files else 1
+    resources:
+        mem_mb=RESOURCES.training_memory,
+        runtime=RESOURCES.training_minutes,
+        gpu=1,
+        save_state_seconds=300,
+    params:
+        code=code_of("regrow_network.py", STUDY.architecture),
+        decoding=STUDY.decoding,
+        pace=lookup("retraining/{retraining}/regrow", within=config),
+        unreached=lookup("pruning/unreached", within=config),
+        recipe=PARAMS.recipe,
+        level=PARAMS.level,
+        seed="{seed}",
+    script:
+        "../workflow_scripts/regrow_network.py"
 
 
 rule recalibrate_network:

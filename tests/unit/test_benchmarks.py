@@ -232,7 +232,8 @@ def test_rules_with_several_threads_are_known() -> None:
     }
     several = {name for name, text in rules.items() if "threads: 1\n" not in text}
     # These run for other studies than the default one.
-    others = {"pack_sample", "embed_probe", "retrain_network", "prune_gradually"}
+    retraining = {"retrain_network", "prune_gradually", "regrow_network"}
+    others = {"pack_sample", "embed_probe", *retraining}
     assert several - others == set(whole_runs.THREADS)
 
 

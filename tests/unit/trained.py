@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from prunescope.foundation.errors import StoppedError
 from prunescope.networks.description import Description, Network
 from prunescope.train import training
 from prunescope.train.images.packed_source import PackedSource
+from prunescope.train.mask_updates.updates import MaskUpdates
 from prunescope.train.processes import World
 from prunescope.train.recipes.recipe import Recipe
 from prunescope.train.saved_state import SavedState
@@ -66,17 +68,26 @@ def task(masks: dict[str, np.ndarray], recipe: Recipe = RECIPE) -> Task:
     return Task(network, PackedSource(images), images, recipe, seed=3)
 
 
-def train_in(around: Surroundings, recipe: Recipe) -> tuple[list[dict], nn.Module]:
+def train_in(
+    around: Surroundings, recipe: Recipe, updates: MaskUpdates | None = None
+) -> tuple[list[dict], nn.Module]:
     """Train the network without dropout, in these surroundings."""
     module, masks = build(dropout=0)
-    return list(training.train(module, task(masks, recipe), around)), module
+    described = replace(task(masks, recipe), updates=updates)
+    return list(training.train(module, described, around)), module
 
 
 def take_part(
-    world: World, device: torch.device, recipe: Recipe, side: SavedState, folder: Path
+    world: World,
+    device: torch.device,
+    recipe: Recipe,
+    side: SavedState,
+    folder: Path,
+    updates: MaskUpdates | None = None,
 ) -> None:
     """What another process of a group does; it leaves its weights in `folder`."""
-    _, module = train_in(Surroundings(device, world=world, saved_state=side), recipe)
+    around = Surroundings(device, world=world, saved_state=side)
+    _, module = train_in(around, recipe, updates)
     state = {name: value.numpy() for name, value in module.state_dict().items()}
     np.savez(folder / f"rank{world.rank}.npz", **state)
 

@@ -1,5 +1,6 @@
-"""Networks that go back to a step of the dense training, or are pruned while they are trained."""
+"""Networks that go back to a step of the dense training, or whose masks change during training."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,7 +24,7 @@ CHANGES = {
     "study: tiny": "study: kinds",
     "rates: [0.30, 0.60]": "rates: [0.37, 0.60]",
     "      retraining: [one_shot]\n    structured": (
-        "      retraining: [late, again, gradual]\n    structured"
+        "      retraining: [late, again, gradual, regrown]\n    structured"
     ),
     "compact: {rates: [0.60]": "compact: {rates: [0.37]",
     "recipes:\n": (
@@ -33,14 +34,21 @@ CHANGES = {
         "          rewind: {what: learning_rate, step: 3}}\n"
         "  gradual: {start: dense, mask: enforced, recipe: short,\n"
         "            gradual: {begin: 0, end: 2, every: 1}}\n"
+        "  regrown: {start: dense, mask: enforced, recipe: from_scratch,\n"
+        "            rewind: {what: weights, step: 0}, regrow: {every: 2, end: 5, fraction: 0.3}}\n"
         "recipes:\n"
     ),
     "  retraining: [one_shot]\npruning": "  retraining: [gradual]\npruning",
 }
 NETWORKS = "results/kinds/networks"
-LATE, AGAIN, GRADUAL = (
+LATE, AGAIN, GRADUAL, REGROWN = (
     f"{NETWORKS}/global_unstructured/{kind}/rate{rate}/seed0"
-    for kind, rate in (("late", "0.60"), ("again", "0.37"), ("gradual", "0.60"))
+    for kind, rate in (
+        ("late", "0.60"),
+        ("again", "0.37"),
+        ("gradual", "0.60"),
+        ("regrown", "0.60"),
+    )
 )
 CONTROL = f"{NETWORKS}/dense/gradual/rate0.00/seed0"
 
@@ -53,7 +61,8 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
             assert text.count(old) == 1, old
             text = text.replace(old, new)
         workspace.path(OTHER).write_text(text)
-        wanted = [f"{folder}/network.safetensors" for folder in (LATE, AGAIN, GRADUAL, CONTROL)]
+        folders = (LATE, AGAIN, GRADUAL, REGROWN, CONTROL)
+        wanted = [f"{folder}/network.safetensors" for folder in folders]
         done = workspace.snakemake(*wanted, config=OTHER)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         yield workspace
@@ -61,7 +70,8 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 def test_networks_are_rewound(kinds: Workspace) -> None:
     dense = kinds.path(f"{NETWORKS}/dense/none/rate0.00/seed0")
-    assert [path.name for path in sorted(dense.glob("step*"))] == ["step4.safetensors"]
+    steps_kept = [path.name for path in sorted(dense.glob("step*"))]
+    assert steps_kept == ["step0.safetensors", "step4.safetensors"]
     kept = network_files.load(dense / "step4.safetensors")
     for folder, start, steps in ((LATE, kept, [0, 2]), (AGAIN, None, [0, 3])):
         pruned = network_files.load(kinds.path(folder) / "pruned.safetensors")
@@ -110,3 +120,25 @@ def test_the_control_of_gradual_pruning_is_not_pruned(kinds: Workspace) -> None:
     assert pruned["train_images"].to_list() == history["train_images"].to_list()
     # Both begin with the dense network and the same images, before anything is pruned.
     assert pruned["validation_loss"][0] == history["validation_loss"][0]
+
+
+def test_weights_are_dropped_and_grow_elsewhere(kinds: Workspace) -> None:
+    """In place of the steps 2 and 4 of 6; a network that is trained from scratch."""
+    start = network_files.load(kinds.path(REGROWN) / "pruned.safetensors")
+    network = network_files.load(kinds.path(REGROWN) / "network.safetensors")
+    changes = MASK_UPDATES.read(kinds.path(REGROWN) / "mask_updates.parquet")
+    assert changes["step"].to_list() == [2, 4]
+    shares = [0.15 * (1 + math.cos(math.pi * step / 5)) for step in (2, 4)]
+    assert changes["scheduled"].to_list() == pytest.approx(shares)
+    assert changes["grown"].to_list() == changes["dropped"].to_list()
+    moved = 0
+    for name, mask in network.masks.items():
+        assert mask.sum() == start.masks[name].sum()
+        assert not network.tensors[name][~mask].any()
+        moved += int((mask != start.masks[name]).sum())
+    assert 0 < moved <= 2 * changes["grown"].sum()
+    history = history_table.HISTORY.read(kinds.path(REGROWN) / "history.parquet")
+    assert history["step"].to_list() == [0, 6]
+    kept = kinds.path(f"{NETWORKS}/dense/none/rate0.00/seed0/step0.safetensors")
+    first = network_files.load(kept).masked(start.masks)
+    assert history["validation_loss"][0] == pytest.approx(loss_of(first, kinds), rel=1e-5)

@@ -33,8 +33,10 @@ def test_sparsity_is_of_what_counts() -> None:
     masks = {"weight": rng.random((3, 4, 1, 3)) < 0.5, "bias": np.array([True, False, True])}
     counted = {"weight": np.array([[[[False, True, True]]]]), "elsewhere": np.ones(5, bool)}
     masked = MaskedParameters(module.to(memory_format=torch.channels_last), masks, counted)
-    masked.apply()
     zeros = (~masks["weight"][..., 1:]).sum() + 1
-    assert masked.sparsity() == zeros / (3 * 4 * 2 + 3)
+    assert masked.masked_share() == zeros / (3 * 4 * 2 + 3)
+    assert masked.sparsity() == 0
+    masked.apply()
+    assert masked.sparsity() == masked.masked_share()
     nowhere = {"weight": np.zeros((1, 1, 1, 3), bool)}
     assert MaskedParameters(module, {"weight": masks["weight"]}, nowhere).sparsity() == 0

@@ -1,5 +1,6 @@
 """Two processes on the CPU train the network that one trains on the same batches."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from prunescope.data import packed_images
 from prunescope.foundation.errors import InputError, StoppedError
 from prunescope.networks import modules, network_files
 from prunescope.networks.description import Description
-from prunescope.train import processes, training_job
+from prunescope.train import processes, training, training_job
 from prunescope.train.images.packed_source import PackedSource
+from prunescope.train.mask_updates.regrowth import Pace, Regrowth
+from prunescope.train.mask_updates.updates import MaskUpdates
 from prunescope.train.recipes.recipe import Recipe
 from prunescope.train.saved_state import SavedState
 from prunescope.train.training import Surroundings, Task
@@ -37,13 +40,22 @@ TOLERANCE = 1e-5
 
 
 def train_two(
-    folder: Path, recipe: Recipe, stop_after: int | None = None
+    folder: Path,
+    recipe: Recipe,
+    stop_after: int | None = None,
+    updates: MaskUpdates | None = None,
+    changed: Callable = training.overlook,
 ) -> tuple[list[dict], nn.Module]:
     side = SavedState(folder, {}, (), 1000)
     taken = iter(range(1, 1000))
-    with processes.together(2, CPU, trained.take_part, recipe, side, folder) as world:
-        around = Surroundings(world=world, saved_state=side, stop=lambda: next(taken) == stop_after)
-        return trained.train_in(around, recipe)
+    with processes.together(2, CPU, trained.take_part, recipe, side, folder, updates) as world:
+        around = Surroundings(
+            world=world,
+            saved_state=side,
+            stop=lambda: next(taken) == stop_after,
+            changed=changed,
+        )
+        return trained.train_in(around, recipe, updates)
 
 
 def assert_close(module: nn.Module, expected: nn.Module, tolerance: float) -> None:
@@ -66,6 +78,25 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
             assert row[key] == pytest.approx(expected[key])
         if row["epoch"]:
             assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-5)
+    with np.load(tmp_path / "rank1.npz") as other:
+        for name, value in module.state_dict().items():
+            np.testing.assert_array_equal(other[name], value.numpy(), err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_processes_move_the_weights_that_one_moves(tmp_path: Path) -> None:
+    """Also if they are interrupted between two moves."""
+    updates, told = Regrowth(Pace(2, 8, 0.5)), []
+    with pytest.raises(StoppedError):
+        train_two(tmp_path, RECIPE, 3, updates)
+    changed = lambda *found: told.append(found)  # noqa: E731
+    _, module = train_two(tmp_path, RECIPE, None, updates, changed)
+    _, alone = trained.train_in(Surroundings(changed=changed), RECIPE, updates)
+    (two, changes), (one, expected) = told
+    assert changes == expected
+    assert sum(change["grown"] for change in changes) > 20
+    np.testing.assert_array_equal(two["0.weight"], one["0.weight"])
+    assert_close(module, alone, TOLERANCE)
     with np.load(tmp_path / "rank1.npz") as other:
         for name, value in module.state_dict().items():
             np.testing.assert_array_equal(other[name], value.numpy(), err_msg=name)

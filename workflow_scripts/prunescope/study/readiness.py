@@ -17,6 +17,7 @@ FILE_READERS = (
     "train_dense",
     "retrain_network",
     "prune_gradually",
+    "regrow_network",
     "recalibrate_network",
 )
 METRIC_READERS = ("fetch_metric_weights", "embed_probe")

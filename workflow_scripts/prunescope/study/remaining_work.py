@@ -16,7 +16,7 @@ from prunescope.data import source
 from prunescope.study import network_sizes
 
 STARTED = re.compile(r"^(\S+ \S+),\d+ INFO (\w+) \{", flags=re.MULTILINE)
-TRAININGS = ("train_dense", "retrain_network", "prune_gradually")
+TRAININGS = ("train_dense", "retrain_network", "prune_gradually", "regrow_network")
 DONE = re.compile(r"^(\S+ \S+),\d+ INFO done: ([\d.]+) s of CPU time", flags=re.MULTILINE)
 
 

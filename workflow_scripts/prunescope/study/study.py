@@ -254,6 +254,12 @@ class Study(AnyStudy):
         return [name for name, kind in kinds if kind.get("gradual") is not None]
 
     @property
+    def kinds_regrowing(self) -> list[str]:
+        """The kinds of retraining that drop weights and grow others."""
+        kinds = self.config["retraining"].items()
+        return [name for name, kind in kinds if kind.get("regrow") is not None]
+
+    @property
     def kinds_recalibrated(self) -> list[str]:
         """The kinds of retraining that measure batch-norm statistics anew, and train nothing."""
         kinds = self.config["retraining"].items()

@@ -61,6 +61,14 @@ class MaskedParameters:
         return sum(int(((mask == 0) & (value != 0)).sum()) for value, mask in pairs)
 
     @torch.no_grad()
+    def masked_share(self) -> float:
+        """Fraction of masked ones in what counts of the parameters that have masks."""
+        pairs = list(zip(self._masks, self._counted, strict=True))
+        size = sum(int(counted.sum()) for _, counted in pairs)
+        masked = sum(int(((mask == 0) & counted).sum()) for mask, counted in pairs)
+        return masked / size if size else 0.0
+
+    @torch.no_grad()
     def sparsity(self) -> float:
         """Fraction of zeros in what counts of the parameters that have masks; 0.0 if none does."""
         pairs = zip(self._parameters, self._counted, strict=True)

@@ -299,8 +299,10 @@ class _Session:
         for part in range(1, self.recipe.accumulate + 1):
             with self._averaging(last=part == self.recipe.accumulate):
                 self._pass(*next(batches))
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        updates = self.task.updates
+        if updates is None or not updates.BY_GRADIENTS or updates.scheduled(self.step + 1) is None:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         if self.task.enforce_masks:
             self.masked.apply()
         self.step += 1
@@ -324,20 +326,40 @@ class _Session:
         if updates is None or scheduled is None:
             return
         network = modules.to_network(self.module, self.task.network.description, self.masks)
-        masks = updates.masks(self.step, network)
+        masks = updates.masks(self.step, network, self._gradients() if updates.BY_GRADIENTS else {})
+        before = {name: self.masks.get(name, np.ones_like(mask)) for name, mask in masks.items()}
         # As they are stored in the saved state.
         self._hold({name: np.ascontiguousarray(mask) for name, mask in masks.items()})
         self.masked.apply()
-        sizes = [(mask.size, int(mask.sum())) for mask in self.masks.values()]
+        grown = {name: mask & ~before[name] for name, mask in masks.items()}
+        self._forget_moments(grown)
         self.changes.append(
             {
                 "step": self.step,
                 "scheduled": scheduled,
-                "masked": sum(size - kept for size, kept in sizes),
-                "with_masks": sum(size for size, _ in sizes),
-                "sparsity": self.masked.sparsity(),
+                "dropped": sum(int((before[name] & ~masks[name]).sum()) for name in masks),
+                "grown": sum(int(where.sum()) for where in grown.values()),
+                "masked": sum(int((~mask).sum()) for mask in masks.values()),
+                "with_masks": sum(mask.size for mask in masks.values()),
+                "sparsity": self.masked.masked_share(),
             }
         )
+
+    def _gradients(self) -> dict[str, np.ndarray]:
+        """The gradients of the parameters that have masks, where they have one."""
+        parameters = dict(self.module.named_parameters(remove_duplicate=False))
+        found = {name: parameters[name].grad for name in self.masks}
+        return {name: _array(value.float()) for name, value in found.items() if value is not None}
+
+    @torch.no_grad()
+    def _forget_moments(self, grown: Masks) -> None:
+        """Set to zero what the optimizer has gathered of parameters while they were masked."""
+        parameters = dict(self.module.named_parameters(remove_duplicate=False))
+        for name, where in grown.items():
+            parameter = parameters[name]
+            for value in self.optimizer.state.get(parameter, {}).values():
+                if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                    value.masked_fill_(torch.from_numpy(where).to(value.device), 0)
 
     def _averaging(self, last: bool) -> Any:
         """A context that averages gradients over the processes only for the last part of a step."""

@@ -150,6 +150,43 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
          "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
         [f"`{METHOD}.pattern`: '2:4' is made in one step, and `retraining.one_shot` prunes"],
     ),
+    "masks that move after the training": (
+        {f"{METHOD}.granularity": "weight",
+         "retraining.one_shot.regrow": {"every": 10, "end": 10**6, "fraction": 0.3}},
+        ["`retraining.one_shot.regrow.end`: 1000000, but the training has "],
+    ),
+    "masks that never move": (
+        {"retraining.one_shot.regrow": {"every": 10, "end": 10, "fraction": 0.3}},
+        ["`retraining.one_shot.regrow.end`: 10 must be larger than `every`, 10"],
+    ),
+    "masks of which no number moves": (
+        {"retraining.one_shot.regrow": {"every": 2, "end": 4, "fraction": float("nan")}},
+        ["`retraining.one_shot.regrow.fraction`: "],
+    ),
+    "masks that move and grow": (
+        {"retraining.one_shot.regrow": {"every": 2, "end": 4, "fraction": 0.3},
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        ["`retraining.one_shot.regrow`: cannot stand beside `gradual`"],
+    ),
+    "masks that move without training": (
+        {"retraining.one_shot.recipe": None,
+         "retraining.one_shot.regrow": {"every": 2, "end": 4, "fraction": 0.3}},
+        ["`retraining.one_shot.regrow`: needs a recipe"],
+    ),
+    "masks that move and are not held": (
+        {"retraining.one_shot.mask": "released",
+         "retraining.one_shot.regrow": {"every": 2, "end": 4, "fraction": 0.3}},
+        ["`retraining.one_shot.mask`: 'released', but `regrow` holds what is pruned"],
+    ),
+    "filters that move": (
+        {"retraining.one_shot.regrow": {"every": 2, "end": 4, "fraction": 0.3}},
+        [f"`{METHOD}.granularity`: 'filter', but `retraining.one_shot` moves single weights"],
+    ),
+    "masks that move in half precision": (
+        {"recipes.short.precision": "fp16", f"{METHOD}.granularity": "weight",
+         "retraining.one_shot.regrow": {"every": 2, "end": 4, "fraction": 0.3}},
+        ["`retraining.one_shot.regrow`: compares gradients, which may overflow", "fp16"],
+    ),
     "rates that are no geometric levels": (
         {"retraining.iterative.start": "geometric", f"{METHOD}.rates": [0.2, 0.5, 0.9],
          f"{METHOD}.retraining": ["iterative"]},

@@ -193,8 +193,8 @@ def test_stopping_between_updates_changes_no_bit(tmp_path: Path, step: int) -> N
 def test_updates_can_be_given_to_another_process() -> None:
     sent = pickle.loads(pickle.dumps(gradual()))
     network = modules.to_network(build(), DESCRIPTION)
-    for name, mask in gradual().masks(10, network).items():
-        np.testing.assert_array_equal(sent.masks(10, network)[name], mask)
+    for name, mask in gradual().masks(10, network, {}).items():
+        np.testing.assert_array_equal(sent.masks(10, network, {})[name], mask)
 
 
 def test_the_network_of_a_job_has_the_last_masks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -421,7 +421,7 @@ def _rewinding(
                 )
 
 
-def _gradual(
+def _changing_masks(
     retraining: Mapping[str, Retraining],
     pruning: Pruning,
     imported: Mapping[str, Imported],
@@ -430,26 +430,49 @@ def _gradual(
     datasets: Mapping[str, Dataset],
 ) -> Iterator[Problem]:
     for name, kind in retraining.items():
-        if kind.gradual is None:
+        updates = kind.gradual or kind.regrow
+        if updates is None:
             continue
-        if dataset in datasets and (recipe := recipes.get(kind.recipe or "")) is not None:
+        section = f"retraining.{name}.{'gradual' if kind.gradual else 'regrow'}"
+        recipe = recipes.get(kind.recipe or "")
+        if dataset in datasets and recipe is not None:
             steps = _steps(recipe, datasets[dataset])
             left = None if steps is None else steps - (kind.rewind.step if kind.rewind else 0)
-            if left is not None and kind.gradual.end >= left:
+            if left is not None and updates.end >= left:
                 yield Problem(
-                    f"retraining.{name}.gradual.end",
-                    f"{kind.gradual.end}, but the training has {left} steps. Choose an earlier one",
+                    f"{section}.end",
+                    f"{updates.end}, but the training has {left} steps. Choose an earlier one",
                 )
+        if kind.regrow and recipe is not None and recipe.precision == "fp16":
+            yield Problem(
+                section,
+                f"compares gradients, which may overflow in recipe {kind.recipe!r}, whose "
+                "`precision` is fp16. Choose `bf16` or `float32`",
+            )
+        problems = _problems_of_gradual if kind.gradual else _problems_of_regrowth
         for method, settings in pruning.methods.items():
             if name in settings.retraining:
-                yield from _problems_of_gradual(method, settings, name)
-        for other, section in imported.items():
-            if name in section.retraining:
+                yield from problems(method, settings, name)
+        for other, network in imported.items():
+            if name in network.retraining:
                 yield Problem(
                     f"imported.{other}.retraining",
-                    f"{name!r} prunes the dense network while it trains it, and a network from "
-                    "elsewhere is pruned already. Choose another kind",
+                    f"{name!r} changes the masks by a pruning method, and a network from elsewhere "
+                    "has none. Choose another kind",
                 )
+
+
+def _problems_of_regrowth(name: str, method: Method, kind: str) -> Iterator[Problem]:
+    key, why = f"pruning.methods.{name}", f"`retraining.{kind}` moves single weights"
+    if method.granularity != "weight":
+        yield Problem(
+            f"{key}.granularity",
+            f"{method.granularity!r}, but {why}. Choose `weight` or another kind of retraining",
+        )
+    if method.mask == "released":
+        yield Problem(
+            f"{key}.mask", f"'released', but {why}, and holds the others. Set it to `enforced`"
+        )
 
 
 def _problems_of_gradual(name: str, method: Method, kind: str) -> Iterator[Problem]:
@@ -617,7 +640,7 @@ _CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _untouched,
     _recipes_of_retraining,
     _rewinding,
-    _gradual,
+    _changing_masks,
     _auxiliary_weights,
     _images_looked_at,
     _images_trained_on,

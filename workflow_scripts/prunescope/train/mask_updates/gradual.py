@@ -7,13 +7,13 @@ become smaller still; here what is masked stays so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from prunescope.networks.description import Network
 
-Masks = Mapping[str, np.ndarray]
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Timing:
 class Maker(Protocol):
     """Makes the masks of a network at a rate, within the masks that it has already."""
 
-    def __call__(self, network: Network, *, rate: float) -> Masks: ...
+    def __call__(self, network: Network, *, rate: float) -> Arrays: ...
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Gradual:
         `masks.make_masks` or `group_masks.make_group_masks`, with all other arguments given.
     """
 
+    BY_GRADIENTS: ClassVar[bool] = False
+
     rate: float
     timing: Timing
     make: Maker
@@ -74,7 +76,7 @@ class Gradual:
         share = self.timing.share(step)
         return None if share is None else self.rate * share
 
-    def masks(self, step: int, network: Network) -> Masks:
+    def masks(self, step: int, network: Network, gradients: Arrays) -> Arrays:
         """As `MaskUpdates.masks`."""
         rate = self.scheduled(step)
         assert rate is not None

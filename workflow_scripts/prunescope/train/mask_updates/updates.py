@@ -1,7 +1,7 @@
 """The interface of masks that change during a training, and the table of their changes."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
@@ -14,11 +14,20 @@ MASK_UPDATES = Table(
     f"{NETWORK_FOLDER}/mask_updates.parquet",
     "A change of the masks during a training.",
     {
-        "step": Column(pl.Int64, "optimizer steps done before the change"),
-        "scheduled": Column(pl.Float64, "pieces that are pruned by the schedule", "fraction"),
-        "masked": Column(pl.Int64, "parameters that are masked after the change"),
+        "step": Column(pl.Int64, "steps done, with the one whose place the change took"),
+        "scheduled": Column(
+            pl.Float64,
+            "what the schedule asks for: with gradual pruning the pieces that are pruned, with "
+            "regrowth the live weights of each layer that are dropped",
+            "fraction",
+        ),
+        "dropped": Column(pl.Int64, "parameters that the change masked"),
+        "grown": Column(pl.Int64, "parameters that it unmasked"),
+        "masked": Column(pl.Int64, "parameters that are masked after it"),
         "with_masks": Column(pl.Int64, "parameters of tensors that have a mask"),
-        "sparsity": Column(pl.Float64, "zeros among the masked parameters that count", "fraction"),
+        "sparsity": Column(
+            pl.Float64, "masked ones among the parameters with masks that count", "fraction"
+        ),
     },
 )
 
@@ -28,16 +37,39 @@ class MaskUpdates(Protocol):
 
     It must depend on nothing but its arguments, so that a training that was interrupted ends as
     any other, and must be picklable, so that several processes can train together.
+
+    Attributes
+    ----------
+    BY_GRADIENTS
+        Whether a change takes the place of a step of the optimizer, and is told its gradients.
+        Otherwise it follows the step.
     """
 
+    BY_GRADIENTS: ClassVar[bool]
+
     def scheduled(self, step: int) -> float | None:
-        """The fraction of the pieces that are pruned from step `step` on; None: masks stay."""
+        """What the schedule asks for at step `step`, counted from 1; None: masks stay."""
         ...
 
-    def masks(self, step: int, network: Network) -> Mapping[str, np.ndarray]:
-        """The masks after `step` steps, where `scheduled` is not None.
+    def masks(
+        self, step: int, network: Network, gradients: Mapping[str, np.ndarray]
+    ) -> Mapping[str, np.ndarray]:
+        """The masks from step `step` on, where `scheduled` is not None.
 
-        `network` is the network after these steps, with the masks until now. The result has
-        boolean arrays by parameter name, True where the parameter is kept.
+        Parameters
+        ----------
+        step
+            The step.
+        network
+            The network at this step, with the masks until now.
+        gradients
+            With `BY_GRADIENTS`, those of the step, by the names of parameters that have masks.
+            Parameters without a part in the loss are not among them.
+
+        Returns
+        -------
+        dict
+            Boolean arrays by parameter name, True where the parameter is kept. Parameters that it
+            unmasks are zero, and the optimizer forgets what it knows of them.
         """
         ...

@@ -321,7 +321,9 @@ def test_the_tiny_study_holds_most_numbers() -> None:
         for option in schema.options(described)
         if option.get("type") == "number"
     }
-    assert plain - found <= {"gamma", "l1_on_scales", "of_training", "of_runs", "rate"}
+    assert plain - found <= {
+        "gamma", "l1_on_scales", "of_training", "of_runs", "rate", "fraction",
+    }  # fmt: skip
 
 
 # --- the command line ------------------------------------------------------------------------

@@ -67,6 +67,29 @@ class Gradual(Section):
             )
 
 
+class Regrow(Section):
+    """Masks that move during a training. Its keys are those of `regrowth.Pace`."""
+
+    every: int = key(
+        "steps of the training from one update of the masks to the next",
+        ge=1,
+        note="`regrow` is optional, and needs a recipe and `mask: enforced`",
+    )
+    end: int = key("the masks stay as they are from this step on", ge=1)
+    fraction: float = key(
+        "share of a layer's live weights that is dropped, and grows elsewhere, at the beginning; "
+        "it falls to 0 at `end`",
+        gt=0,
+        le=1,
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        if self.end <= self.every:
+            yield Problem(
+                "end", f"{self.end} must be larger than `every`, {self.every}: no mask would change"
+            )
+
+
 class Retraining(Section):
     """A kind of retraining."""
 
@@ -90,6 +113,10 @@ class Retraining(Section):
     gradual: Gradual | None = key(
         "when masks grow, if the network is pruned while it is trained", default=None
     )
+    regrow: Regrow | None = key(
+        "how masks move, if weights are dropped and grow elsewhere while the network is trained",
+        default=None,
+    )
 
     def problems(self) -> Iterator[Problem]:
         if self.recalibration is not None and self.recipe is not None:
@@ -99,17 +126,19 @@ class Retraining(Section):
                 "by itself",
             )
         if self.gradual is not None:
-            yield from self._problems_of_gradual()
+            yield from self._problems_of_updates("gradual", "what it pruned")
+            if self.regrow is not None:
+                yield Problem("regrow", "cannot stand beside `gradual`. Remove one of them")
+        elif self.regrow is not None:
+            yield from self._problems_of_updates("regrow", "what is pruned")
 
-    def _problems_of_gradual(self) -> Iterator[Problem]:
+    def _problems_of_updates(self, name: str, held: str) -> Iterator[Problem]:
         if self.recipe is None:
-            yield Problem("gradual", "needs a recipe: masks grow while the network is trained")
-        if self.start != "dense":
+            yield Problem(name, "needs a recipe: masks change while the network is trained")
+        if name == "gradual" and self.start != "dense":
             yield Problem(
                 "start",
                 f"{self.start!r}, but `gradual` prunes the dense network. Set it to `dense`",
             )
         if self.mask != "enforced":
-            yield Problem(
-                "mask", f"{self.mask!r}, but `gradual` holds what it pruned. Set it to `enforced`"
-            )
+            yield Problem("mask", f"{self.mask!r}, but `{name}` holds {held}. Set it to `enforced`")
