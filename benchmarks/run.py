@@ -35,7 +35,13 @@ from prunescope.study.run.environment import tune
 MODULES: dict[ModuleType, tuple[str, ...]] = {
     scoring: ("mis_vs_per_unit_loop", "mis_seconds_per_network"),
     exemplar_pass: ("exemplar_pass_vs_forward", "extremes_vs_argsort", "peak_memory_ratio"),
-    training: ("masked_step_vs_plain_step", "masked_step_vs_torch_prune"),
+    training: (
+        "masked_step_vs_plain_step",
+        "masked_step_vs_torch_prune",
+        "masked_step_vs_compact_step",
+        "torch_prune_vs_compact_step",
+        "masked_step_vs_compact_step_of_connections",
+    ),
     evaluation_input: ("packed_vs_jpeg_evaluation",),
     workflow: ("noop_seconds", "dag_10k_seconds"),
     # Takes an hour.

@@ -1,4 +1,6 @@
-"""Measure what it costs to hold masks while a network is trained."""
+"""Measure what a training step costs: with held masks, and on what the masks leave."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,8 +22,9 @@ from prunescope.networks import description, network_files
 from prunescope.networks.coordinates import ONE_SHOT
 from prunescope.networks.modules import to_module
 from prunescope.networks.preprocessing import to_input
+from prunescope.train.compacting.compact_module import CompactModule, compact
 from prunescope.train.held_masks import MaskedParameters
-from prunescope.train.recipes.optimizers import OPTIMIZERS
+from prunescope.train.recipes import optimizers
 from prunescope.train.recipes.recipe import from_config
 
 STEPS = 4
@@ -29,42 +32,28 @@ RECIPE = {
     "optimizer": "adamw", "lr": 0.0007, "weight_decay": 0.05, "schedule": "one_cycle", "batch": 32,
     "steps": STEPS, "images_per_epoch": 480, "augmentation": [], "history_images": 200,
 }  # fmt: skip
+# The batch of the default study's retraining.
+BATCH = 64
+WHAT = "{} training steps of GoogLeNet (batch {}, AdamW) with the masks of {} at 0.80"
 
 
 def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> dict[str, Measured]:
-    network = network_files.load(material.network("structured", ONE_SHOT, "0.80"))
-    recipe = from_config(RECIPE)
-    images, labels = material.probe.images[: recipe.batch], material.probe.labels[: recipe.batch]
-    batch = to_input(torch.from_numpy(np.array(images)), network.description, torch.device("cpu"))
-    answers = torch.from_numpy(np.array(labels))
+    structured = network_files.load(material.network("structured", ONE_SHOT, "0.80"))
+    connections = network_files.load(material.network("connection_sparsity", ONE_SHOT, "0.80"))
+    return {
+        **_held(material, structured, pairs, number),
+        **_compact(material, structured, connections, pairs, number),
+    }
 
-    def steps(module: nn.Module, optimizer: torch.optim.Optimizer, inputs: torch.Tensor,
-              masked: MaskedParameters | None) -> None:  # fmt: skip
-        for _ in range(number):
-            optimizer.zero_grad()
-            cross_entropy(module(inputs), answers).backward()
-            optimizer.step()
-            if masked is not None:
-                masked.apply()
 
-    def side(hold: bool) -> tuple:
-        module = to_module(network).train()
-        masked = MaskedParameters(module, network.masks) if hold else None
-        return module, OPTIMIZERS[recipe.optimizer](module.parameters(), recipe), batch, masked
-
-    def reparametrised() -> tuple:
-        module = with_torch_prune(to_module(network), network).train()
-        inputs = batch.contiguous()
-        return module, OPTIMIZERS[recipe.optimizer](module.parameters(), recipe), inputs, None
-
-    sides = side(False), side(True), reparametrised()
-    difference = same_step(network, batch, answers)
-    plain, held, peer = interleave(*(lambda side=side: steps(*side) for side in sides), pairs=pairs)
-    assert sides[1][3].regrown() == 0
-    what = (
-        f"{number} training steps of GoogLeNet (batch {recipe.batch}, AdamW) with the masks of "
-        "structured pruning at 0.80"
-    )
+def _held(
+    material: Material, network: description.Network, pairs: int, number: int
+) -> dict[str, Measured]:
+    steps = _Steps(material, network, 32, number)
+    difference = same_step(network, steps.inputs, steps.answers)
+    sides = steps.whole(hold=False), steps.whole(hold=True), steps.reparametrised()
+    plain, held, peer = interleave(*sides, pairs=pairs)
+    what = WHAT.format(number, 32, "structured pruning")
     times = medians(masked=held, plain=plain, torch_prune=peer)
     return {
         "masked_step_vs_plain_step": Measured(
@@ -83,6 +72,94 @@ def run(material: Material, pairs: int = 2 * PAIRS + 1, number: int = STEPS) -> 
             {**times, "largest_difference_after_a_step": difference},
         ),
     }
+
+
+def _compact(
+    material: Material,
+    structured: description.Network,
+    connections: description.Network,
+    pairs: int,
+    number: int,
+) -> dict[str, Measured]:
+    filters = _Steps(material, structured, BATCH, number)
+    sides = filters.whole(hold=True), filters.compact(), filters.reparametrised()
+    masked, compacted, peer = interleave(*sides, pairs=pairs)
+    channels = _Steps(material, connections, BATCH, number)
+    held, small = interleave(channels.whole(hold=True), channels.compact(), pairs=pairs)
+    what = WHAT.format(number, BATCH, "structured pruning")
+    times = medians(masked=masked, compact=compacted, torch_prune=peer)
+    return {
+        "masked_step_vs_compact_step": Measured(
+            "ratio",
+            f"{what}: time with masks that are held, over that on what they leave",
+            ratios(masked, compacted),
+            Target(2.0, at_most=False),
+            times,
+        ),
+        "torch_prune_vs_compact_step": Measured(
+            "ratio",
+            f"{what}: time with the reparametrisation of torch.nn.utils.prune, over that on what "
+            "the masks leave",
+            ratios(peer, compacted),
+            Target(2.5, at_most=False),
+            times,
+        ),
+        "masked_step_vs_compact_step_of_connections": Measured(
+            "ratio",
+            f"{WHAT.format(number, BATCH, 'connection sparsity')}: time with masks that are held, "
+            "over that on what they leave",
+            ratios(held, small),
+            Target(1.7, at_most=False),
+            medians(masked=held, compact=small),
+        ),
+    }
+
+
+class _Steps:
+    """Ways to take the same training steps."""
+
+    def __init__(
+        self, material: Material, network: description.Network, batch: int, number: int
+    ) -> None:
+        self.network, self.number = network, number
+        images, labels = material.probe.images[:batch], material.probe.labels[:batch]
+        device = torch.device("cpu")
+        self.inputs = to_input(torch.from_numpy(np.array(images)), network.description, device)
+        self.answers = torch.from_numpy(np.array(labels))
+
+    def whole(self, *, hold: bool) -> Callable[[], None]:
+        """The whole network, with its masks held or not."""
+        module = to_module(self.network)
+        masked = MaskedParameters(module, self.network.masks) if hold else None
+        return self._taken(module, self.inputs, masked)
+
+    def compact(self) -> Callable[[], None]:
+        """What the masks leave."""
+        module = to_module(self.network)
+        made: CompactModule = compact(module, self.network.masks, self.network.description)
+        masked = MaskedParameters(module, self.network.masks, left=made.block)
+        return self._taken(module, self.inputs, masked)
+
+    def reparametrised(self) -> Callable[[], None]:
+        """The way of torch.nn.utils.prune."""
+        module = with_torch_prune(to_module(self.network), self.network)
+        return self._taken(module, self.inputs.contiguous(), None)
+
+    def _taken(
+        self, module: nn.Module, inputs: torch.Tensor, masked: MaskedParameters | None
+    ) -> Callable[[], None]:
+        optimizer = optimizers.make(module.train().parameters(), from_config(RECIPE))
+
+        def take() -> None:
+            for _ in range(self.number):
+                optimizer.zero_grad()
+                cross_entropy(module(inputs), self.answers).backward()
+                optimizer.step()
+                if masked is not None:
+                    masked.apply()
+            assert masked is None or masked.regrown() == 0
+
+        return take
 
 
 def with_torch_prune(module: nn.Module, network: description.Network) -> nn.Module:

@@ -51,6 +51,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     for path, content in (
         ("dense/none/rate0.00", network),
         ("structured/one_shot/rate0.80", pruned),
+        ("connection_sparsity/one_shot/rate0.80", pruned),
     ):
         network_files.save(
             content, made.study / "networks" / path / "seed0" / "network.safetensors"

@@ -28,7 +28,7 @@ from prunescope.networks import devices, modules
 from prunescope.networks.description import Network
 from prunescope.networks.preprocessing import all_logits, to_input
 from prunescope.train import processes
-from prunescope.train.held_masks import MaskedParameters, RegrowthError
+from prunescope.train.held_masks import Left, MaskedParameters, RegrowthError, whole
 from prunescope.train.images.batches import Batch, Reader, TrainImages, divide, read_all
 from prunescope.train.mask_updates.updates import MaskUpdates
 from prunescope.train.processes import World
@@ -139,7 +139,12 @@ class Task:
     updates: MaskUpdates | None = None
 
 
-def train(module: nn.Module, task: Task, surroundings: Surroundings | None = None) -> Iterator[Row]:
+def train(
+    module: nn.Module,
+    task: Task,
+    surroundings: Surroundings | None = None,
+    left: Left = whole,
+) -> Iterator[Row]:
     """Train `module`, which must have the tensors of `task.network`, in place.
 
     After every step, pruned parameters are set to zero again, because gradients, momentum and
@@ -159,6 +164,9 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
         The training task.
     surroundings
         Device, workers and processes; None means one process on the CPU.
+    left
+        The part of a parameter that the module has, if some of its layers are compact
+        (`compacting.compact_module`). The masks must then stay as they are.
 
     Yields
     ------
@@ -177,7 +185,7 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
     SupersededError
         Another job trains the network.
     """
-    session = _Session(module, task, surroundings or Surroundings())
+    session = _Session(module, task, surroundings or Surroundings(), left)
     session.resume()
     if not session.rows:
         session.keep_step()
@@ -196,7 +204,9 @@ def train(module: nn.Module, task: Task, surroundings: Surroundings | None = Non
 class _Session:
     """A running training: its task and its progress."""
 
-    def __init__(self, module: nn.Module, task: Task, surroundings: Surroundings) -> None:
+    def __init__(
+        self, module: nn.Module, task: Task, surroundings: Surroundings, left: Left
+    ) -> None:
         self.module, self.task, self.recipe = module, task, task.recipe
         self.around, self.world = surroundings, surroundings.world
         streams = np.random.SeedSequence(task.seed).generate_state(self.world.size)
@@ -222,6 +232,7 @@ class _Session:
         self.shared = processes.share(module, self.world, surroundings.device)
         self.forward = torch.compile(self.shared) if self.recipe.compile else self.shared
         self.changes: list[Row] = []
+        self._left = left
         self._hold(task.network.masks)
         self.optimizer = optimizers.make(module.parameters(), self.recipe)
         norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.affine]
@@ -242,7 +253,7 @@ class _Session:
 
     def _hold(self, masks: Masks) -> None:
         self.masks = masks
-        self.masked = MaskedParameters(self.module, masks, self.task.counted)
+        self.masked = MaskedParameters(self.module, masks, self.task.counted, self._left)
 
     @property
     def epoch(self) -> int:

@@ -7,12 +7,14 @@ from typing import Any
 
 import polars as pl
 import torch
+from torch import nn
 
-from prunescope.foundation import job
+from prunescope.foundation import job, provenance
 from prunescope.foundation.errors import InputError
 from prunescope.networks import devices, modules, network_files
 from prunescope.networks.description import Network
 from prunescope.train import history_table
+from prunescope.train.compacting import choice
 from prunescope.train.images import batches
 from prunescope.train.mask_updates.updates import MASK_UPDATES
 from prunescope.train.processes import World, together
@@ -106,6 +108,9 @@ def run(
         # other training threads wait.
         torch.set_num_threads(max(1, torch.get_num_threads() - around.workers))
     module = modules.to_module(task.network).to(around.device)
+    chosen = _choose(module, task)
+    job.log.info("trained on the %s network: %s", chosen.trained_on, chosen.reason)
+    provenance.add("retrain_on", chosen.trained_on)
     shared = (task, around.workers, around.saved_state)
     masks = dict(task.network.masks)
 
@@ -114,10 +119,17 @@ def run(
         around.changed(final, rows)
 
     with together(processes, around.device, _take_part, *shared) as world:
-        history = follow(train(module, task, replace(around, world=world, changed=changed)))
+        around = replace(around, world=world, changed=changed)
+        history = follow(train(module, task, around, chosen.compact.block))
+    chosen.compact.restore()
     if around.saved_state is not None:
         around.saved_state.stop_if_late()
     return modules.to_network(module, task.network.description, masks), history
+
+
+def _choose(module: nn.Module, task: Task) -> choice.Choice:
+    held = task.enforce_masks and task.updates is None
+    return choice.choose(module, task.network, task.recipe, held=held)
 
 
 def _take_part(
@@ -126,8 +138,9 @@ def _take_part(
     """Train in a process other than the first one."""
     devices.choose()
     module = modules.to_module(task.network).to(device)
+    chosen = _choose(module, task)
     around = Surroundings(device, workers, world, saved_state)
-    for _ in train(module, replace(task, validation=None), around):
+    for _ in train(module, replace(task, validation=None), around, chosen.compact.block):
         pass
 
 

@@ -492,6 +492,19 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {f"{RECIPE}.accumulate": 5},
         [f"`{RECIPE}.accumulate`: 5 does not divide the batch of 64"],
     ),
+    "compact networks that are compiled": (
+        {f"{RECIPE}.retrain_on": "compact", f"{RECIPE}.compile": True},
+        [f"`{RECIPE}.retrain_on`: `compact` cannot be compiled. Choose `auto` or `masked`"],
+    ),
+    "compact networks whose weights regrow": (
+        {f"{RECIPE}.retrain_on": "compact", "retraining.one_shot.mask": "released"},
+        [f"`{RECIPE}.retrain_on`: `compact`, but `retraining.one_shot` does not hold masks"],
+    ),
+    "compact networks whose masks grow": (
+        {f"{RECIPE}.retrain_on": "compact",
+         "retraining.one_shot.gradual": {"begin": 0, "end": 4, "every": 2}},
+        [f"`{RECIPE}.retrain_on`: `compact`, but `retraining.one_shot` does not hold masks"],
+    ),
     "a loss of heads that are not there": (
         {f"{RECIPE}.auxiliary_weight": 0.3},
         [f"`{RECIPE}.auxiliary_weight`: 0.3", "`model.auxiliary_heads` to true"],

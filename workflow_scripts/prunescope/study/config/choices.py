@@ -11,7 +11,7 @@ from prunescope.prune import patterns, pieces, schedule
 from prunescope.train.images.augmentation import AUGMENTATIONS
 from prunescope.train.recipes.learning_rates import LEARNING_RATES
 from prunescope.train.recipes.optimizers import OPTIMIZERS
-from prunescope.train.recipes.recipe import DECAYED, PRECISIONS
+from prunescope.train.recipes.recipe import DECAYED, PRECISIONS, TRAINED_ON
 
 
 def sources() -> Collection[str]:
@@ -53,6 +53,11 @@ def optimizers() -> Collection[str]:
 def decayed() -> Collection[str]:
     """The parameters that weight decay can act on."""
     return DECAYED
+
+
+def trained_on() -> Collection[str]:
+    """What pruned networks are trained on."""
+    return TRAINED_ON
 
 
 def schedules() -> Collection[str]:

@@ -37,6 +37,7 @@ from prunescope.study.config.sections.retraining import Retraining
 from prunescope.study.config.sections.sensitivity import Sensitivity, Variant
 from prunescope.study.config.sections.statistics import RelativeMargin, Statistics
 from prunescope.study.config.values import Different, InputPath, Name, Seed, suggest, unknown
+from prunescope.train.recipes.recipe import COMPACT
 
 # The key of a file that names the study which it changes. `reading`
 # removes it before the rest is checked.
@@ -377,8 +378,18 @@ def _recipes_of_retraining(
     retraining: Mapping[str, Retraining], recipes: Mapping[str, Recipe]
 ) -> Iterator[Problem]:
     for name, kind in retraining.items():
-        if kind.recipe is not None and kind.recipe not in recipes:
+        if kind.recipe is None:
+            continue
+        if kind.recipe not in recipes:
             yield Problem(f"retraining.{name}.recipe", unknown(kind.recipe, recipes))
+        elif recipes[kind.recipe].retrain_on == COMPACT and (
+            kind.mask != "enforced" or kind.gradual is not None
+        ):
+            yield Problem(
+                f"recipes.{kind.recipe}.retrain_on",
+                f"`compact`, but `retraining.{name}` does not hold masks as they are. Choose "
+                "`auto` or `masked`",
+            )
 
 
 def _rewinding(

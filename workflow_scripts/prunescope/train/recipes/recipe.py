@@ -61,6 +61,9 @@ class Recipe:
         Whether a GPU may round the factors of float32 products to TensorFloat-32 (10 bits).
     compile
         Whether torch compiles the forward and the backward pass.
+    retrain_on
+        One of `TRAINED_ON`: the whole network with its masks, or what the masks leave of its layers
+        (`train.compacting`). Both give the same network up to rounding.
     """
 
     optimizer: str
@@ -83,9 +86,11 @@ class Recipe:
     precision: str = "float32"
     tf32: bool = False
     compile: bool = False
+    retrain_on: str = "auto"
 
 
 DECAYED = ("all", "weights")
+MASKED, COMPACT, AUTO = TRAINED_ON = ("masked", "compact", "auto")
 # The torch type for automatic mixed precision; None: mixed precision is off.
 PRECISIONS: Mapping[str, str | None] = {"float32": None, "bf16": "bfloat16", "fp16": "float16"}
 

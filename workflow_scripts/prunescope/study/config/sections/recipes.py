@@ -7,6 +7,7 @@ from prunescope.study.config import choices
 from prunescope.study.config.section import Problem, Section, key
 from prunescope.study.config.values import EachOf, OneOf
 from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP
+from prunescope.train.recipes.recipe import COMPACT
 
 
 class Recipe(Section):
@@ -95,6 +96,13 @@ class Recipe(Section):
         default=False,
     )
 
+    retrain_on: Annotated[str, OneOf(choices.trained_on)] = key(
+        "what pruned networks are trained on where masks are held: `masked`, the whole network; "
+        "`compact`, what masks leave of its layers, with the same result up to rounding; `auto`, "
+        "the latter on a CPU where that is faster",
+        default="auto",
+    )
+
     def unused(self) -> set[str]:
         # Networks that are trained without the penalty are those of recipes that do not know it.
         return set() if self.l1_on_scales else {"l1_on_scales"}
@@ -110,6 +118,11 @@ class Recipe(Section):
             yield Problem("", "give its length as `epochs` or as `steps`, exactly one of them")
         if self.schedule == "exponential" and "gamma" not in self.model_fields_set:
             yield Problem("gamma", "is missing: schedule `exponential` needs it")
+        if self.retrain_on == COMPACT and self.compile:
+            yield Problem(
+                "retrain_on",
+                "`compact` cannot be compiled. Choose `auto` or `masked`, or leave out `compile`",
+            )
         if self.batch % self.accumulate:
             yield Problem(
                 "accumulate", f"{self.accumulate} does not divide the batch of {self.batch}"

@@ -1,0 +1,1 @@
+"""Train only what masks leave: layers without their pruned rows and columns."""
