@@ -191,6 +191,20 @@ def test_a_full_disk_names_the_outputs_where_the_system_names_no_file(
     assert smk.output[0] in capsys.readouterr().err
 
 
+def test_a_full_gpu_is_told_with_what_to_do_and_tried_again(
+    smk: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8 GiB."
+    with pytest.raises(SystemExit) as ended, job.running(smk):
+        raise torch.OutOfMemoryError(told)
+    assert ended.value.code == os.EX_TEMPFAIL
+    said = capsys.readouterr().err
+    assert said.startswith("score_mis: CUDA out of memory. Let one job at a time use the GPU")
+    assert "`recipes.<name>.accumulate`" in said
+    assert "Traceback" not in smk.messages
+    assert job.FOR_GOOD not in smk.messages
+
+
 def test_artifacts_written_in_a_job_say_where_they_come_from(smk: Job, tmp_path: Path) -> None:
     with job.running(smk):
         assert provenance.current() == provenance.record(

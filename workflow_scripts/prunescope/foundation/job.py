@@ -19,6 +19,10 @@ log = logging.getLogger("prunescope")
 
 # The disk is full, the quota used up, or the file larger than the limit of the process.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+GPU_IS_FULL = (
+    "Let one job at a time use the GPU (`--resources gpu=1`). If a training is alone on it, divide "
+    "its batches (`recipes.<name>.accumulate`), or lower `batch`, which changes the result more."
+)
 # The last line in the log of a job that no other try can help.
 FOR_GOOD = "not tried again: another try would end like this one"
 
@@ -30,8 +34,8 @@ def running(smk: Any) -> Iterator[None]:
     Messages go to the job's log file. If the user can correct the failure (`InputError`, or no
     disk space), a message without traceback goes to the log and to the terminal, and the script
     ends with status 1, and `study.run.refusals` finds the line `FOR_GOOD` in the log. After a
-    `StoppedError` or a `NetworkError` it ends with status 75. `retries` repeats that, as it does
-    after failures that nobody foresaw.
+    `StoppedError` or a `NetworkError`, or where a GPU has no room, it ends with status 75.
+    `retries` repeats that, as it does after failures that nobody foresaw.
     """
     _start_logging(smk.log[0])
     provenance.set_current(
@@ -72,10 +76,20 @@ def running(smk: Any) -> Iterator[None]:
             f"no room to write {error.filename or ', '.join(smk.output)} ({error.strerror}). "
             "Make room or raise the quota, then run again.",
         )
-    except BaseException:
+    except BaseException as error:
+        if _is_gpu_full(error):
+            first = str(error).partition(". ")[0]
+            # Another job may have left the GPU when it is tried again.
+            _fail(smk, f"{first}. {GPU_IS_FULL}", status=os.EX_TEMPFAIL)
         log.exception("failed")
         raise
     log.info("done: %s", _usage())
+
+
+def _is_gpu_full(error: BaseException) -> bool:
+    """Whether torch found no room on the GPU. Jobs that need no torch do not load it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def _usage() -> str:
