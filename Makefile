@@ -15,7 +15,7 @@ WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
 quoted = '$(subst ','\'',$(value $(1)))'
 
-.PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark test test-fast lint format docs network-tables lock clean
+.PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
 
 help:
 	@echo "make fetch     download all that the study needs, for machines without network"
@@ -29,6 +29,7 @@ help:
 	@echo "make unlock    after a run that was killed, or whose terminal was closed: let the next one start"
 	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
 	@echo "make test      all tests; make test-fast leaves out the slow ones"
+	@echo "make test-gpu  what runs on a GPU, against the CPU; make benchmark-gpu measures it"
 	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make docs      write anew: docs/artifacts.md, the tables of docs/configuration.md, the JSON schema of the config, the picture and list of docs/architecture.md"
 	@echo "make network-tables  write anew what is known of the networks of torchvision and timm"
@@ -88,6 +89,13 @@ test: $(READY)
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
+
+# Both skip, and say so, where there is no GPU.
+test-gpu: $(READY)
+	$(BIN)/python -m pytest tests/gpu
+
+benchmark-gpu: $(READY)
+	PYTHONPATH=workflow_scripts $(BIN)/python -m benchmarks.gpu
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from described import create_described
 from benchmarks import (
     evaluation_input,
     exemplar_pass,
+    gpu,
     growth,
     run,
     scoring,
@@ -89,6 +90,24 @@ def test_a_module_measures_its_keys(
 def test_the_exemplar_pass_is_measured(material: Material) -> None:
     assert exemplar_pass.against_forward(material, pairs=1).value > 0
     assert exemplar_pass.against_argsort(material, pairs=1).value > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_what_measures_a_gpu_runs_on_the_cpu() -> None:
+    load = gpu.Load(torch.device("cpu"), side=32, batch=4, images=8, steps=1, pairs=1)
+    found = gpu.run(load)
+    assert len(found) == 9
+    assert all(entry["value"] > 0 for entry in found.values())
+    text = gpu.page(found, "A processor", about())
+    assert all(f"| `{key}` | " in text for key in found)
+
+
+def test_without_a_gpu_nothing_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    gpu.measure_and_write()
+    assert "skipped, because torch sees no GPU" in capsys.readouterr().err
 
 
 def test_a_loop_over_units_scores_alike() -> None:
