@@ -43,3 +43,12 @@ def test_a_record_says_what_ran_and_not_where_or_when(
     assert json.dumps(provenance.record("prune", {"seed": "1"}, {"rate": 0.2})) == json.dumps(
         record
     )
+
+
+def test_a_job_may_add_to_its_provenance() -> None:
+    def work() -> dict:
+        provenance.add("retrain_on", "masked")
+        return provenance.current()
+
+    assert in_job({"rule": "prune"}, work) == {"rule": "prune", "retrain_on": "masked"}
+    assert in_job({}, work) == {}, "outside of a job there is nothing to add to"

@@ -30,8 +30,9 @@ def set_current(description: dict[str, Any]) -> None:
 
 
 def add(key: str, value: Any) -> None:
-    """Add to the provenance of every artifact that this process writes from now on."""
-    _current.set({**current(), key: value})
+    """Add to the provenance of every artifact that the running job writes from now on."""
+    if current():
+        _current.set({**current(), key: value})
 
 
 def current() -> dict[str, Any]:

@@ -119,8 +119,8 @@ def run(
         around.changed(final, rows)
 
     with together(processes, around.device, _take_part, *shared) as world:
-        around = replace(around, world=world, changed=changed)
-        history = follow(train(module, task, around, chosen.compact.block))
+        leading = replace(around, world=world, changed=changed)
+        history = follow(train(module, task, leading, chosen.compact.block))
     chosen.compact.restore()
     if around.saved_state is not None:
         around.saved_state.stop_if_late()

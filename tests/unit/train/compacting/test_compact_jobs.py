@@ -25,7 +25,8 @@ RECIPE = Recipe(
 
 
 @pytest.fixture(autouse=True)
-def _no_provenance() -> Iterator[None]:
+def _job() -> Iterator[None]:
+    provenance.set_current({"rule": "retrain_network"})
     yield
     provenance.set_current({})
 

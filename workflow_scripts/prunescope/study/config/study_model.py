@@ -383,7 +383,7 @@ def _recipes_of_retraining(
         if kind.recipe not in recipes:
             yield Problem(f"retraining.{name}.recipe", unknown(kind.recipe, recipes))
         elif recipes[kind.recipe].retrain_on == COMPACT and (
-            kind.mask != "enforced" or kind.gradual is not None
+            kind.mask != "enforced" or kind.gradual or kind.regrow
         ):
             yield Problem(
                 f"recipes.{kind.recipe}.retrain_on",
