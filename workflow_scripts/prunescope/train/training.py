@@ -179,7 +179,8 @@ def train(
     RegrowthError
         Pruned parameters are not zero although the masks are enforced.
     InputError
-        The recipe does not fit the train split, or the loss is not finite.
+        The recipe does not fit the train split, the loss is not finite, or steps of the task lie
+        after the end of the training.
     StoppedError
         `surroundings.stop` returned True. The state is saved if there is a `saved_state`.
     SupersededError
@@ -220,6 +221,11 @@ class _Session:
                     f"{self.whole_plan.steps} steps. Choose an earlier step."
                 )
         self.plan = self.whole_plan.after(task.first_step)
+        if task.updates is not None and task.updates.end >= self.plan.steps:
+            raise InputError(
+                f"retraining: `end` of `gradual` or `regrow` is {task.updates.end}, but the "
+                f"training has {self.plan.steps} steps. Choose an earlier one."
+            )
         self.parts = self.recipe.accumulate * self.world.size
         if self.recipe.batch % self.parts:
             raise InputError(

@@ -17,7 +17,7 @@ from torch import nn
 from torch.ao.pruning import CubicSL
 from torch.nn.functional import cross_entropy
 
-from prunescope.foundation.errors import StoppedError
+from prunescope.foundation.errors import InputError, StoppedError
 from prunescope.networks import modules
 from prunescope.networks.description import Layer, Network
 from prunescope.networks.preprocessing import to_input
@@ -188,6 +188,18 @@ def test_stopping_between_updates_changes_no_bit(tmp_path: Path, step: int) -> N
         assert found.keys() == whole.keys()
         for name, value in whole.items():
             np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize(("end", "refused"), [(15, False), (16, True), (99, True)])
+def test_updates_must_end_before_the_training(end: int, refused: bool) -> None:
+    """The config cannot tell where nobody has counted the images of a folder yet."""
+    updates = gradual(timing=Timing(0, end, end))
+    if not refused:
+        *_, changes = train(updates)
+        assert [change["step"] for change in changes] == [end]
+        return
+    with pytest.raises(InputError, match=f"is {end}, but the training has 16 steps"):
+        train(updates)
 
 
 def test_updates_can_be_given_to_another_process() -> None:

@@ -71,6 +71,11 @@ class Gradual:
     timing: Timing
     make: Maker
 
+    @property
+    def end(self) -> int:
+        """As `MaskUpdates.end`."""
+        return self.timing.end
+
     def scheduled(self, step: int) -> float | None:
         """As `MaskUpdates.scheduled`."""
         share = self.timing.share(step)

@@ -60,6 +60,11 @@ class Regrowth:
     pace: Pace
     counted: Arrays | None = None
 
+    @property
+    def end(self) -> int:
+        """As `MaskUpdates.end`."""
+        return self.pace.end
+
     def scheduled(self, step: int) -> float | None:
         """As `MaskUpdates.scheduled`."""
         return self.pace.share(step)

@@ -47,6 +47,11 @@ class MaskUpdates(Protocol):
 
     BY_GRADIENTS: ClassVar[bool]
 
+    @property
+    def end(self) -> int:
+        """The step from which on masks stay as they are."""
+        ...
+
     def scheduled(self, step: int) -> float | None:
         """What the schedule asks for at step `step`, counted from 1; None: masks stay."""
         ...
