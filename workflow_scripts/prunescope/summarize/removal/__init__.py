@@ -1,0 +1,1 @@
+"""Which units a pruning method removes, beside those that it keeps."""
