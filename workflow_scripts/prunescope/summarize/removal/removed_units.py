@@ -73,7 +73,7 @@ UNITS_PRUNED = Table(
 def removed(network: Network) -> dict[str, np.ndarray]:
     """Which units of each layer its masks remove: booleans `(units,)`, by the layer's name."""
     return {
-        layer.name: ~network.masks[layer.weight].reshape(layer.units, -1).any(axis=1)
+        layer.name: np.logical_not(network.masks[layer.weight].reshape(layer.units, -1).any(axis=1))
         for layer in network.description.layers
         if layer.weight in network.masks
     }
