@@ -86,6 +86,35 @@ rule tabulate_groups:
         "../workflow_scripts/tabulate_groups.py"
 
 
+rule compare_removed_units:
+    input:
+        units=f"{TABLES}/units.parquet",
+        exemplars=PATHS.every_network("exemplars.parquet", STUDY.dense_networks),
+        networks=PATHS.every_network("pruned.safetensors", STUDY.unit_pruned_networks),
+    output:
+        table=f"{TABLES}/units_pruned.parquet",
+    log:
+        "results/logs/{study}/compare_removed_units.log",
+    wildcard_constraints:
+        study=one_of([STUDY.name] if STUDY.unit_pruned_networks else []),
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(60),
+    params:
+        code=code_of("compare_removed_units.py"),
+        resamples=lookup("statistics/resamples", within=config),
+        seed=lookup("statistics/seed", within=config),
+        study=STUDY.name,
+        seeds=STUDY.seeds,
+        networks=coordinates_of(STUDY.unit_pruned_networks),
+        competing=STUDY.competing_methods,
+    script:
+        "../workflow_scripts/compare_removed_units.py"
+
+
 rule tabulate_costs:
     input:
         sizes=PATHS.every_network("sizes.parquet", STUDY.compacted_networks),

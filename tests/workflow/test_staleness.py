@@ -17,9 +17,12 @@ Edit = Callable[..., None]
 DRAWN = {"draw_chart": len(CHARTS)}
 COST_DRAWN = {"draw_cost_chart": len(COST_CHARTS)}
 COUNTED = {"count_images": 1}
+COMPARED_UNITS = {"compare_removed_units": 1}
 ESTIMATED = {"estimate_statistics": 1, "summarize_findings": 1, **DRAWN}
 TRIVIAL = {"score_trivial_units": 1, "build_explorer": 1, "summarize_findings": 1, **DRAWN}
-SUMMARY = {"tabulate_study": 1, "build_explorer": 1, **ESTIMATED, **COST_DRAWN}
+SUMMARY = {
+    "tabulate_study": 1, "build_explorer": 1, **COMPARED_UNITS, **ESTIMATED, **COST_DRAWN,
+}  # fmt: skip
 TIMED = {"measure_costs": 2, "tabulate_costs": 1, **COST_DRAWN}
 COMPACTED = {"compact_network": 2, "summarize_findings": 1, **TIMED}
 # Of the 9 networks, 2 are dense, 1 is untrained, 4 are pruned and retrained, 2 pruned and kept. The
@@ -55,7 +58,7 @@ CONFIG_EDITS = {
     "rate of compact networks": (
         "compact: {rates: [0.60]", "compact: {rates: [0.30, 0.60]", COMPACTED,
     ),
-    "resamples": ("resamples: 50", "resamples: 60", ESTIMATED),
+    "resamples": ("resamples: 50", "resamples: 60", {**COMPARED_UNITS, **ESTIMATED}),
     "margin": ("margin: 0.02", "margin: 0.03", ESTIMATED),
     "probe size": (
         "probe: {images: 120",

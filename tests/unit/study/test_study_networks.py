@@ -358,6 +358,33 @@ def test_variants_and_compact_networks_may_be_of_some_runs() -> None:
     assert {network.seed for network in every.compacted_networks} == {0, 1}
 
 
+def test_removed_units_are_compared_where_methods_remove_whole_units() -> None:
+    methods = good()["pruning"]["methods"]
+    filters = {**methods["structured"], "retraining": ["none"], "rates": [0.5]}
+    config = changed(
+        {
+            "seeds": [0, 1],
+            "pruning.methods": {
+                "rows": filters,
+                "any_layer": {**filters, "scope": "global"},
+                "columns": {**filters, "granularity": "input_channel"},
+                "groups": {**filters, "granularity": "channel_group"},
+            },
+        }
+    )
+    study = Study(config)
+    assert study.unit_pruned_networks == [
+        Coordinates(name, "none", "0.50", seed)
+        for name in ("rows", "any_layer", "groups")
+        for seed in (0, 1)
+    ]
+    assert study.competing_methods == ["any_layer"]
+    assert study.dense_networks == [Coordinates("dense", "none", "0.00", seed) for seed in (0, 1)]
+    assert "units_pruned" in study.tables
+    columns = changed({"pruning.methods.structured.granularity": "input_channel"})
+    assert "units_pruned" not in Study(columns).tables
+
+
 def test_the_images_a_side_are_those_that_the_tasks_take() -> None:
     mis = {"explanations": 4, "tasks": 3, "tau": 0.16, "draw": "imi", "seed": 0}
     assert Study(changed({"interpretability.mis": mis})).facts["images_per_side"] == 15

@@ -24,6 +24,9 @@ from prunescope.prune.rates import levels, lower_rates, rates_of, rates_of_chain
 from prunescope.study import image_needs
 from prunescope.study.kinds.any_study import AnyStudy, Settings
 
+# The granularities whose pieces are whole units.
+WHOLE_UNITS = ("filter", CHANNEL_GROUP)
+
 
 @dataclass(frozen=True)
 class Study(AnyStudy):
@@ -149,7 +152,7 @@ class Study(AnyStudy):
     @property
     def ablated_networks(self) -> list[Coordinates]:
         """The networks whose units are silenced one at a time: the dense ones."""
-        return [network for network in self.networks if network.is_dense]
+        return self.dense_networks
 
     @property
     def trained_networks(self) -> list[Coordinates]:
@@ -227,9 +230,31 @@ class Study(AnyStudy):
         }
 
     @property
+    def dense_networks(self) -> list[Coordinates]:
+        """The dense networks, one of each seed, without the retrained controls."""
+        return [network for network in self.networks if network.is_dense]
+
+    @property
+    def unit_pruned_networks(self) -> list[Coordinates]:
+        """The networks of methods that remove whole units."""
+        methods = self.config["pruning"]["methods"]
+        whole = [name for name in methods if methods[name]["granularity"] in WHOLE_UNITS]
+        return [network for network in self.networks if network.method in whole]
+
+    @property
+    def competing_methods(self) -> list[str]:
+        """The methods whose budget leaves open how much each layer loses."""
+        methods = self.config["pruning"]["methods"]
+        return [name for name, settings in methods.items() if settings["scope"] == "global"]
+
+    @property
     def tables(self) -> list[str]:
         """The names of the study's tables, in `results/<study>/tables/`."""
-        return [*super().tables, *(["channel_groups"] if self.group_methods else [])]
+        return [
+            *super().tables,
+            *(["channel_groups"] if self.group_methods else []),
+            *(["units_pruned"] if self.unit_pruned_networks else []),
+        ]
 
     @property
     def imported(self) -> list[str]:

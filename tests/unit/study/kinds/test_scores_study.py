@@ -36,11 +36,11 @@ def test_no_network_and_no_image_is_needed() -> None:
     assert paths.logs_to_verify == ["results/logs/elsewhere"]
 
 
-def test_tables_are_those_of_other_studies_without_costs() -> None:
+def test_tables_are_those_of_other_studies_without_those_that_need_networks() -> None:
     study, other = study_of(CONFIG), study_of(good())
     assert other.has_networks
     assert other.has_explorer
-    assert set(other.tables) - set(study.tables) == {"sizes", "costs"}
+    assert set(other.tables) - set(study.tables) == {"sizes", "costs", "units_pruned"}
     assert study_of({**CONFIG, "published": "numbers.csv"}).tables[-1] == "published"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from prunescope.networks.coordinates import Coordinates
 from prunescope.networks.description import Description, Layer, Network
-from prunescope.summarize.removal import removed_units
+from prunescope.summarize.removal import removal_tables, removed_units
 
 LAYERS, WIDTH = 3, 20
 BLANK = Description("toy", 2, 1, (0.5,), (0.5,))
@@ -24,7 +24,7 @@ def dense_units(seed: int = 0) -> pl.DataFrame:
             "layer_type": "conv2d",
             "unit": np.tile(np.arange(WIDTH, dtype=np.int32), LAYERS),
             "constant": False,
-            **{name: rng.random(size) for name in removed_units.WITHIN},
+            **{name: rng.random(size) for name in removal_tables.WITHIN},
         }
     )
 

@@ -25,6 +25,7 @@ from prunescope.interpret.unit_tables import (
 from prunescope.prune.group_tables import CHANNEL_GROUPS
 from prunescope.summarize.image_counts import COUNTS
 from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
+from prunescope.summarize.removal.removal_tables import UNITS_PRUNED
 from prunescope.summarize.study_tables import (
     CLASSES,
     DISAGREEMENTS,
@@ -65,6 +66,7 @@ ALL_TABLES: Mapping[str, Table] = {
     "trivial_units": TRIVIAL_UNITS,
     "layers": LAYERS,
     "channel_groups": CHANNEL_GROUPS,
+    "units_pruned": UNITS_PRUNED,
     "study_sizes": STUDY_SIZES,
     "study_costs": STUDY_COSTS,
     "disagreements": DISAGREEMENTS,

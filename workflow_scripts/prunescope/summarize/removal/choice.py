@@ -55,8 +55,8 @@ class Difference:
     estimate
         The mean difference within strata. Each stratum counts `a b / (a + b)`, with `a` chosen
         units and `b` others. NaN if no stratum has both.
-    standardized
-        `estimate` in standard deviations within strata; NaN if nothing varies.
+    spread
+        The standard deviation within strata.
     low, high
         The middle 95 % of the estimates that choices at random give.
     p
@@ -68,10 +68,15 @@ class Difference:
     mean_chosen: float
     mean_left: float
     estimate: float
-    standardized: float
+    spread: float
     low: float
     high: float
     p: float
+
+    @property
+    def standardized(self) -> float:
+        """`estimate` in standard deviations within strata; NaN if nothing varies."""
+        return self.estimate / self.spread if self.spread > 0 else float("nan")
 
 
 def compare(
@@ -116,7 +121,7 @@ def compare(
                 float(chosen.mean()),
                 float(left.mean()),
                 float(estimate),
-                float(estimate / spread) if spread > 0 else float("nan"),
+                float(spread),
                 float(low),
                 float(high),
                 float((1 + beyond[column]) / (1 + resamples)),
