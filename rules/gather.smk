@@ -193,7 +193,7 @@ rule build_explorer:
         measures=PATHS.every_network("measures.parquet"),
         networks=f"{TABLES}/networks.parquet",
         trivial=f"{TABLES}/trivial_units.parquet",
-        groups=PATHS.group_table,
+        groups=PATHS.table_if_made("channel_groups"),
     output:
         explorer=report(
             directory(EXPLORER),

@@ -11,6 +11,7 @@ rule estimate_statistics:
         predictions=PATHS.every_network("predictions.parquet"),
         variants=PATHS.every_network("variants.parquet", STUDY.varied_networks),
         ablations=PATHS.every_network("ablation.parquet", STUDY.ablated_networks),
+        removals=PATHS.table_if_made("units_pruned"),
     output:
         statistics=f"{TABLES}/statistics.parquet",
     log:

@@ -6,6 +6,7 @@ from prunescope.interpret import unit_tables
 from prunescope.networks import coordinates
 from prunescope.summarize import gathering, study_tables
 from prunescope.summarize.estimates import estimate, inputs
+from prunescope.summarize.removal import removal_tables
 
 
 def main(smk) -> None:
@@ -22,6 +23,7 @@ def main(smk) -> None:
         smk.params.study,
         unit_tables.ABLATION.empty(),
     )
+    removals = removal_tables.UNITS_PRUNED
     predictions = map(network_tables.PREDICTIONS.read, smk.input.predictions)
     answers = gathering.gather(
         map(accuracy.answers, predictions),
@@ -38,6 +40,7 @@ def main(smk) -> None:
         answers=answers,
         variants=variants,
         ablations=ablations,
+        removals=removals.read(smk.input.removals[0]) if smk.input.removals else removals.empty(),
     )
     study_tables.STATISTICS.write(estimate.estimate(study, settings), smk.output.statistics)
 

@@ -78,6 +78,12 @@ class PathsOfResults:
         chosen = self._any_study.networks if networks is None else networks
         return [self._of_network(name, network) for network in chosen]
 
+    def table_if_made(self, name: str) -> list[str]:
+        """The path of a table of the study; none where the study has no such table."""
+        study = self._any_study
+        path = f"{TABLES}/{name}.parquet".format(study=study.name)
+        return [path] if name in study.tables else []
+
     def _of_network(self, name: str, network: Coordinates) -> str:
         made = self._any_study.made_as(network)
         return f"{NETWORK}/{name}".format(study=self._any_study.name, **vars(made))
@@ -195,13 +201,6 @@ class Paths(PathsOfResults):
     def groups_to_prune(self, wildcards: Wildcards) -> list[str]:
         """What tells the groups of channels, for a method that prunes them."""
         return [self.architecture_file()] if wildcards.method in self.study.group_methods else []
-
-    @property
-    def group_table(self) -> list[str]:
-        """The table of the groups of channels, if a method prunes them."""
-        study = self.study
-        table = f"{TABLES}/channel_groups.parquet".format(study=study.name)
-        return [table] if study.group_methods else []
 
     def network_to_retrain(self, wildcards: Wildcards) -> str:
         """The pruned network; for a control, the network before it: the dense one, or a chain's."""

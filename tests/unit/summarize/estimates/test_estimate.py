@@ -12,6 +12,7 @@ from prunescope.summarize import gathering, study_tables
 from prunescope.summarize.estimates import estimate as estimate_module
 from prunescope.summarize.estimates import paired_changes, rows
 from prunescope.summarize.estimates.inputs import EstimationSettings, StudyTables
+from prunescope.summarize.removal import removal_tables
 from prunescope.summarize.selection import UNIT
 
 LAYERS = [f"block{block}.conv{layer}" for block in range(3) for layer in range(2)]
@@ -98,6 +99,7 @@ def study_of(
         ablations=dense.select("study", *COORDINATES, *UNIT).with_columns(
             loss_rise=dense["mis_soft"] ** 3, top1_drop=pl.Series(rng.random(len(dense)))
         ),
+        removals=removal_tables.UNITS_PRUNED.empty(),
     )
 
 

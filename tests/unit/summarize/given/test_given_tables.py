@@ -21,6 +21,7 @@ from prunescope.summarize.estimates.inputs import EstimationSettings, StudyTable
 from prunescope.summarize.findings import captions, summary_page
 from prunescope.summarize.findings.facts import Facts
 from prunescope.summarize.given import given_tables
+from prunescope.summarize.removal import removal_tables
 
 SETTINGS = {
     "dataset": "ImageNet",
@@ -112,6 +113,7 @@ def made(networks: tuple, top1: bool = False, images: int | None = None) -> Made
         ),
         variants=gathering.gather([], [], "elsewhere", unit_tables.VARIANTS.empty()),
         ablations=gathering.gather([], [], "elsewhere", unit_tables.ABLATION.empty()),
+        removals=removal_tables.UNITS_PRUNED.empty(),
     )
     statistics = estimate.estimate(study, EstimationSettings(resamples=50, margin=0.02, seed=0))
     return Made(table, units, statistics)

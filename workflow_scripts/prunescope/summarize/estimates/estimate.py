@@ -23,6 +23,7 @@ from prunescope.summarize.estimates.paired_changes import (
 from prunescope.summarize.estimates.rows import BLANK
 from prunescope.summarize.estimates.runs import margin
 from prunescope.summarize.estimates.runs.accuracy_changes import accuracy_changes, changes_as_given
+from prunescope.summarize.estimates.runs.choices import choices
 from prunescope.summarize.estimates.runs.means_over_runs import means_over_runs
 from prunescope.summarize.estimates.runs.over_runs import (
     changes_over_runs,
@@ -70,6 +71,7 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
         *conclusions(varied),
         *ablations(study.ablations, channels),
         *agreements_of_measures(channels),
+        *choices(study.removals),
     ]
     rows += list(means_over_runs(rows))
     name = study.networks["study"][0]

@@ -39,6 +39,8 @@ class StudyTables:
     variants, ablations
         `unit_tables.VARIANTS` and `unit_tables.ABLATION` of those networks that have them,
         stacked, with coordinates.
+    removals
+        `removal_tables.UNITS_PRUNED`; without rows where no method removes whole units.
     """
 
     networks: pl.DataFrame
@@ -49,3 +51,4 @@ class StudyTables:
     answers: pl.DataFrame
     variants: pl.DataFrame
     ablations: pl.DataFrame
+    removals: pl.DataFrame

@@ -85,7 +85,7 @@ def kind_of(network: Coordinates) -> dict[str, Any]:
 
 
 def _changes(layout: Layout, score: str, partner: str, margin: float) -> Iterator[Row]:
-    method = _method(layout.model)
+    method = how_known(layout.model)
     for place, kind in enumerate(layout.kinds.to_dicts()):
         known = layout.model.mean(place)
         name = name_kind(kind["method"], kind["retraining"], kind["rate"])
@@ -112,7 +112,8 @@ def columns_of(kind: Mapping[str, Any]) -> dict[str, Any]:
     return {"pruning": kind["method"], "retraining": kind["retraining"], "rate": kind["rate"]}
 
 
-def _method(model: RunModel) -> str:
+def how_known(model: RunModel) -> str:
+    """How the mean of a kind is known from runs, in words."""
     how = f"mean over {model.runs} runs, t, variance between runs"
     if len(model.values) == 1:
         return f"{how} of this kind alone"
@@ -150,7 +151,7 @@ def slopes_over_runs(networks: pl.DataFrame, margin: float) -> Iterator[Row]:
                 f"{name}, {OVER_RUNS}",
                 same(layout.model.contrast(weights), margin, layout.model.runs),
                 f"least squares over the rates of each method and kind of retraining, "
-                f"{_method(layout.model)}, two one-sided tests against {margin:.3g}",
+                f"{how_known(layout.model)}, two one-sided tests against {margin:.3g}",
                 family=f"{quantity}, {OVER_RUNS}",
                 **columns,
             )
