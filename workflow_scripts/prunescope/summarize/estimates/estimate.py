@@ -30,6 +30,7 @@ from prunescope.summarize.estimates.runs.over_runs import (
     correlations_over_runs,
     slopes_over_runs,
 )
+from prunescope.summarize.estimates.runs.survivorship import survivorship
 from prunescope.summarize.estimates.single_networks import alignments, network_means, shares
 from prunescope.summarize.estimates.under_variants import conclusions, variants
 
@@ -72,6 +73,7 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
         *ablations(study.ablations, channels),
         *agreements_of_measures(channels),
         *choices(study.removals),
+        *survivorship(channels),
     ]
     rows += list(means_over_runs(rows))
     name = study.networks["study"][0]
