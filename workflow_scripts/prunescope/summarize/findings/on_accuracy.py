@@ -57,7 +57,8 @@ def retraining_alone(facts: Facts) -> Iterator[str]:
             f"Retraining alone ({describe_retraining(row['retraining'])}) changes accuracy by "
             f"{points(row['estimate'])}{interval(row, points)}."
         )
-        if row["p_holm"] < ALPHA and row["estimate"] < 0:
+        # Where all runs change by the same, there is no p value.
+        if row["estimate"] < 0 and row["p_holm"] is not None and row["p_holm"] < ALPHA:
             yield "It harms, so not all that retrained networks lose is owed to pruning."
 
 
