@@ -23,6 +23,7 @@ from prunescope.study.study import Study
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts.all_charts import CHARTS, GROUPS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
+from prunescope.summarize.removal.removal_tables import UNITS_PRUNED
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +96,30 @@ def test_an_iterative_network_prunes_what_the_one_before_pruned(finished: Worksp
     after = network_files.load(finished.path(chain.format("0.60")))
     for name, mask in after.masks.items():
         assert not (mask & ~before.masks[name]).any(), name
+
+
+def test_removed_units_are_those_whose_filters_are_masked(finished: Workspace) -> None:
+    table = UNITS_PRUNED.read(finished.path("results/tiny/tables/units_pruned.parquet"))
+    assert table.select("retraining", "rate", "chosen_as").unique(maintain_order=True).rows() == [
+        ("none", 0.3, "none"), ("none", 0.6, "none"),
+        ("iterative", 0.3, "none"), ("iterative", 0.6, "iterative"),
+    ]  # fmt: skip
+    networks = finished.path("results/tiny/networks")
+    pruned = network_files.load(networks / "structured/none/rate0.60/seed0/pruned.safetensors")
+    scores = unit_tables.MIS.read(networks / "dense/none/rate0.00/seed0/mis.parquet")
+    live = scores.filter(~pl.col("constant"))
+    gone, kept = [], []
+    for name, mask in pruned.masks.items():
+        units = live.filter(layer=name.removesuffix(".weight"))
+        for unit, value in units.select("unit", "mis_soft").iter_rows():
+            (kept if mask[unit].any() else gone).append(value)
+    (row,) = table.filter(retraining="none", rate=0.6, measure="mis_soft").to_dicts()
+    assert (row["removed"], row["kept"]) == (len(gone), len(kept))
+    assert row["mean_removed"] == pytest.approx(np.mean(gone))
+    assert row["mean_kept"] == pytest.approx(np.mean(kept))
+    summary = finished.path("results/tiny/summary.md").read_text()
+    assert "- **Which units go:** What criteria take in other runs, one run cannot tell." in summary
+    assert "- **Survivorship:** " in summary
 
 
 def test_charts_open_without_a_network_and_say_where_they_come_from(finished: Workspace) -> None:

@@ -18,6 +18,7 @@ from prunescope.summarize.charts import (
     unit_charts,
 )
 from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.summarize.charts.removal import removed_units_chart, survivorship_chart
 from prunescope.summarize.charts.theme import ChartSettings
 
 CHARTS: Mapping[str, Callable[[ChartData, ChartSettings], alt.TopLevelMixin]] = {
@@ -31,6 +32,8 @@ CHARTS: Mapping[str, Callable[[ChartData, ChartSettings], alt.TopLevelMixin]] = 
     "mis_by_depth": unit_charts.mis_by_depth,
     "sensitivity": sensitivity_charts.sensitivity,
     "measures": unit_charts.measures,
+    "removed_units": removed_units_chart.removed_units,
+    "survivorship": survivorship_chart.survivorship,
 }
 
 # The categories of the report, and the charts in each.
@@ -44,4 +47,5 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "2 Interpretability": ("mis_by_rate", "mis_vs_accuracy"),
     "3 Single units": ("unit_change", "mis_by_depth"),
     "4 Does the conclusion hold": ("sensitivity", "measures"),
+    "5 Which units go": ("removed_units", "survivorship"),
 }

@@ -8,6 +8,7 @@ from prunescope.networks.coordinates import COORDINATES, DENSE, ITERATIVE, NOT_R
 from prunescope.summarize import selection
 from prunescope.summarize.findings import answer, on_accuracy, on_robustness, on_scores
 from prunescope.summarize.findings.facts import ALPHA, Facts, kind_means
+from prunescope.summarize.findings.removal import removal_words
 from prunescope.summarize.findings.verdicts import verdicts
 from prunescope.summarize.findings.wording import (
     change,
@@ -139,6 +140,14 @@ def _rates(facts: Facts) -> str:
     return f"{start}{on_scores.rates(facts)}"
 
 
+def _removed(facts: Facts) -> str:
+    return removal_words.which_units_go(facts) or "No criterion removed whole channels."
+
+
+def _survivorship(facts: Facts) -> str:
+    return removal_words.survivorship(facts) or "No channels were lost, and none came alive."
+
+
 # The charts that show nothing but accuracy.
 OF_ACCURACY = (
     "accuracy_without_retraining",
@@ -158,4 +167,6 @@ CAPTIONS: Mapping[str, Callable[[Facts], str]] = {
     "mis_by_depth": _by_depth,
     "sensitivity": on_robustness.variants,
     "measures": on_robustness.measures,
+    "removed_units": _removed,
+    "survivorship": _survivorship,
 }

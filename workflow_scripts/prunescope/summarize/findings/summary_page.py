@@ -16,6 +16,7 @@ from prunescope.summarize.findings import (
 )
 from prunescope.summarize.findings.answer import answer
 from prunescope.summarize.findings.facts import Facts
+from prunescope.summarize.findings.removal import removal_words
 from prunescope.summarize.findings.verdicts import table_of_kinds
 from prunescope.summarize.findings.wording import change, count, listed, percent, score
 from prunescope.summarize.words import describe_retraining, human, kept_masked
@@ -50,6 +51,10 @@ def to_markdown(facts: Facts, sizes: pl.DataFrame | None = None) -> str:
     """
     name = facts.networks["study"][0]
     lines = [*zip(LINES, details(facts), strict=True)]
+    if removed := removal_words.which_units_go(facts):
+        lines.append(("Which units go", removed))
+    if survived := removal_words.survivorship(facts):
+        lines.append(("Survivorship", survived))
     if sizes is not None and (kept := kept_masked(sizes)):
         lines.append(("Compact networks", kept))
     if warning := on_trivial_units.warning(facts):

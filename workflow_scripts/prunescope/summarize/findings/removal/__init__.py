@@ -1,0 +1,1 @@
+"""What is found of the units that go, and of those that are left."""
