@@ -18,19 +18,34 @@ from removal_study import (
 from prunescope.summarize.findings import captions, summary_page
 from prunescope.summarize.findings.removal import removal_rows, removal_words
 
+OTHER: Kind = ("other_filters", "none", 0.4)
 SCORES = {
-    "leave": ([(LOW, -0.3, SMALL_P), (HIGH, -0.2, SMALL_P), (CHAIN, -0.1, LARGE_P)],
-              "In 2 of 3 choices of channels criteria are shown to leave those that score high; 1 "
-              "is undecided."),
-    "take": ([(LOW, 0.3, SMALL_P)],
-             "In 1 of 1 choice of channels criteria are shown to take those that score high."),
-    "both": ([(LOW, -0.3, SMALL_P), (HIGH, 0.2, SMALL_P)],
-             "In 1 of 2 choices of channels criteria are shown to leave those that score high; in "
-             "1 of 2 choices of channels criteria are shown to take those that score high."),
-    "undecided": ([(LOW, -0.3, LARGE_P), (HIGH, 0.2, 1.0)],
-                  "Whether criteria take the channels that score high or leave them is undecided "
-                  "in all 2 choices of channels."),
-}  # fmt: skip
+    "leave": (
+        [
+            (LOW, -0.3, SMALL_P),
+            (HIGH, -0.2, SMALL_P),
+            (OTHER, -0.1, SMALL_P),
+            (CHAIN, -0.1, LARGE_P),
+        ],
+        "In 3 of 4 choices of channels criteria are shown to leave those that score high (filters "
+        "and other filters); 1 is undecided.",
+    ),
+    "take": (
+        [(LOW, 0.3, SMALL_P)],
+        "In 1 of 1 choice of channels criteria are shown to take those that score high (filters).",
+    ),
+    "both": (
+        [(LOW, -0.3, SMALL_P), (OTHER, 0.2, SMALL_P)],
+        "In 1 of 2 choices of channels criteria are shown to leave those that score high "
+        "(filters); in 1 of 2 choices of channels criteria are shown to take those that score high "
+        "(other filters).",
+    ),
+    "undecided": (
+        [(LOW, -0.3, LARGE_P), (HIGH, 0.2, 1.0)],
+        "Whether criteria take the channels that score high or leave them is undecided in all 2 "
+        "choices of channels.",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", SCORES)

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from prunescope.summarize import selection
 from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.removal import removal_rows
-from prunescope.summarize.findings.wording import be, capitalised, change, count, named
+from prunescope.summarize.findings.wording import be, capitalised, change, count, listed, named
 from prunescope.summarize.removal.removal_tables import DEPTH, SCALE
+from prunescope.summarize.words import human
 
 SCORE = "mis_soft"
 # The other measures within layers, in the order in which they are told.
@@ -44,13 +46,20 @@ def _answer(scored: pl.DataFrame) -> str:
         )
     said = [
         f"in {shown} of {count(number, 'choice')} of channels criteria are shown to {do} those "
-        "that score high"
-        for shown, do in ((lower, "leave"), (higher, "take"))
+        f"that score high ({_methods(scored.filter('shown', side))})"
+        for shown, do, side in (
+            (lower, "leave", pl.col("estimate") < 0),
+            (higher, "take", pl.col("estimate") > 0),
+        )
         if shown
     ]
     rest = number - lower - higher
     said += [f"{rest} {be(rest)} undecided"] if rest else []
     return capitalised("; ".join(said))
+
+
+def _methods(rows: pl.DataFrame) -> str:
+    return listed([human(name) for name in selection.present(rows["method"])])
 
 
 def _of_one_run(scored: pl.DataFrame) -> str:
