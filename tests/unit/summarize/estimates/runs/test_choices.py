@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from prunescope.networks.coordinates import KIND
+from prunescope.summarize import estimators
 from prunescope.summarize.estimates.runs import choices
 from prunescope.summarize.estimates.runs.over_runs import OVER_RUNS
 from prunescope.summarize.removal.removal_tables import UNITS_PRUNED
@@ -117,3 +118,36 @@ def test_one_run_says_nothing_of_others() -> None:
 
 def test_a_study_that_removes_no_units_has_nothing_to_compare() -> None:
     assert list(choices.choices(UNITS_PRUNED.empty())) == []
+
+
+def at_random(rng: np.random.Generator, shift: float = 0.0) -> list[dict]:
+    """Three methods at three rates in three runs, by two measures; nested choices are alike."""
+    rows = []
+    for measure in ("mis_soft", "monosemanticity"):
+        shared = rng.normal(0, 0.06, (3, 1, 3))
+        values = (shift + shared + rng.normal(0, 0.05, (3, 3, 3))).reshape(9, 3)
+        rows += standardized(values, measure)
+    return rows
+
+
+def over_runs_of(rows: list[dict]) -> list[dict]:
+    return [row for row in choices.choices(table(rows)) if row.get("seed") is None]
+
+
+def any_shown(rows: list[dict]) -> bool:
+    return bool((estimators.holm(np.array([row["p"] for row in rows])) < 0.05).any())
+
+
+def test_choices_at_random_are_seldom_taken_for_a_preference() -> None:
+    """Choices at several rates are nested, which the model does not know: a little above 5 %."""
+    rng = np.random.default_rng(0)
+    studies = [over_runs_of(at_random(rng)) for _ in range(200)]
+    assert np.mean([any_shown(rows) for rows in studies]) < 0.1
+    inside = [row["low"] < 0 < row["high"] for rows in studies for row in rows]
+    assert 0.92 < np.mean(inside) < 0.98
+
+
+def test_a_preference_is_found() -> None:
+    rng = np.random.default_rng(1)
+    studies = [over_runs_of(at_random(rng, shift=-0.4)) for _ in range(60)]
+    assert np.mean([any_shown(rows) for rows in studies]) > 0.85
