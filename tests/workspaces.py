@@ -49,9 +49,9 @@ class Workspace:
             env={**os.environ, "PYTHONPATH": ""},
         )
 
-    def stale(self, config: str = TINY) -> dict[str, int]:
-        """How many jobs of each rule a dry run would execute."""
-        done = self.snakemake("--dry-run", config=config)
+    def stale(self, config: str = TINY, *targets: str) -> dict[str, int]:
+        """How many jobs of each rule a dry run would execute, for a whole study or some files."""
+        done = self.snakemake("--dry-run", "--", *targets, config=config)
         assert done.returncode == 0, done.stdout + done.stderr
         rows = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
         return {rule: int(jobs) for rule, jobs in rows if rule not in ("all", "total")}
