@@ -60,6 +60,15 @@ def test_an_example_is_planned_without_its_images(blank: Workspace, name: str) -
     assert not blank.path("results").exists()
 
 
+def test_the_study_of_criteria_is_planned(blank: Workspace) -> None:
+    study = Study(preset("criteria"))
+    jobs = blank.stale(config="config/criteria.yaml")
+    pruned = len(study.networks) - 2 * len(study.config["seeds"])
+    assert jobs["prune_network"] + jobs["prune_measured_network"] == pruned
+    assert jobs["retrain_network"] == len(study.trained_networks) - len(study.config["seeds"])
+    assert not blank.path("results").exists()
+
+
 def test_the_groups_of_the_cluster_fit_the_largest_preset(blank: Workspace) -> None:
     """Snakemake would refuse a group that waits for itself."""
     done = blank.snakemake(

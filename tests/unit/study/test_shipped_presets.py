@@ -241,3 +241,45 @@ def test_the_example_of_an_own_network_has_a_partner_in_each_run_for_every_netwo
         partner = paired_changes.partner_of_verdict(network, networks)
         assert partner is not None
         assert (partner.retraining, partner.seed) == (network.retraining, network.seed)
+
+
+# --- criteria side by side -----------------------------------------------------------------------
+
+
+def test_all_criteria_are_compared_at_two_rates_with_a_random_control() -> None:
+    config = config_of("criteria")
+    methods = config["pruning"]["methods"]
+    folder = ROOT / "workflow_scripts" / "prunescope" / "prune" / "criteria"
+    shipped = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    # A variant of `taylor`.
+    assert {method["criterion"] for method in methods.values()} == shipped - {"taylor_absolute"}
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for method in methods.values():
+        assert len(method["rates"]) == 2
+        rest = {key: value for key, value in method.items() if key != "criterion"}
+        alike.setdefault(method["granularity"], []).append(rest)
+    assert alike.keys() == {"filter", "weight"}
+    for granularity, others in alike.items():
+        different = [other for other in others if other != others[0]]
+        # Wanda compares the weights of an output only.
+        expected = [{**others[0], "scope": "layer"}] if granularity == "weight" else []
+        assert different == expected
+        criteria = [
+            one["criterion"] for one in methods.values() if one["granularity"] == granularity
+        ]
+        assert len(set(criteria)) == len(criteria) == 6
+        assert "random" in criteria
+    assert config["recipes"]["from_scratch"]["l1_on_scales"] > 0
+    assert "l1_on_scales" not in config["recipes"]["short"]
+
+
+def test_the_study_of_criteria_has_the_networks_that_its_header_counts() -> None:
+    study = Study(config_of("criteria"))
+    header = header_of("criteria")
+    retrained = [network for network in study.networks if network.retraining == "one_shot"]
+    measured = [one for one in study.networks if one.method in study.methods_measured]
+    assert f"{len(study.networks)} networks, of which {len(retrained)} are retrained" in header
+    assert f"{len(measured)} prunings that run the network" in header
+    for network in retrained:
+        partner = paired_changes.partner_of_verdict(network, study.networks)
+        assert network.method == "dense" or partner is not None
