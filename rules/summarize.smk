@@ -24,13 +24,35 @@ rule estimate_statistics:
         runtime=minutes(60),
     params:
         code=code_of("estimate_statistics.py"),
-        statistics=lookup("statistics", within=config),
+        statistics=STUDY.estimation,
         study=STUDY.name,
         networks=coordinates_of(STUDY.networks),
         varied=coordinates_of(STUDY.varied_networks),
         ablated=coordinates_of(STUDY.ablated_networks),
     script:
         "../workflow_scripts/estimate_statistics.py"
+
+
+rule match_accuracy:
+    input:
+        networks=f"{TABLES}/networks.parquet",
+        units=f"{TABLES}/units.parquet",
+    output:
+        matched=f"{TABLES}/equal_accuracy.parquet",
+        unmatched=f"{TABLES}/unmatched.parquet",
+    log:
+        "results/logs/{study}/match_accuracy.log",
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        code=code_of("match_accuracy.py"),
+        drops=lookup("statistics/accuracy_drops", within=config),
+    script:
+        "../workflow_scripts/match_accuracy.py"
 
 
 rule compare_published:
@@ -71,6 +93,8 @@ rule draw_chart:
         units=f"{TABLES}/units.parquet",
         statistics=f"{TABLES}/statistics.parquet",
         trivial=f"{TABLES}/trivial_units.parquet",
+        matched=f"{TABLES}/equal_accuracy.parquet",
+        unmatched=f"{TABLES}/unmatched.parquet",
         published=STUDY.published,
     output:
         html=report(

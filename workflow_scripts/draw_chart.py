@@ -8,6 +8,7 @@ from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
 from prunescope.summarize.findings import captions
 from prunescope.summarize.findings.facts import Facts
+from prunescope.summarize.matching.matched_tables import EQUAL_ACCURACY, UNMATCHED
 
 
 def main(smk) -> None:
@@ -16,7 +17,12 @@ def main(smk) -> None:
     history = study_tables.HISTORIES.read(smk.input.history)
     trivial = trivial_units.TRIVIAL_UNITS.read(smk.input.trivial)
     images = image_counts.COUNTS.read(smk.input.images)
-    facts = Facts.of_study(networks, statistics, images, history, trivial, smk.params.facts)
+    settings = {
+        **smk.params.facts,
+        "equal_accuracy": EQUAL_ACCURACY.read(smk.input.matched),
+        "unmatched": UNMATCHED.read(smk.input.unmatched),
+    }
+    facts = Facts.of_study(networks, statistics, images, history, trivial, settings)
     study = ChartData(
         networks=networks,
         history=history,
@@ -27,13 +33,15 @@ def main(smk) -> None:
         units=study_tables.UNITS.read(smk.input.units),
         trivial=trivial,
         margin=facts.margin,
+        granularities=facts.granularities,
+        equal_accuracy=facts.equal_accuracy,
         published=published.read(smk.input.published) if smk.input.published else None,
     )
-    settings = ChartSettings(**smk.params.charts)
-    chart = all_charts.CHARTS[smk.params.chart](study, settings)
+    size = ChartSettings(**smk.params.charts)
+    chart = all_charts.CHARTS[smk.params.chart](study, size)
     caption = captions.caption(smk.params.chart, facts)
     formats = {name: smk.output[name] for name in ("html", "svg", "png", "json")}
-    chart_files.save(chart, formats, settings, caption)
+    chart_files.save(chart, formats, size, caption)
     with whole_files.atomic(smk.output.caption) as temporary:
         temporary.write_text(f"{caption}\n", encoding="utf-8")
 

@@ -84,6 +84,7 @@ STEPS: list[dict[str, list[str]]] = [
     },
     {
         "estimate_statistics": [f"{TABLES}/statistics.parquet"],
+        "match_accuracy": [f"{TABLES}/equal_accuracy.parquet", f"{TABLES}/unmatched.parquet"],
         "build_explorer": ["results/tiny/explorer"],
     },
     {

@@ -21,7 +21,8 @@ COMPARED_UNITS = {"compare_removed_units": 1}
 ESTIMATED = {"estimate_statistics": 1, "summarize_findings": 1, **DRAWN}
 TRIVIAL = {"score_trivial_units": 1, "build_explorer": 1, "summarize_findings": 1, **DRAWN}
 SUMMARY = {
-    "tabulate_study": 1, "build_explorer": 1, **COMPARED_UNITS, **ESTIMATED, **COST_DRAWN,
+    "tabulate_study": 1, "match_accuracy": 1, "build_explorer": 1, **COMPARED_UNITS, **ESTIMATED,
+    **COST_DRAWN,
 }  # fmt: skip
 TIMED = {"measure_costs": 2, "tabulate_costs": 1, **COST_DRAWN}
 COMPACTED = {"compact_network": 2, "summarize_findings": 1, **TIMED}
@@ -60,6 +61,9 @@ CONFIG_EDITS = {
     ),
     "resamples": ("resamples: 50", "resamples: 60", {**COMPARED_UNITS, **ESTIMATED}),
     "margin": ("margin: 0.02", "margin: 0.03", ESTIMATED),
+    "accuracy that is given up": (
+        "margin: 0.02", "margin: 0.02, accuracy_drops: [0.1]", {"match_accuracy": 1, **DRAWN},
+    ),
     "probe size": (
         "probe: {images: 120",
         "probe: {images: 110",

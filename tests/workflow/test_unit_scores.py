@@ -67,6 +67,7 @@ def test_the_plan_has_no_rule_of_networks_or_images(blank: Workspace) -> None:
         "read_unit_scores": 1,
         "tabulate_scores": 1,
         "estimate_statistics": 1,
+        "match_accuracy": 1,
         "summarize_findings": 1,
         "describe_config": 1,
         "draw_chart": len(CHARTS),
@@ -103,7 +104,8 @@ def test_charts_without_anything_to_show_say_why(finished: Workspace) -> None:
     for name in CHARTS:
         empty = "Nothing to show" in json.dumps(drawn(name))
         assert empty == (name in ("accuracy_during_retraining", "iterative_vs_one_shot",
-                                  "sensitivity", "measures")), name  # fmt: skip
+                                  "sensitivity", "measures", "criteria_by_sparsity",
+                                  "equal_accuracy")), name  # fmt: skip
 
 
 def test_every_file_is_verified(finished: Workspace) -> None:

@@ -496,6 +496,10 @@ class Study(AnyStudy):
                 for name, method in self.config["pruning"]["methods"].items()
                 if method["criterion"] == "random"
             ],
+            "granularities": {
+                name: method["granularity"]
+                for name, method in self.config["pruning"]["methods"].items()
+            },
             "pruned_elsewhere": self.imported,
             "given": False,
         }

@@ -11,6 +11,9 @@ RETRAINING_NAMES = {
     "one_shot_60": "one-shot, 60 epochs",
 }
 
+# Granularities whose plural is not that of their name.
+PIECES_NAMES = {"n_of_m": "N:M patterns", "channel_group": "groups of channels"}
+
 
 def human(name: str) -> str:
     """A key of the config with spaces instead of underscores."""
@@ -20,6 +23,11 @@ def human(name: str) -> str:
 def describe_retraining(kind: str) -> str:
     """A kind of retraining in words."""
     return RETRAINING_NAMES.get(kind, human(kind))
+
+
+def describe_pieces(granularity: str) -> str:
+    """What a pruning method removes, in words: `filters`."""
+    return PIECES_NAMES.get(granularity, f"{human(granularity)}s")
 
 
 def kept_masked(networks: pl.DataFrame) -> str:

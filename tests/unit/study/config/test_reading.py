@@ -489,7 +489,7 @@ def _is_section(kind: Any) -> bool:
         (Mis, mis.ScoreSettings, set()),
         (Exemplars, exemplars.ExemplarSettings, set()),
         (Recalibration, recalibration.RecalibrationSettings, set()),
-        (Statistics, inputs.EstimationSettings, set()),
+        (Statistics, inputs.EstimationSettings, {"accuracy_drops"}),
         (Charts, theme.ChartSettings, set()),
         (
             Method,

@@ -21,6 +21,7 @@ from prunescope.summarize.findings import (
     verdicts,
 )
 from prunescope.summarize.findings.facts import Facts
+from prunescope.summarize.matching.matched_tables import EQUAL_ACCURACY, UNMATCHED
 
 Network = tuple[str, str, float, int, float, float | None, int]
 # Method, retraining, rate, seed, accuracy, score, epochs of retraining.
@@ -654,6 +655,46 @@ def test_captions_state_numbers() -> None:
         "95 % interval -0.060 to -0.040). Of 1 kind of network, the mean interpretability score of "
         "the same channels: 1 is shown to be lower."
     )
+
+
+def test_the_most_and_the_least_accurate_criterion_are_named() -> None:
+    rows = [*DENSE, *PRUNED]
+    told = replace(facts(rows), granularities={"filters": "filter", "chance": "filter"})
+    assert captions.caption("criteria_by_sparsity", told) == (
+        "Of filters at rate 80 % (one-shot), filters is the most accurate with 70.0 % and a score "
+        "of 0.780, chance is the least accurate with 60.0 % and a score of 0.760."
+    )
+    even = replace(told, networks=told.networks.with_columns(top1=pl.lit(0.1)))
+    assert captions.caption("criteria_by_sparsity", even) == (
+        "Of filters at rate 80 % (one-shot), all 2 methods have an accuracy of 10.0 %."
+    )
+    apart = replace(told, granularities={"filters": "filter", "chance": "weight"})
+    assert captions.caption("criteria_by_sparsity", apart).startswith("No two methods")
+
+
+def test_what_is_not_matched_at_equal_accuracy_is_named() -> None:
+    where = {"study": "toy", "retraining": "one_shot"}
+    matched = [
+        {**where, "method": "filters", "drop": 0.01, "sparsity": 0.3, "mis_soft_change": -0.0123},
+        {**where, "method": "chance", "drop": 0.01, "sparsity": 0.2, "mis_soft_change": 0.1},
+    ]
+    missing = [{**where, "method": "chance", "drop": 0.05, "seed": 0, "reason": "never so good"}]
+    told = replace(
+        facts([*DENSE, *PRUNED]),
+        equal_accuracy=frame(EQUAL_ACCURACY, [{**row, "seed": 0} for row in matched]),
+        unmatched=frame(UNMATCHED, missing),
+    )
+    assert captions.caption("equal_accuracy", told) == (
+        "At 1 point below the dense network the sparsest of 2 methods is filters, one-shot, with "
+        "30.0 %, where its score has changed by -0.012. At 5 points below the dense network no "
+        "method is matched in every run. Not matched in every run: chance, one-shot (never so "
+        "good)."
+    )
+    # Of several runs, only what was estimated over all of them counts.
+    second = [(*row[:3], 1, *row[4:]) for row in DENSE]
+    both = replace(told, networks=networks([*DENSE, *second]))
+    assert "no method is matched" in captions.caption("equal_accuracy", both)
+    assert captions.caption("equal_accuracy", facts(DENSE)) == "No method was pruned."
 
 
 def test_facts_come_from_the_config() -> None:

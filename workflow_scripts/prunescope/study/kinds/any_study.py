@@ -81,10 +81,16 @@ class AnyStudy(ABC):
         """The names of the study's tables, in `results/<study>/tables/`."""
         return [
             *("images", "networks", "units", "layers", "classes", "disagreements"),
-            *("history", "statistics", "trivial_units"),
+            *("history", "statistics", "trivial_units", "equal_accuracy", "unmatched"),
             *(["published"] if self.published else []),
             *(["sizes", "costs"] if self.compacted_networks else []),
         ]
+
+    @property
+    def estimation(self) -> Settings:
+        """How estimates are made: fields of `estimates.inputs.EstimationSettings`."""
+        settings = self.config["statistics"].items()
+        return {key: value for key, value in settings if key != "accuracy_drops"}
 
     @property
     @abstractmethod

@@ -79,6 +79,7 @@ class ScoresStudy(AnyStudy):
             **(told if self.reads_tables else PUBLISHED_FACTS),
             "images_per_side": None,
             "random_methods": [],
+            "granularities": {},
             "pruned_elsewhere": [],
             "given": True,
         }

@@ -24,6 +24,7 @@ from prunescope.interpret.unit_tables import (
 )
 from prunescope.prune.group_tables import CHANNEL_GROUPS
 from prunescope.summarize.image_counts import COUNTS
+from prunescope.summarize.matching.matched_tables import EQUAL_ACCURACY, UNMATCHED
 from prunescope.summarize.published_scores.analysis_rows import ANALYSIS
 from prunescope.summarize.removal.removal_tables import UNITS_PRUNED
 from prunescope.summarize.study_tables import (
@@ -75,6 +76,8 @@ ALL_TABLES: Mapping[str, Table] = {
     "statistics": STATISTICS,
     "published": PUBLISHED,
     "published_analysis": ANALYSIS,
+    "equal_accuracy": EQUAL_ACCURACY,
+    "unmatched": UNMATCHED,
 }
 
 

@@ -18,6 +18,7 @@ from prunescope.summarize.charts import (
     unit_charts,
 )
 from prunescope.summarize.charts.chart_rows import ChartData
+from prunescope.summarize.charts.criteria import at_accuracy, at_sparsity
 from prunescope.summarize.charts.removal import removed_units_chart, survivorship_chart
 from prunescope.summarize.charts.theme import ChartSettings
 
@@ -34,6 +35,8 @@ CHARTS: Mapping[str, Callable[[ChartData, ChartSettings], alt.TopLevelMixin]] = 
     "measures": unit_charts.measures,
     "removed_units": removed_units_chart.removed_units,
     "survivorship": survivorship_chart.survivorship,
+    "criteria_by_sparsity": at_sparsity.criteria_by_sparsity,
+    "equal_accuracy": at_accuracy.equal_accuracy,
 }
 
 # The categories of the report, and the charts in each.
@@ -44,7 +47,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "accuracy_during_retraining",
         "iterative_vs_one_shot",
     ),
-    "2 Interpretability": ("mis_by_rate", "mis_vs_accuracy"),
+    "2 Interpretability": (
+        "mis_by_rate",
+        "mis_vs_accuracy",
+        "criteria_by_sparsity",
+        "equal_accuracy",
+    ),
     "3 Single units": ("unit_change", "mis_by_depth"),
     "4 Does the conclusion hold": ("sensitivity", "measures"),
     "5 Which units go": ("removed_units", "survivorship"),

@@ -4,7 +4,7 @@ The labels are also the domains of the scales of colours and shapes, so rows mus
 of `names`, `retraining_names` and `theme`: Vega has no colour for any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -15,6 +15,7 @@ from prunescope.interpret import score_variants, trivial_units
 from prunescope.networks.coordinates import COLUMNS, DENSE, KIND, NOT_RETRAINED, UNTRAINED
 from prunescope.summarize import selection, study_tables, words
 from prunescope.summarize.charts import theme
+from prunescope.summarize.matching.matched_tables import EQUAL_ACCURACY
 
 _PUBLISHED = {
     "method": pl.String,
@@ -64,6 +65,10 @@ class ChartData:
     margin
         The largest change of the score that is too small to matter, drawn as a band. Not drawn if
         None.
+    granularities
+        What each pruning method removes as one piece, where the config tells it.
+    equal_accuracy
+        `matched_tables.EQUAL_ACCURACY`.
     """
 
     networks: pl.DataFrame
@@ -76,6 +81,8 @@ class ChartData:
     units: pl.DataFrame = field(default_factory=study_tables.UNITS.empty)
     trivial: pl.DataFrame = field(default_factory=trivial_units.TRIVIAL_UNITS.empty)
     margin: float | None = None
+    granularities: Mapping[str, str] = field(default_factory=dict)
+    equal_accuracy: pl.DataFrame = field(default_factory=EQUAL_ACCURACY.empty)
 
 
 def has_dense(study: ChartData) -> bool:

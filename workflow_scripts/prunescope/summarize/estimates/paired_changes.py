@@ -52,6 +52,12 @@ class Pair:
         """What is compared, in words."""
         return f"{self.network.name} against {self.partner}"
 
+    @property
+    def of_verdict(self) -> bool:
+        """Whether the partner is the one that `partner_of_verdict` names."""
+        plain = self.network.retraining == NOT_RETRAINED
+        return self.partner in (LOWEST, DENSE if plain else CONTROL)
+
 
 def pairs(units: pl.DataFrame) -> Iterator[Pair]:
     """Each network beside each of its partners."""

@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from prunescope.networks.coordinates import COORDINATES, DENSE, ITERATIVE, NOT_RETRAINED, ONE_SHOT
+from prunescope.networks.coordinates import (
+    COORDINATES,
+    DENSE,
+    ITERATIVE,
+    KIND,
+    NOT_RETRAINED,
+    ONE_SHOT,
+)
 from prunescope.summarize import selection
 from prunescope.summarize.findings import answer, on_accuracy, on_robustness, on_scores
 from prunescope.summarize.findings.facts import ALPHA, Facts, kind_means
@@ -20,7 +27,8 @@ from prunescope.summarize.findings.wording import (
     percent,
     score,
 )
-from prunescope.summarize.words import human
+from prunescope.summarize.study_tables import Row
+from prunescope.summarize.words import describe_pieces, describe_retraining, human
 
 
 def caption(name: str, facts: Facts) -> str:
@@ -148,6 +156,84 @@ def _survivorship(facts: Facts) -> str:
     return removal_words.survivorship(facts) or "No channels were lost, and none came alive."
 
 
+def _by_sparsity(facts: Facts) -> str:
+    """The most and the least accurate method among those that remove the same kind of pieces."""
+    pieces = pl.col("method").replace_strict(
+        facts.granularities, default=None, return_dtype=pl.String
+    )
+    found = kind_means(facts.pruned, "top1").join(
+        kind_means(facts.pruned, "mis_soft_live"), on=KIND, maintain_order="left"
+    )
+    alike = found.with_columns(pieces=pieces).drop_nulls("pieces")
+    highest = pl.col("rate") == pl.col("rate").max().over("pieces", "retraining")
+    said = []
+    for (kind, retraining), rows in alike.filter(highest).group_by(
+        "pieces", "retraining", maintain_order=True
+    ):
+        if len(rows) > 1:
+            first = f"Of {describe_pieces(str(kind))} at rate {percent(rows['rate'][0], 0)}"
+            said.append(f"{first} ({describe_retraining(str(retraining))}), {_extremes(rows)}.")
+    if not said:
+        return "No two methods remove the same kind of pieces and are retrained alike."
+    return " ".join(said)
+
+
+def _extremes(rows: pl.DataFrame) -> str:
+    """The most and the least accurate of some methods, with their scores."""
+    ordered = rows.sort("top1", descending=True, maintain_order=True)
+    best, worst = ordered.row(0, named=True), ordered.row(-1, named=True)
+    if best["top1"] == worst["top1"]:
+        return f"all {len(rows)} methods have an accuracy of {percent(best['top1'])}"
+    told = [
+        f"{human(row['method'])} is the {which} accurate with {percent(row['top1'])} and a score "
+        f"of {score(row['mis_soft_live'])}"
+        for row, which in ((best, "most"), (worst, "least"))
+    ]
+    return ", ".join(told)
+
+
+def _at_equal_accuracy(facts: Facts) -> str:
+    """What is matched at each loss of accuracy, and what is not."""
+    several = facts.runs > 1
+    matched = facts.equal_accuracy.filter(pl.col("seed").is_null() == several)
+    every = {*facts.equal_accuracy["drop"], *facts.unmatched["drop"]}
+    if not every:
+        return "No method was pruned."
+    return " ".join(
+        _at_drop(drop, matched.filter(drop=drop), facts.unmatched.filter(drop=drop))
+        for drop in sorted(every)
+    )
+
+
+def _at_drop(drop: float, matched: pl.DataFrame, unmatched: pl.DataFrame) -> str:
+    lost = count(1, "point") if drop == 0.01 else f"{100 * drop:.3g} points"
+    start = f"At {lost} below the dense network"
+    others = f" Not matched in every run: {_unmatched(unmatched)}." if len(unmatched) else ""
+    if matched.is_empty():
+        return f"{start} no method is matched in every run.{others}"
+    row = matched.sort("sparsity", maintain_order=True).row(-1, named=True)
+    changed = row["mis_soft_change"]
+    how = "" if changed is None else f", where its score has changed by {change(changed)}"
+    return (
+        f"{start} the sparsest of {count(len(matched), 'method')} is {_chain(row)}, with "
+        f"{percent(row['sparsity'])}{how}.{others}"
+    )
+
+
+def _unmatched(rows: pl.DataFrame) -> str:
+    """The methods that are not matched, those with the same reason together."""
+    chains = rows.unique(["method", "retraining", "reason"], maintain_order=True)
+    return "; ".join(
+        f"{listed([_chain(row) for row in same.iter_rows(named=True)])} ({reason})"
+        for (reason,), same in chains.group_by(["reason"], maintain_order=True)
+    )
+
+
+def _chain(row: Row) -> str:
+    """A method and its retraining in words."""
+    return f"{human(row['method'])}, {describe_retraining(row['retraining'])}"
+
+
 # The charts that show nothing but accuracy.
 OF_ACCURACY = (
     "accuracy_without_retraining",
@@ -155,6 +241,8 @@ OF_ACCURACY = (
     "iterative_vs_one_shot",
     "accuracy_by_method",
     "mis_vs_accuracy",
+    "criteria_by_sparsity",
+    "equal_accuracy",
 )
 CAPTIONS: Mapping[str, Callable[[Facts], str]] = {
     "accuracy_without_retraining": _without_retraining,
@@ -169,4 +257,6 @@ CAPTIONS: Mapping[str, Callable[[Facts], str]] = {
     "measures": on_robustness.measures,
     "removed_units": _removed,
     "survivorship": _survivorship,
+    "criteria_by_sparsity": _by_sparsity,
+    "equal_accuracy": _at_equal_accuracy,
 }

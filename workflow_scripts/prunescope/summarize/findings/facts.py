@@ -1,7 +1,7 @@
 """The facts that findings are drawn from: the tables of a study, and what its config says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
 from prunescope.summarize import selection, study_tables
 from prunescope.summarize.estimates.runs import margin, over_runs
+from prunescope.summarize.matching.matched_tables import EQUAL_ACCURACY, UNMATCHED
 from prunescope.summarize.study_tables import Row
 
 # The significance level of all tests, after Holm's correction.
@@ -45,6 +46,10 @@ class Facts:
         The networks, by their names, that were pruned before they came into the study.
     given
         Whether the scores were made elsewhere, so that there are no images.
+    granularities
+        What each pruning method removes as one piece, where the config tells it.
+    equal_accuracy, unmatched
+        As `matched_tables` declares them.
     """
 
     networks: pl.DataFrame
@@ -59,6 +64,9 @@ class Facts:
     random_methods: tuple[str, ...] = ()
     pruned_elsewhere: tuple[str, ...] = ()
     given: bool = False
+    granularities: Mapping[str, str] = field(default_factory=dict)
+    equal_accuracy: pl.DataFrame = field(default_factory=EQUAL_ACCURACY.empty)
+    unmatched: pl.DataFrame = field(default_factory=UNMATCHED.empty)
 
     @classmethod
     def of_study(

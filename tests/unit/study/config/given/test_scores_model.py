@@ -38,6 +38,7 @@ def test_a_study_of_given_scores_is_read_with_its_defaults(tmp_path: Path) -> No
     path = tmp_path / "scores.yaml"
     path.write_text(SCORES)
     values = reading.read(path).values
+    assert values["statistics"].pop("accuracy_drops") == [0.01, 0.02, 0.05]
     assert values == scores(partners="required") | {"published": None}
     assert "folder" not in values["unit_scores"]
 

@@ -1,4 +1,7 @@
-"""Intervals and tests. The keys are the fields of `estimates.inputs.EstimationSettings`."""
+"""Intervals and tests, and what is given up for methods to be compared at equal accuracy.
+
+All keys but `accuracy_drops` are the fields of `estimates.inputs.EstimationSettings`.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -6,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from prunescope.study.config.section import Problem, Section, key
-from prunescope.study.config.values import Seed
+from prunescope.study.config.values import Different, Seed
 
 # Marks in the paths of pydantic's errors: which of the two a margin was taken for.
 ABSOLUTE, RELATIVE = "(absolute)", "(relative)"
@@ -59,3 +62,11 @@ class Statistics(Section):
         values=_ALLOWED,
     )
     seed: Seed = key("seed of both")
+    accuracy_drops: Annotated[
+        list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1), *Different
+    ] = key(
+        "methods are compared where they have lost so much of the dense network's accuracy",
+        default=[0.01, 0.02, 0.05],
+        values="a list of different numbers from 0 to 1 (excluded), at least one: fractions of all "
+        "images",
+    )
