@@ -128,6 +128,9 @@ def _scores(
             if not counted[name].any():
                 continue
             block = block[..., counted[name][0, 0], None]
+        if reached and criterion == pieces.RANDOM:
+            # Sums of random numbers would spare pieces that many layers make.
+            continue
         reached = True
         rng = np.random.default_rng([seed, zlib.crc32(name.encode()), alike[0].first])
         axes = tuple(range(1, block.ndim))

@@ -27,6 +27,8 @@ SCOPES = ("global", "layer", "erk", "uniform_plus")
 
 # Each file in this folder is a criterion.
 CRITERIA = "prune.criteria"
+# The one that is the control of all others.
+RANDOM = "random"
 # What a criterion may need besides the weights that it ranks.
 WEIGHTS, SCALES, ACTIVATIONS, GRADIENTS, FLOW = (
     "weights", "scales", "activations", "gradients", "flow",

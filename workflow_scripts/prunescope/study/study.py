@@ -494,7 +494,7 @@ class Study(AnyStudy):
             "random_methods": [
                 name
                 for name, method in self.config["pruning"]["methods"].items()
-                if method["criterion"] == "random"
+                if method["criterion"] == pieces.RANDOM
             ],
             "granularities": {
                 name: method["granularity"]
