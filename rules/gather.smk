@@ -91,6 +91,7 @@ rule compare_removed_units:
         units=f"{TABLES}/units.parquet",
         exemplars=PATHS.every_network("exemplars.parquet", STUDY.dense_networks),
         networks=PATHS.every_network("pruned.safetensors", STUDY.unit_pruned_networks),
+        groups=PATHS.table_if_made("channel_groups"),
     output:
         table=f"{TABLES}/units_pruned.parquet",
     log:
@@ -111,6 +112,7 @@ rule compare_removed_units:
         seeds=STUDY.seeds,
         networks=coordinates_of(STUDY.unit_pruned_networks),
         competing=STUDY.competing_methods,
+        group_methods=STUDY.group_methods,
     script:
         "../workflow_scripts/compare_removed_units.py"
 

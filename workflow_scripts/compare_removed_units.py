@@ -1,13 +1,25 @@
 """Compare the units that each network lost with those that it kept, in the dense network."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import polars as pl
 
 from prunescope.foundation import job
 from prunescope.interpret import unit_tables
 from prunescope.networks import coordinates, network_files
+from prunescope.prune import group_tables
 from prunescope.summarize import selection, study_tables
 from prunescope.summarize.removal import removal_tables, removed_units
 from prunescope.summarize.selection import UNIT
+
+
+def pieces_of(smk, method: str, lost: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """What can go by itself in a method."""
+    if method not in smk.params.group_methods:
+        return removed_units.pieces_of_filters(lost)
+    groups = group_tables.CHANNEL_GROUPS.read(smk.input.groups[0])
+    return removed_units.pieces_of_groups(groups, smk.params.group_methods[method])
 
 
 def main(smk) -> None:
@@ -28,6 +40,7 @@ def main(smk) -> None:
         removed_units.compare(
             dense[network.seed],
             lost,
+            pieces_of(smk, network.method, lost),
             network,
             smk.params.resamples,
             smk.params.seed,

@@ -1,5 +1,6 @@
 """Which units masks remove, and how they differ: small networks by hand, and planted effects."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from prunescope.networks.coordinates import Coordinates
 from prunescope.networks.description import Description, Layer, Network
+from prunescope.prune.group_tables import CHANNEL_GROUPS
 from prunescope.summarize.removal import removal_tables, removed_units
 
 LAYERS, WIDTH = 3, 20
@@ -22,6 +24,8 @@ def dense_units(seed: int = 0) -> pl.DataFrame:
         {
             "layer": np.repeat([f"conv{number}" for number in range(LAYERS)], WIDTH),
             "layer_type": "conv2d",
+            # Of layers, as in `units.parquet`: no part of the comparison.
+            "block": "stage",
             "unit": np.tile(np.arange(WIDTH, dtype=np.int32), LAYERS),
             "constant": False,
             **{name: rng.random(size) for name in removal_tables.WITHIN},
@@ -44,7 +48,8 @@ def lost(units: pl.DataFrame, ranks: np.ndarray, number: int = 8) -> dict[str, n
 
 def compare(units: pl.DataFrame, gone: dict[str, np.ndarray], **options: bool) -> dict[str, dict]:
     competing = {"layers_compete": False, **options}
-    return by_measure(removed_units.compare(units, gone, NETWORK, 499, 0, **competing))
+    pieces = removed_units.pieces_of_filters(gone)
+    return by_measure(removed_units.compare(units, gone, pieces, NETWORK, 499, 0, **competing))
 
 
 def test_a_unit_goes_if_nothing_of_its_filter_is_kept() -> None:
@@ -135,6 +140,68 @@ def test_a_layer_that_runs_twice_chooses_once() -> None:
     twice = pl.concat([units, units.with_columns(layer=pl.lit("conv0@2"))])
     one, two = compare(units, gone)["mis_soft"], compare(twice, gone)["mis_soft"]
     assert (two["difference"], two["p"]) == (pytest.approx(one["difference"]), one["p"])
+
+
+def group_rows(*rows: dict[str, object]) -> pl.DataFrame:
+    blank = {"group": 0, "pieces": 2, "left_whole": "", "kinds": "conv2d", "first_piece": 0,
+             "row_pieces": 2, "side": "out", "name": "conv0", "first": 0, "size": 1,
+             "step": 1}  # fmt: skip
+    return CHANNEL_GROUPS.conform(pl.DataFrame([blank | row for row in rows]).with_columns(
+        operation=pl.lit(None, dtype=pl.String), axis=pl.lit(None, dtype=pl.Int8)))  # fmt: skip
+
+
+def test_pieces_of_groups_by_hand() -> None:
+    """Two layers make a stream; a head has two channels; others are left whole or only read."""
+    groups = group_rows(
+        {"name": "conv0"},
+        {"name": "conv1", "first_piece": 2, "first": 4, "step": 3},
+        {"group": 1, "name": "heads", "kinds": "linear", "size": 2, "step": 2},
+        {"group": 2, "name": "stem", "left_whole": "it is excluded"},
+        {"group": 3, "name": "mixed", "kinds": "conv2d, embedding"},
+        {"group": 0, "name": "reader", "side": "in"},
+    )
+    found = removed_units.pieces_of_groups(groups, ["conv2d", "linear"])
+    assert found.rows() == [
+        ("conv0", 0, 0, 0), ("conv0", 1, 0, 1),
+        ("conv1", 4, 0, 2), ("conv1", 7, 0, 3),
+        ("heads", 0, 1, 0), ("heads", 1, 1, 0), ("heads", 2, 1, 1), ("heads", 3, 1, 1),
+    ]  # fmt: skip
+    assert set(removed_units.pieces_of_groups(groups, ["conv2d"])["module"]) == {"conv0", "conv1"}
+
+
+def test_coupled_channels_are_drawn_together() -> None:
+    """As many heads are drawn as went, not as many channels: the p value is that of few pieces."""
+    units = dense_units().filter(layer="conv0")
+    heads = group_rows(
+        {"name": "conv0", "pieces": 5, "row_pieces": 5, "size": 4, "step": 4}
+    )  # fmt: skip
+    pieces = removed_units.pieces_of_groups(heads, ["conv2d"])
+    scores = units["mis_soft"].to_numpy().reshape(5, 4).mean(axis=1)
+    best = scores.argsort()[-2:]
+    gone = {"conv0": np.isin(np.arange(WIDTH) // 4, best)}
+    found = removed_units.compare(units, gone, pieces, NETWORK, 4999, 0, layers_compete=False)
+    row = by_measure(found)["mis_soft"]
+    # All ten choices of two heads of five.
+    pairs = [scores[list(pair)].mean() for pair in itertools.combinations(range(5), 2)]
+    far = np.abs(np.array(pairs) - scores.mean())
+    expected = np.mean(far >= abs(scores[best].mean() - scores.mean()) - 1e-12)
+    assert row["p"] == pytest.approx(expected, abs=0.02)
+    alone = compare(units, gone)["mis_soft"]
+    assert alone["p"] < row["p"], "channel by channel it would look surer than it is"
+
+
+def test_layers_of_which_nothing_can_go_play_no_role_in_depth() -> None:
+    units = dense_units()
+    groups = group_rows(
+        *({"group": place, "name": f"conv{place}", "pieces": WIDTH, "row_pieces": WIDTH}
+          for place in range(2))
+    )  # fmt: skip
+    gone = {name: np.arange(WIDTH) < 4 * place for place, name in enumerate(("conv0", "conv1"))}
+    read = {**gone, "conv2": np.zeros(WIDTH, dtype=bool)}
+    pieces = removed_units.pieces_of_groups(groups, ["conv2d"])
+    found = removed_units.compare(units, read, pieces, NETWORK, 99, 0, layers_compete=True)
+    row = by_measure(found)["depth"]
+    assert (row["removed"], row["kept"]) == (4, 2 * WIDTH - 4)
 
 
 def test_equal_choices_are_named_after_the_first() -> None:

@@ -5,13 +5,14 @@ the same run, before anything went.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from prunescope.foundation import tables
+from prunescope.networks.architecture_files import OUT
 from prunescope.networks.coordinates import Coordinates
 from prunescope.networks.description import Network
 from prunescope.summarize import selection
@@ -19,6 +20,9 @@ from prunescope.summarize.removal import choice
 from prunescope.summarize.removal.choice import Units
 from prunescope.summarize.removal.removal_tables import DEPTH, MEASURES, SCALE, WITHIN
 from prunescope.summarize.selection import UNIT
+
+_UNIT_OF_MODULE = {"module": pl.String, "unit": pl.Int32}
+_PIECES = {**_UNIT_OF_MODULE, "pool": pl.Int64, "piece": pl.Int64}
 
 
 def removed(network: Network) -> dict[str, np.ndarray]:
@@ -54,9 +58,58 @@ def activation_scales(exemplars: pl.DataFrame) -> pl.DataFrame:
     return apart.select(*UNIT, scale.alias(SCALE))
 
 
+def pieces_of_filters(gone: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """What can go by itself where filters are pruned: every filter, of its layer.
+
+    Parameters
+    ----------
+    gone
+        As `removed` returns it: the layers that may lose filters.
+
+    Returns
+    -------
+    polars.DataFrame
+        `module`, `unit`, and the `pool` and `piece` that the unit belongs to. As many pieces of a
+        pool as went are drawn at random.
+    """
+    rows = [
+        (name, unit, pool, unit)
+        for pool, (name, lost) in enumerate(gone.items())
+        for unit in range(len(lost))
+    ]
+    return pl.DataFrame(rows, schema=_PIECES, orient="row")
+
+
+def pieces_of_groups(groups: pl.DataFrame, kinds: Collection[str]) -> pl.DataFrame:
+    """What can go by itself where groups of channels are pruned: a channel, a head, and so on.
+
+    Parameters
+    ----------
+    groups
+        `group_tables.CHANNEL_GROUPS`.
+    kinds
+        The kinds of layers that the method prunes. Groups that others make too are left whole.
+
+    Returns
+    -------
+    polars.DataFrame
+        As `pieces_of_filters`. A pool is a group. Layers of which nothing can go have no rows.
+    """
+    rows = [
+        (row["name"], row["first"] + row["step"] * piece + channel, row["group"],
+         row["first_piece"] + piece)
+        for row in groups.filter(side=OUT, left_whole="").iter_rows(named=True)
+        if set(row["kinds"].split(", ")) <= set(kinds)
+        for piece in range(row["row_pieces"])
+        for channel in range(row["size"])
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=_PIECES, orient="row")
+
+
 def compare(
     dense: pl.DataFrame,
     gone: Mapping[str, np.ndarray],
+    pieces: pl.DataFrame,
     network: Coordinates,
     resamples: int,
     seed: int,
@@ -72,6 +125,8 @@ def compare(
         measures and `activation_scale`, in the order of the layers.
     gone
         As `removed` returns it.
+    pieces
+        What can go by itself, as `pieces_of_filters` or `pieces_of_groups` returns it.
     network
         The network. Its method, rate and seed seed the random choices too, so that other networks
         of the study do not change them.
@@ -87,32 +142,31 @@ def compare(
     polars.DataFrame
         `removal_tables.UNITS_PRUNED` without `study` and `chosen_as`.
     """
-    known = _with_fate(selection.channels(dense), gone)
+    known = _with_fate(selection.channels(dense), gone, pieces)
     layers = known["layer"].unique(maintain_order=True).to_list()
     places = {name: place for place, name in enumerate(layers)}
     frame = known.with_columns(
-        stratum=pl.col("layer").replace_strict(places).cast(pl.Int64),
-        block=pl.col("layer").replace_strict(_blocks(known)).cast(pl.Int64),
+        stratum=pl.col("layer").replace_strict(places).cast(pl.Int64)
     ).with_columns(depth=pl.col("stratum") / max(len(layers) - 1, 1))
     frame = frame.with_columns(
         pl.when(~pl.col("constant")).then(pl.col(name)).alias(name) for name in MEASURES
     )
     # A piece without a live unit is no choice.
-    frame = frame.filter((~pl.col("constant")).any().over("block", "unit"))
+    frame = frame.filter((~pl.col("constant")).any().over("pool", "piece"))
     source = f"{network.method}/{network.rate}/{network.seed}"
     rng = np.random.default_rng([seed, zlib.crc32(source.encode())])
-    strata, blocks_of, units, chosen = (
-        frame[name].to_numpy() for name in ("stratum", "block", "unit", "gone")
+    strata, pools, numbers, chosen = (
+        frame[name].to_numpy() for name in ("stratum", "pool", "piece", "gone")
     )
     found = choice.compare(
-        _matrix(frame, WITHIN), Units(strata, blocks_of, units, chosen), resamples, rng
+        _matrix(frame, WITHIN), Units(strata, pools, numbers, chosen), resamples, rng
     )
     names = list(WITHIN)
     if layers_compete:
         whole = np.zeros(len(frame), dtype=np.int64)
-        pieces = blocks_of * (1 + int(units.max(initial=0))) + units
+        in_all = pools * (1 + int(numbers.max(initial=0))) + numbers
         found += choice.compare(
-            _matrix(frame, (DEPTH,)), Units(whole, whole, pieces, chosen), resamples, rng
+            _matrix(frame, (DEPTH,)), Units(whole, whole, in_all, chosen), resamples, rng
         )
         names.append(DEPTH)
     return pl.DataFrame(
@@ -136,8 +190,10 @@ def compare(
     ).with_columns(pl.col(pl.Float64).exclude("rate").fill_nan(None))
 
 
-def _with_fate(units: pl.DataFrame, gone: Mapping[str, np.ndarray]) -> pl.DataFrame:
-    """The units of the layers that could lose some, with the column `gone`.
+def _with_fate(
+    units: pl.DataFrame, gone: Mapping[str, np.ndarray], pieces: pl.DataFrame
+) -> pl.DataFrame:
+    """The units that belong to pieces, with `pool`, `piece` and `gone`: whether the piece is.
 
     A layer that runs several times lost its units in every run.
     """
@@ -147,25 +203,13 @@ def _with_fate(units: pl.DataFrame, gone: Mapping[str, np.ndarray]) -> pl.DataFr
             "unit": [unit for lost in gone.values() for unit in range(len(lost))],
             "gone": [bool(one) for lost in gone.values() for one in lost],
         },
-        schema={"module": pl.String, "unit": pl.Int32, "gone": pl.Boolean},
+        schema={**_UNIT_OF_MODULE, "gone": pl.Boolean},
     )
     named = units.with_columns(module=pl.col("layer").str.replace(r"@\d+$", ""))
-    return named.join(fates, on=["module", "unit"], maintain_order="left")
-
-
-def _blocks(units: pl.DataFrame) -> dict[str, int]:
-    """The block of each layer: layers that lose exactly the same channels are one block.
-
-    Such channels go together, or the same layer runs twice. Layers that lose nothing are alone.
-    """
-    known: dict[bytes, int] = {}
-    blocks = {}
-    parts = units.group_by("layer", maintain_order=True)
-    for place, ((name,), part) in enumerate(parts):
-        pattern = part["gone"].to_numpy()
-        key = pattern.tobytes() if pattern.any() else str(place).encode()
-        blocks[str(name)] = known.setdefault(key, place)
-    return blocks
+    joined = named.join(fates, on=list(_UNIT_OF_MODULE), maintain_order="left").join(
+        pieces, on=list(_UNIT_OF_MODULE), maintain_order="left"
+    )
+    return joined.with_columns(pl.col("gone").all().over("pool", "piece"))
 
 
 def _matrix(frame: pl.DataFrame, names: tuple[str, ...]) -> np.ndarray:
