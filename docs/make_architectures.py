@@ -65,7 +65,7 @@ given size. Written by `docs/make_architectures.py`.
 - **filters gone**: half of all filters, and of all outputs of fully connected layers but the last,
   were pruned at random: how many of them a [compact network](compact.md) is without. A filter that
   is coupled with others, as in a residual sum, goes where filling up its place with zeros pays.
-- **groups gone**: half of all [groups of channels](method.md#pruning) were pruned at random: the
+- **groups gone**: half of all [groups of channels](pruning.md) were pruned at random: the
   weights that are gone, of those that are zero. Weights without a mask go, too, if they only read
   what was pruned.
 - **what stays, and why**: the operations behind filters that were pruned and stay, and how many

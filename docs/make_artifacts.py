@@ -166,7 +166,7 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
   it has any), and `layers`: for each convolution and fully connected layer its
   `name`, `kind`, `shape`, `output_size` (height and width in pixels), `batch_norm` (the layer that
   follows, or null), `auxiliary` and `unreached` (positions of the kernel, row and column, that
-  [no image reaches](method.md#pruning)).
+  [no image reaches](pruning.md)).
 - `provenance`: rule, wildcards, parameters, digest of the code, versions.
 
 `prunescope.networks.network_files.load(path)` reads all of these files without PyTorch;
