@@ -60,12 +60,15 @@ def test_an_example_is_planned_without_its_images(blank: Workspace, name: str) -
     assert not blank.path("results").exists()
 
 
-def test_the_study_of_criteria_is_planned(blank: Workspace) -> None:
-    study = Study(preset("criteria"))
-    jobs = blank.stale(config="config/criteria.yaml")
-    pruned = len(study.networks) - 2 * len(study.config["seeds"])
-    assert jobs["prune_network"] + jobs["prune_measured_network"] == pruned
-    assert jobs["retrain_network"] == len(study.trained_networks) - len(study.config["seeds"])
+@pytest.mark.parametrize("name", ["criteria", "lottery"])
+def test_a_study_of_the_default_data_is_planned(blank: Workspace, name: str) -> None:
+    study = Study(preset(name))
+    jobs = blank.stale(config=f"config/{name}.yaml")
+    made = {study.made_as(network) for network in study.networks}
+    pruned = [network for network in made if network.method != "dense"]
+    assert jobs["prune_network"] + jobs.get("prune_measured_network", 0) == len(pruned)
+    assert jobs["retrain_network"] + jobs["train_dense"] == len(study.trained_networks)
+    assert jobs["evaluate_network"] == len(made)
     assert not blank.path("results").exists()
 
 

@@ -283,3 +283,45 @@ def test_the_study_of_criteria_has_the_networks_that_its_header_counts() -> None
     for network in retrained:
         partner = paired_changes.partner_of_verdict(network, study.networks)
         assert network.method == "dense" or partner is not None
+
+
+# --- iterative magnitude pruning -----------------------------------------------------------------
+
+
+def test_lottery_tickets_are_rewound_to_an_early_step_and_have_controls() -> None:
+    config = config_of("lottery")
+    assert config["pruning"]["rates"] == [round(1 - 0.6**level, 2) for level in range(1, 6)]
+    dense = config["recipes"][config["model"]["recipe"]]
+    steps = dense["epochs"] * dense["images_per_epoch"] // dense["batch"]
+    kinds = {name: kind for name, kind in config["retraining"].items() if kind["recipe"]}
+    assert {kind["start"] for kind in kinds.values()} == {"geometric"}
+    rewound = {name: kind["rewind"] for name, kind in kinds.items() if kind.get("rewind")}
+    assert {one["what"] for one in rewound.values()} == {"weights", "learning_rate"}
+    assert {one["step"] for one in rewound.values()} == {round(0.05 * steps)}
+    methods = config["pruning"]["methods"]
+    assert (
+        {*methods["global_unstructured"]["retraining"]}
+        == {*kinds}
+        == {*config["model"]["retraining"]}
+    )
+    chosen, drawn = methods["global_unstructured"], methods["global_unstructured_random"]
+    rest = ("criterion", "retraining")
+    assert {key: value for key, value in chosen.items() if key not in rest} == {
+        key: value for key, value in drawn.items() if key not in rest
+    }
+    assert (chosen["criterion"], drawn["criterion"]) == ("l1", "random")
+
+
+def test_the_study_of_lottery_tickets_has_the_networks_that_its_header_counts() -> None:
+    study = Study(config_of("lottery"))
+    made = {study.made_as(network) for network in study.networks}
+    retrained = [one for one in made if one.retraining != "none"]
+    long = [one for one in retrained if one.retraining.startswith("rewound")]
+    assert (
+        f"{len(made)} networks, of which {len(retrained)} are retrained, {len(long)} of them nearly"
+        in header_of("lottery")
+    )
+    for network in study.networks:
+        if network.retraining != "none":
+            partner = paired_changes.partner_of_verdict(network, study.networks)
+            assert network.method == "dense" or partner is not None
