@@ -105,7 +105,7 @@ ELSEWHERE = {
     "fetch_archive", "fetch_fashion_mnist", "fetch_checkpoint", "fetch_metric_weights",
     "index_images", "pack_sample", "import_checkpoint", "import_pruned", "recalibrate_network",
     "compare_published",
-    "prune_measured_network", "tabulate_groups",
+    "prune_measured_network", "prune_gradually", "regrow_network", "tabulate_groups",
     "verify_study", "find_exemplars_elsewhere", "read_unit_scores", "tabulate_scores",
     "fetch_published_scores", "read_published_scores", "analyse_published_scores",
     "draw_published_scores",
