@@ -678,17 +678,27 @@ def test_what_is_not_matched_at_equal_accuracy_is_named() -> None:
         {**where, "method": "filters", "drop": 0.01, "sparsity": 0.3, "mis_soft_change": -0.0123},
         {**where, "method": "chance", "drop": 0.01, "sparsity": 0.2, "mis_soft_change": 0.1},
     ]
-    missing = [{**where, "method": "chance", "drop": 0.05, "seed": 0, "reason": "never so good"}]
+    missing = [
+        {**where, "method": method, "drop": drop, "seed": 0, "reason": reason}
+        for method, drop, reason in (
+            ("filters", 0.0, "never so good"),
+            ("chance", 0.0, "never so good"),
+            ("other", 0.0, "not known"),
+            ("chance", 0.05, "never so bad"),
+            ("other", 0.05, "never so bad"),
+        )
+    ]
     told = replace(
         facts([*DENSE, *PRUNED]),
         equal_accuracy=frame(EQUAL_ACCURACY, [{**row, "seed": 0} for row in matched]),
         unmatched=frame(UNMATCHED, missing),
     )
     assert captions.caption("equal_accuracy", told) == (
-        "At 1 point below the dense network the sparsest of 2 methods is filters, one-shot, with "
-        "30.0 %, where its score has changed by -0.012. At 5 points below the dense network no "
-        "method is matched in every run. Not matched in every run: chance, one-shot (never so "
-        "good)."
+        "As accurate as the dense network, no method is matched in every run. Not matched in every "
+        "run: filters (one-shot) and chance (one-shot), never so good; other (one-shot), not "
+        "known. At 1 point below the dense network, the sparsest of 2 methods is filters "
+        "(one-shot), with 30.0 %, where its score has changed by -0.012. At 5 points below the "
+        "dense network, no method is matched in every run. The reason for each: never so bad."
     )
     # Of several runs, only what was estimated over all of them counts.
     second = [(*row[:3], 1, *row[4:]) for row in DENSE]

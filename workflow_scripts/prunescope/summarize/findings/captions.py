@@ -207,15 +207,18 @@ def _at_equal_accuracy(facts: Facts) -> str:
 
 def _at_drop(drop: float, matched: pl.DataFrame, unmatched: pl.DataFrame) -> str:
     lost = count(1, "point") if drop == 0.01 else f"{100 * drop:.3g} points"
-    start = f"At {lost} below the dense network"
+    start = f"At {lost} below the dense network" if drop else "As accurate as the dense network"
+    reasons = unmatched["reason"].unique()
+    if matched.is_empty() and len(reasons) == 1:
+        return f"{start}, no method is matched in every run. The reason for each: {reasons[0]}."
     others = f" Not matched in every run: {_unmatched(unmatched)}." if len(unmatched) else ""
     if matched.is_empty():
-        return f"{start} no method is matched in every run.{others}"
+        return f"{start}, no method is matched in every run.{others}"
     row = matched.sort("sparsity", maintain_order=True).row(-1, named=True)
     changed = row["mis_soft_change"]
     how = "" if changed is None else f", where its score has changed by {change(changed)}"
     return (
-        f"{start} the sparsest of {count(len(matched), 'method')} is {_chain(row)}, with "
+        f"{start}, the sparsest of {count(len(matched), 'method')} is {_chain(row)}, with "
         f"{percent(row['sparsity'])}{how}.{others}"
     )
 
@@ -224,14 +227,14 @@ def _unmatched(rows: pl.DataFrame) -> str:
     """The methods that are not matched, those with the same reason together."""
     chains = rows.unique(["method", "retraining", "reason"], maintain_order=True)
     return "; ".join(
-        f"{listed([_chain(row) for row in same.iter_rows(named=True)])} ({reason})"
+        f"{listed([_chain(row) for row in same.iter_rows(named=True)])}, {reason}"
         for (reason,), same in chains.group_by(["reason"], maintain_order=True)
     )
 
 
 def _chain(row: Row) -> str:
     """A method and its retraining in words."""
-    return f"{human(row['method'])}, {describe_retraining(row['retraining'])}"
+    return f"{human(row['method'])} ({describe_retraining(row['retraining'])})"
 
 
 # The charts that show nothing but accuracy.
