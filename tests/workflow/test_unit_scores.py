@@ -105,7 +105,7 @@ def test_charts_without_anything_to_show_say_why(finished: Workspace) -> None:
         empty = "Nothing to show" in json.dumps(drawn(name))
         assert empty == (name in ("accuracy_during_retraining", "iterative_vs_one_shot",
                                   "sensitivity", "measures", "criteria_by_sparsity",
-                                  "equal_accuracy")), name  # fmt: skip
+                                  "equal_accuracy", "removed_units")), name  # fmt: skip
 
 
 def test_every_file_is_verified(finished: Workspace) -> None:
