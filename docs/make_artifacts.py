@@ -167,8 +167,9 @@ The metadata of the file has one entry, `prunescope`, which is JSON text with tw
   `name`, `kind`, `shape`, `output_size` (height and width in pixels), `batch_norm` (the layer that
   follows, or null), `auxiliary` and `unreached` (positions of the kernel, row and column, that
   [no image reaches](pruning.md)).
-- `provenance`: rule, wildcards, parameters, digest of the code, versions; of retrained networks also `retrain_on`: whether the
-  `masked` or the `compact` network was trained ([training.md](training.md#what-pruned-networks-are-trained-on)).
+- `provenance`: rule, wildcards, parameters, digest of the code, versions; of retrained networks
+  also `retrain_on`: whether the `masked` or the `compact` one was trained
+  ([training.md](training.md#what-pruned-networks-are-trained-on)).
 
 `prunescope.networks.network_files.load(path)` reads all of these files without PyTorch;
 `prunescope.networks.modules.to_module(network)` makes a PyTorch module of the result.
