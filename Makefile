@@ -24,7 +24,7 @@ help:
 	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
 	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
 	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
-	@echo "make findings  write what the default study found into README.md"
+	@echo "make findings  write what finished studies found into README.md and docs/findings.md"
 	@echo "make verify    check every file of the study, and list what is stale"
 	@echo "make unlock    after a run that was killed, or whose terminal was closed: let the next one start"
 	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
@@ -67,7 +67,7 @@ report: $(READY)
 	$(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG) --report results/report.zip \
 		--report-stylesheet rules/report/style.css
 
-# What the README says of the default study, and its pictures.
+# What the README and docs/findings.md say of finished studies, and the pictures.
 findings: $(READY)
 	$(BIN)/python docs/copy_findings.py
 

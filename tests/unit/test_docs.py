@@ -143,7 +143,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SNIPPETS = [
     pytest.param(code, id=f"{page}-{number}")
-    for page in ("README.md", "docs/provenance.md", "docs/compact.md")
+    for page in ("docs/results.md", "docs/provenance.md", "docs/compact.md")
     for number, code in enumerate(fences(page, "python"), start=1)
 ]
 
@@ -458,7 +458,7 @@ def test_a_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Live units by pruning rate" in chart.to_json()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/extending.md"])
+@pytest.mark.parametrize("page", ["docs/daily_use.md", "docs/extending.md"])
 def test_entries_of_the_config_are_accepted(page: str) -> None:
     """Methods and kinds of retraining that a page shows can be added to the default study."""
     config = yaml.safe_load(read("config.yaml"))
@@ -687,12 +687,95 @@ def test_the_citation_can_be_read() -> None:
     assert len(citation["references"]) == 2
 
 
+# --- what the README says first --------------------------------------------------------------
+
+copy_findings = load_module(ROOT / "docs" / "copy_findings.py")
+SUMMARY = """# What was found
+
+{} changed.
+
+| Network | Change |
+| --- | --- |
+| structured | +0.1 |
+
+Changes are of one kind.
+
+- **What cannot be concluded:** One run tells little.
+- **Images:** Ten.
+- **Warning:** Noise scores as high.
+"""
+
+
 def test_findings_are_copied_between_their_comments() -> None:
-    copy = load_module(ROOT / "docs" / "copy_findings.py")
-    once = copy.insert(read("README.md"), "# What was found\n\n- **Study:** first.\n")
-    assert "- **Study:** first.\n" in once
-    assert "# What was found" not in once
-    again = copy.insert(once, "# What was found\n\n- **Study:** second.\n")
-    assert again == once.replace("**Study:** first.", "**Study:** second.")
+    pages = {"README.md": copy_findings.in_short, "docs/findings.md": copy_findings.in_full}
+    for page, part in pages.items():
+        once = copy_findings.between(read(page), "findings", part(SUMMARY.format("Much")))
+        assert "Much changed." in once
+        assert "# What was found\n\nMuch" not in once
+        assert "Changes are of one kind" not in once
+        again = copy_findings.between(once, "findings", part(SUMMARY.format("Little")))
+        assert again == once.replace("Much changed.", "Little changed.")
     with pytest.raises(ValueError, match="comments around the findings"):
-        copy.insert("nothing", "# What was found\n\n- one\n")
+        copy_findings.between("nothing", "findings", "one")
+
+
+def test_the_readme_gets_the_answer_its_limits_and_the_warning() -> None:
+    assert copy_findings.in_short(SUMMARY.format("Much")).splitlines() == [
+        "- **The default study.** Much changed. *Limits:* One run tells little.",
+        "- **Warning.** Noise scores as high.",
+    ]
+    without = SUMMARY.format("Much").partition("- **Warning")[0]
+    assert "Warning" not in copy_findings.in_short(without)
+    assert copy_findings.in_full(SUMMARY.format("Much")).count("\n- **") == 3
+    written = read("workflow_scripts/prunescope/summarize/findings/summary_page.py")
+    assert all(f'"{label}"' in written for label in ("What cannot be concluded", "Warning"))
+
+
+def test_the_readme_gets_the_answer_of_the_published_scores_and_what_stands_against_it() -> None:
+    paragraph = (
+        "The score rises. It does in 6 of 6 arms. Dealt at random it would not (p = 0.1). p is at "
+        "most 0.2. Channels change too. Against it stands that there is one run. All share weights."
+    )
+    assert copy_findings.published_in_short(paragraph) == (
+        "- **The paper's own scores.** The score rises. It does in 6 of 6 arms. Against it stands "
+        "that there is one run."
+    )
+
+
+def test_the_readme_says_in_short_what_the_page_of_findings_says() -> None:
+    readme, page = read("README.md"), read("docs/findings.md")
+
+    def block(text: str, name: str) -> str:
+        first, last = (re.escape(comment) for comment in copy_findings.COMMENTS[name])
+        (found,) = re.findall(f"{first}\n(.*?)\n\n{last}", text, flags=re.DOTALL)
+        return found
+
+    full = f"# What was found\n\n{block(page, 'findings')}\n"
+    assert block(readme, "findings") == copy_findings.in_short(full)
+    published = copy_findings.published_in_short(block(page, "published findings"))
+    assert block(readme, "published findings") == published
+    assert len(readme.splitlines()) <= 150
+
+
+STUDIES = {
+    path: code
+    for code in fences("README.md", "yaml")
+    for path in re.findall(r"\A# (config/\w+\.yaml)\n", code)
+}
+
+
+def test_the_readme_shows_a_study_of_each_kind_of_input() -> None:
+    assert list(STUDIES) == [
+        f"config/my_{name}.yaml" for name in ("network", "checkpoint", "pair", "images", "scores")
+    ]
+    assert len(fences("README.md", "yaml")) == len(STUDIES)
+    for path, code in STUDIES.items():
+        assert yaml.safe_load(code)["study"] == Path(path).stem
+
+
+@pytest.mark.parametrize("path", STUDIES)
+def test_studies_that_the_readme_shows_are_accepted(path: str, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    shutil.copytree(ROOT / "config" / "bases", tmp_path / "config" / "bases")
+    (tmp_path / path).write_text(STUDIES[path], encoding="utf-8")
+    assert reading.read(tmp_path / path).files[-1] == tmp_path / path

@@ -307,5 +307,5 @@ def test_the_documents_say_what_the_published_scores_say(published: Scores) -> N
     _, _, rest = document.read_text(encoding="utf-8").partition("<!-- found -->\n\n")
     found, _, _ = rest.partition("\n\n<!-- end -->")
     assert found == page.replace("\n## ", "\n### ").rstrip()
-    readme = (PUBLISHED.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"\n{analysis_words.paragraph(table)}\n" in readme
+    findings = (PUBLISHED.parents[1] / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert f"\n{analysis_words.paragraph(table)}\n" in findings
