@@ -1,4 +1,4 @@
-# Targets: fetch, plan, config, results, perceptual, verify, report, findings, unlock, benchmark, test, lint, lock, docs, clean. Each sets up what it needs.
+# `make` lists the targets. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -18,23 +18,28 @@ quoted = '$(subst ','\'',$(value $(1)))'
 .PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
 
 help:
-	@echo "make fetch     download all that the study needs, for machines without network"
-	@echo "make plan      what is left to do of it: jobs, hours, disk"
-	@echo "make config    print the whole study, with the file that each value comes from"
-	@echo "make results   run the study of config.yaml (or CONFIG=config/tiny.yaml) on all cores"
-	@echo "make perceptual  add the packages of the metrics DreamSim and LPIPS to .venv"
-	@echo "make report    write its charts, tables and explorer as one report, a .zip to unpack"
-	@echo "make findings  write what finished studies found into README.md and docs/findings.md"
-	@echo "make verify    check every file of the study, and list what is stale"
-	@echo "make unlock    after a run that was killed, or whose terminal was closed: let the next one start"
-	@echo "make benchmark  measure the speed of the finished study (ONLY=key, RUNS=n)"
-	@echo "make test      all tests; make test-fast leaves out the slow ones"
-	@echo "make test-gpu  what runs on a GPU, against the CPU; make benchmark-gpu measures it"
-	@echo "make lint      ruff, mypy, snakefmt, snakemake --lint"
-	@echo "make docs      write anew: docs/artifacts.md, the tables of docs/configuration.md, the JSON schema of the config, the picture and list of docs/architecture.md"
-	@echo "make network-tables  write anew what is known of the networks of torchvision and timm"
-	@echo "make lock      resolve envs/*.in into the lock files"
-	@echo "make clean     remove results, keep the environment"
+	@echo "prunescope: what pruning does to a network: its accuracy and its units"
+	@echo ""
+	@echo "Start      make results      run the study of config.yaml, on all cores"
+	@echo "           make report       its charts, tables and explorer as one .zip"
+	@echo "Your own   make plan         what is left to do of it: jobs, hours, disk"
+	@echo "           make config       print it whole, and where each value comes from"
+	@echo "           make fetch        download all it needs, for places without network"
+	@echo "           make perceptual   add the packages of the metrics DreamSim and LPIPS"
+	@echo "Look after make verify       check every file of it, and list what is stale"
+	@echo "           make unlock       let the next run start after one was killed"
+	@echo "           make clean        remove all results, keep the environment"
+	@echo "Change     make setup        the environment in .venv (the others do it, too)"
+	@echo "prunescope make test         all tests; make test-fast leaves out slow ones"
+	@echo "           make test-gpu     what runs on a GPU; make benchmark-gpu times it"
+	@echo "           make lint         style and types; make format mends the style"
+	@echo "           make docs         write anew what docs/ takes from the code"
+	@echo "           make findings     write what was found into README.md and docs/"
+	@echo "           make benchmark    measure the speed (ONLY=key, RUNS=n)"
+	@echo "           make lock         the lock files; make network-tables: libraries"
+	@echo ""
+	@echo "Which study: CONFIG=config/tiny.yaml    How many cores: CORES=4"
+	@echo "What you can put in: README.md          More commands: docs/daily_use.md"
 
 setup: $(READY)
 

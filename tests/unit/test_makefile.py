@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,17 @@ def make(project: Path, *arguments: str, **environment: str) -> subprocess.Compl
 
 def said(project: Path) -> list[list[str]]:
     return [json.loads(line) for line in (project / "said.json").read_text().splitlines()]
+
+
+def test_make_alone_explains_itself_on_one_screen(project: Path) -> None:
+    done = make(project)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE.read_text(encoding="utf-8"), flags=re.M)
+    named = re.findall(r"make ([a-z-]+)", done.stdout)
+    assert sorted(named) == sorted(set(targets.split()) - {"help"})
 
 
 CONFIGS = [
