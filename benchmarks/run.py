@@ -24,6 +24,7 @@ from benchmarks import (
     growth,
     scoring,
     training,
+    training_input,
     whole_runs,
     workflow,
 )
@@ -43,6 +44,7 @@ MODULES: dict[ModuleType, tuple[str, ...]] = {
         "masked_step_vs_compact_step_of_connections",
     ),
     evaluation_input: ("packed_vs_jpeg_evaluation",),
+    training_input: ("copies_vs_original_files",),
     workflow: ("noop_seconds", "dag_10k_seconds"),
     # Takes an hour.
     whole_runs: ("workflow_overhead",),

@@ -88,6 +88,17 @@ each image comes from.
 The images that a job packs, and how far it got. Gone when it is done; if it was killed, the next
 run goes on with them.
 
+### `results/datasets/{dataset}/train/copies.bin`
+
+Small copies of the train images as JPEG files, one after the other, in the order of
+`index.parquet`. Made with `datasets.<name>.train_store` only. `copies.parquet` beside it says where
+each begins, how long it is, and its CRC-32, which is compared whenever a copy is read.
+
+### `results/datasets/{dataset}/train/copies.unfinished`, `copies.unfinished.rows`
+
+The copies that a job makes, and a line for each image that is done. Gone when it is done; if it was
+killed, the next run goes on with them.
+
 ### `results/datasets/{dataset}/{split}/labels.npy`
 
 The class of each image in the same order: NumPy array, `int64`, shape `(images,)`.

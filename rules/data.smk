@@ -156,6 +156,35 @@ rule index_images:
         "../workflow_scripts/index_images.py"
 
 
+rule copy_train_images:
+    input:
+        index=f"{DATASET}/train/index.parquet",
+    output:
+        copies=f"{DATASET}/train/copies.bin",
+        table=f"{DATASET}/train/copies.parquet",
+    log:
+        "results/logs/datasets/{dataset}/copy_train_images.log",
+    wildcard_constraints:
+        dataset=one_of(STUDY.copied_datasets),
+    priority: 50
+    retries: INTERRUPTION_RETRIES
+    conda:
+        "../envs/prunescope.yaml"
+    threads: 4
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(480),
+    params:
+        code=code_of("copy_train_images.py"),
+        folder=lookup("datasets/{dataset}/folder", within=config),
+        on_error=lookup("datasets/{dataset}/on_error", within=config),
+        train_store=lookup("datasets/{dataset}/train_store", within=config),
+        # Not an output: Snakemake deletes the outputs of a killed job, which goes on from here.
+        unfinished=f"{DATASET}/train/copies.unfinished",
+    script:
+        "../workflow_scripts/copy_train_images.py"
+
+
 rule pack_sample:
     input:
         index=PATHS.source_of_sample("index.parquet"),

@@ -23,6 +23,7 @@ from benchmarks import (
     run,
     scoring,
     training,
+    training_input,
     whole_runs,
     workflow,
 )
@@ -75,7 +76,13 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
-    ("module", "options"), [(scoring, {}), (training, {"number": 1}), (evaluation_input, {})]
+    ("module", "options"),
+    [
+        (scoring, {}),
+        (training, {"number": 1}),
+        (evaluation_input, {}),
+        (training_input, {}),
+    ],
 )
 def test_a_module_measures_its_keys(
     material: Material, module: ModuleType, options: dict[str, int]
@@ -253,7 +260,7 @@ def test_rules_with_several_threads_are_known() -> None:
     several = {name for name, text in rules.items() if "threads: 1\n" not in text}
     # These run for other studies than the default one.
     retraining = {"retrain_network", "prune_gradually", "regrow_network"}
-    others = {"pack_sample", "embed_probe", *retraining}
+    others = {"pack_sample", "copy_train_images", "embed_probe", *retraining}
     assert several - others == set(whole_runs.THREADS)
 
 

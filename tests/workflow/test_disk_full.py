@@ -103,8 +103,8 @@ STEPS: list[dict[str, list[str]]] = [
 # Steps that this study has none of. They write as the others do, or have tests of their own.
 ELSEWHERE = {
     "fetch_archive", "fetch_fashion_mnist", "fetch_checkpoint", "fetch_metric_weights",
-    "index_images", "pack_sample", "import_checkpoint", "import_pruned", "recalibrate_network",
-    "compare_published",
+    "index_images", "pack_sample", "copy_train_images", "import_checkpoint", "import_pruned",
+    "recalibrate_network", "compare_published",
     "prune_measured_network", "prune_gradually", "regrow_network", "tabulate_groups",
     "verify_study", "find_exemplars_elsewhere", "read_unit_scores", "tabulate_scores",
     "fetch_published_scores", "read_published_scores", "analyse_published_scores",

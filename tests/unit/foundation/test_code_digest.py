@@ -458,4 +458,4 @@ def test_a_word_about_statistics_reaches_few_scripts(everything: Path) -> None:
 def test_decoding_reaches_only_what_reads_image_files(everything: Path) -> None:
     stale = stale_after(everything, "data/decoding", "FORMATS = (", 'FORMATS = ("BMP", ')
     # Some criteria are measured on training images.
-    assert stale == {"pack_sample", "prune_measured_network", *TRAINING}
+    assert stale == {"pack_sample", "copy_train_images", "prune_measured_network", *TRAINING}

@@ -126,3 +126,20 @@ def test_what_stands_in_the_place_of_a_folder_is_named(
     assert readiness.unwritable(WANTED) == (
         f"results (for {WANTED[0]}): is a file, not a folder. Move it away."
     )
+
+
+def test_training_on_copies_needs_no_image_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = {"shorter_side": 256, "quality": 90}
+
+    def waiting(**keys: object) -> set[str]:
+        """The rules that need the folder of images, which is not there."""
+        config = changed({"datasets.clothes": {**FOLDER, **keys}})
+        lacking = readiness.missing(config, packages=False)
+        return next(set(rules) for reason, rules in lacking.items() if "data/clothes" in reason)
+
+    copying = {"index_images", "pack_sample", "copy_train_images"}
+    assert waiting(train_store=store) == copying
+    assert waiting() >= copying | {"train_dense", "retrain_network"}

@@ -106,10 +106,12 @@ class Paths(PathsOfResults):
         return f"{DATASETS}/{self.study.config['dataset']}/{split}/{name}"
 
     def train_images(self, wildcards: Wildcards) -> dict[str, str]:
-        """What training reads: the packed split, or the list of image files."""
+        """What training reads: the packed split, or the list of image files, or its copies."""
         names = {"index": "index.parquet"}
         if not self.study.trains_on_files:
             names |= {"images": "images.npy", "labels": "labels.npy"}
+        elif self.study.trains_on_copies:
+            names |= {"copies": "copies.bin", "copy_table": "copies.parquet"}
         return {key: self.split_file("train", name) for key, name in names.items()}
 
     def reports_on_files(self, wildcards: Wildcards) -> list[str]:

@@ -10,10 +10,10 @@ from prunescope.data import source
 from prunescope.data.file_names import diagnosis, shown, unreachable
 from prunescope.interpret.metrics import catalogue
 
-# The rules that read image files, and the rules that need the packages of the metric.
-FILE_READERS = (
-    "index_images",
-    "pack_sample",
+# The rules that read image files, those of them that read the copies instead where there are some,
+# and the rules that need the packages of the metric.
+FILE_READERS = ("index_images", "pack_sample", "copy_train_images")
+TRAININGS = (
     "train_dense",
     "retrain_network",
     "prune_gradually",
@@ -38,7 +38,8 @@ def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str
         catalogue.missing(similarity, packages=packages), METRIC_READERS
     )
     if files := missing_files(config):
-        reasons[files] = FILE_READERS
+        copied = "train_store" in config["datasets"][config["dataset"]]
+        reasons[files] = FILE_READERS if copied else (*FILE_READERS, *TRAININGS)
     return reasons
 
 

@@ -394,11 +394,22 @@ class Study(AnyStudy):
         return self.config["dataset"] in self.image_datasets
 
     @property
+    def copied_datasets(self) -> list[str]:
+        """The datasets whose train images are copied in a smaller size."""
+        return [key for key, kind in self.config["datasets"].items() if "train_store" in kind]
+
+    @property
+    def trains_on_copies(self) -> bool:
+        """Whether training decodes small copies of image files."""
+        return self.config["dataset"] in self.copied_datasets
+
+    @property
     def decoding(self) -> Settings | None:
         """How training decodes the dataset's image files; None if its images are packed."""
         if not self.trains_on_files:
             return None
-        return {key: self.dataset[key] for key in ("folder", "image_size", "resize", "on_error")}
+        of_originals = () if self.trains_on_copies else ("folder", "on_error")
+        return {key: self.dataset[key] for key in ("image_size", "resize", *of_originals)}
 
     @property
     def preprocessing(self) -> Settings:

@@ -743,6 +743,18 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"datasets.clothes": {**FOLDER, "resize": 223}},
         ["`datasets.clothes.resize`", "223", "`datasets.clothes.image_size`, 224"],
     ),
+    "copies of packed images": (
+        {"datasets.clothes.train_store": {"shorter_side": 256, "quality": 90}},
+        ["`datasets.clothes.train_store`", "'fashion_mnist' packs its train images. Remove it"],
+    ),
+    "copies smaller than the images": (
+        {"datasets.clothes": {**FOLDER, "train_store": {"shorter_side": 200, "quality": 90}}},
+        ["`datasets.clothes.train_store`", "shorter_side 200", "`datasets.clothes.resize`, 256"],
+    ),
+    "copies of no quality": (
+        {"datasets.clothes": {**FOLDER, "train_store": {"shorter_side": 256, "quality": 0}}},
+        ["`datasets.clothes.train_store.quality`", "0", "from 1 to 100"],
+    ),
     "labels for a folder of classes": (
         {"datasets.clothes": {**FOLDER, "validation_labels": None}},
         ["`datasets.clothes.validation_labels`", "'image_folder' does not use it"],

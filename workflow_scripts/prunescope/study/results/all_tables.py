@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prunescope.compact.cost_tables import COMPACTION, COSTS, SIZES
+from prunescope.data.copies.copy_table import COPIES
 from prunescope.data.image_tables import INDEX, REPORT
 from prunescope.evaluate.network_tables import ACCOUNTING, PREDICTIONS
 from prunescope.foundation.tables import Table
@@ -45,6 +46,7 @@ from prunescope.train.mask_updates.updates import MASK_UPDATES
 ALL_TABLES: Mapping[str, Table] = {
     "index": INDEX,
     "report": REPORT,
+    "copies": COPIES,
     "history": HISTORY,
     "mask_updates": MASK_UPDATES,
     "accounting": ACCOUNTING,

@@ -28,7 +28,7 @@ COMPACT_TENSORS, COMPACT_DESCRIPTION = "/compact.safetensors", "/compact.json"
 GRAPH_TENSORS = "/graph.safetensors"
 FOREIGN = "If it was copied, copy `results/logs` as well; if not, move it elsewhere, or delete it"
 # The files that training, packing and the explorer keep while they run.
-UNFINISHED = re.compile(r"^(\.|training\.|images\.unfinished)")
+UNFINISHED = re.compile(r"^(\.|training\.|(images|copies)\.unfinished)")
 
 
 @dataclass(frozen=True)

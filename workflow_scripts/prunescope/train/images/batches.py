@@ -44,10 +44,11 @@ def open_source(files: Mapping[str, str], decoding: Mapping[str, Any] | None) ->
     Parameters
     ----------
     files
-        The job's inputs: `images` and `labels` of a packed split, or `index` of image files.
+        The job's inputs: `images` and `labels` of a packed split, or `index` of image files, with
+        `copies` and `copy_table` where they were copied.
     decoding
-        For image files: the arguments of `ImageFiles.open` other than the index. None for a
-        packed split.
+        For image files: the arguments of `ImageFiles.open`, or `CopiedImages.open`, other than
+        these files. None for a packed split.
 
     Raises
     ------
@@ -56,6 +57,10 @@ def open_source(files: Mapping[str, str], decoding: Mapping[str, Any] | None) ->
     """
     if decoding is None:
         return PackedSource(PackedImages.open(files["images"], files["labels"]))
+    if "copies" in files.keys():  # noqa: SIM118 (the inputs of a job are a list with names)
+        from prunescope.train.images.copied_images import CopiedImages  # slow, as below
+
+        return CopiedImages.open(files["index"], files["copies"], files["copy_table"], **decoding)
     from prunescope.train.images.image_files import ImageFiles  # slow: imports the decoder
 
     return ImageFiles.open(files["index"], **decoding)

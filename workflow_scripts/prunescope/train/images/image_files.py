@@ -14,6 +14,7 @@ from prunescope.data.watching import stamps
 from prunescope.data.watching.stamps import Stamp
 from prunescope.foundation.errors import InputError
 from prunescope.train.images.augmentation import RANDOM_RESIZED_CROP, augment, draw_seeds
+from prunescope.train.images.same_class import none_readable, stand_ins
 from prunescope.train.images.train_batch import TrainBatch
 
 log = logging.getLogger("prunescope")
@@ -138,18 +139,13 @@ class ImageFiles:
         return self._stand_in(index)
 
     def _stand_in(self, index: int) -> Image.Image:
-        same = np.flatnonzero(self.labels == self.labels[index])
-        for other in np.roll(same, -1 - np.searchsorted(same, index))[:-1]:
+        others = stand_ins(self.labels, index)
+        for other in others:
             try:
                 return self._decode_listed(other)
             except decoding.UnreadableError:
                 continue
-        folder = shown(self._path(index).parent)
-        raise InputError(
-            f"{folder}: none of the {len(same)} images of this class can be "
-            "read. Put whole files there, or take the class out of both splits, and run again: "
-            "the folder is listed anew."
-        )
+        raise none_readable(shown(self._path(index).parent), 1 + len(others))
 
     def _decode_listed(self, index: int) -> Image.Image:
         """The image of a file that is still the one that was listed, whole or damaged."""

@@ -45,6 +45,20 @@ class Probe(Sample):
     )
 
 
+class TrainStore(Section):
+    """Small copies of the train images, from which training reads."""
+
+    shorter_side: int = key(
+        "shorter side of the copies in pixels; smaller images keep their size",
+        values="a whole number from `resize` to 2048",
+        note="`train_store` is optional, for `image_folder` and `imagenet`: training then reads "
+        "JPEG copies ([training.md](training.md#copies-of-train-images))",
+        ge=28,
+        le=2048,
+    )
+    quality: int = key("quality of the copies as JPEG files", ge=1, le=100)
+
+
 class Dataset(Section):
     """A dataset. Which keys it has depends on its source."""
 
@@ -78,6 +92,9 @@ class Dataset(Section):
         values="a whole number from `image_size` to 2048",
         left_out=_OF_IMAGE_FILES,
     )
+    train_store: TrainStore | None = key(
+        "small copies of the train images, from which training reads", default=None
+    )
     image_size: int = key(
         "side of the packed images in pixels. The 28 x 28 images of Fashion-MNIST are centred on "
         "black; those of CIFAR-10 are as published at 32, otherwise resized; of Imagenette, the "
@@ -91,6 +108,9 @@ class Dataset(Section):
     probe: Probe = key("the probe split")
 
     def unused(self) -> set[str]:
+        return self._of_other_sources() | ({"train_store"} if self.train_store is None else set())
+
+    def _of_other_sources(self) -> set[str]:
         kind = source.load(self.source)
         return {"validation_labels", "on_error", "resize"} - {*kind.REQUIRED, *kind.OPTIONAL}
 
@@ -99,7 +119,7 @@ class Dataset(Section):
         for name in kind.REQUIRED:
             if getattr(self, name) is None:
                 yield Problem(name, f"is missing: source {self.source!r} needs it")
-        for name in sorted(self.unused() & self.model_fields_set):
+        for name in sorted(self._of_other_sources() & self.model_fields_set):
             yield Problem(name, f"source {self.source!r} does not use it. Remove it")
         if isinstance(kind, Folder):
             yield from self._problems_of_files()
@@ -116,6 +136,16 @@ class Dataset(Section):
             yield Problem(
                 "resize", f"{self.resize} is less than `{HERE}.image_size`, {self.image_size}"
             )
+        if (
+            self.train_store is not None
+            and self.resize is not None
+            and self.train_store.shorter_side < self.resize
+        ):
+            yield Problem(
+                "train_store",
+                f"shorter_side {self.train_store.shorter_side} is less than `{HERE}.resize`, "
+                f"{self.resize}: copies would be enlarged. Set it to {self.resize} or more",
+            )
 
     def _problems_of_packed_images(self, archive: Archive) -> Iterator[Problem]:
         if self.folder is None and not archive.DOWNLOADED:
@@ -126,6 +156,10 @@ class Dataset(Section):
             )
         if self.folder is not None and not archive.DOWNLOADED and has_braces(self.folder):
             yield Problem("folder", f"{self.folder!r} {FOR_SNAKEMAKE}")
+        if self.train_store is not None:
+            yield Problem(
+                "train_store", f"source {self.source!r} packs its train images. Remove it"
+            )
         samples = (
             ("probe", self.probe.images, "train"),
             ("validation", self.validation.images, "test"),
