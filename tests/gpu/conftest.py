@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from unit.described import create_described
 
 from prunescope.data.packed_images import PackedImages
 from prunescope.networks import devices, modules
+from prunescope.networks.describing.describe import describe
 from prunescope.networks.description import Description, Network
 from prunescope.prune.masks import PruningMethod, make_masks
 from prunescope.train.images.packed_source import PackedSource
@@ -47,7 +47,9 @@ def pictures() -> PackedImages:
 @pytest.fixture(scope="session")
 def pruned() -> Network:
     """An untrained GoogLeNet without four fifths of its filters."""
-    network = modules.to_network(*create_described(BLANK, seed=0))
+    module = modules.create(BLANK, seed=0)
+    described = replace(BLANK, layers=describe(module, BLANK.image_size).layers)
+    network = modules.to_network(module, described)
     method = PruningMethod("filter", "layer", "l1", ("conv2d",))
     return network.masked(make_masks(network, method, 0.8, exclude=["conv1.conv"]))
 
