@@ -1,7 +1,9 @@
 # `make` lists the targets. Each sets up what it needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= python3.11
+# What makes the environment, if PYTHON does not say: the first of these that runs. The lock files are for all of them.
+PYTHONS := python3.11 python3.12 python3.13 python3.14
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -44,8 +46,11 @@ help:
 setup: $(READY)
 
 $(READY): envs/requirements.txt
-	@command -v $(call quoted,PYTHON) >/dev/null || { echo $(call quoted,PYTHON)" not found: install Python 3.11, or name it with PYTHON=..." >&2; exit 1; }
-	$(call quoted,PYTHON) -m venv $(VENV)
+	@python=$(call quoted,PYTHON); for name in $(PYTHONS); do \
+		if [ -z "$$python" ] && "$$name" -c '' 2>/dev/null; then python=$$name; fi; \
+	done; \
+	command -v "$$python" >/dev/null || { echo "$${python:-Python} not found: install one of $(PYTHONS), or name it with PYTHON=..." >&2; exit 1; }; \
+	"$$python" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
 	@touch $@
 

@@ -120,11 +120,63 @@ def test_other_variables_are_quoted(project: Path) -> None:
     assert not (project / "here").exists()
 
 
-def test_a_python_that_is_not_there_is_named(project: Path) -> None:
+PYTHONS = [f"python3.{minor}" for minor in range(11, 15)]
+
+
+def bare(project: Path, *pythons: str) -> str:
+    """No environment, and a PATH of make's own tools and interpreters that write down their use.
+
+    What is said to be broken is there but does not run, as the shims of pyenv are.
+    """
     (project / ".venv/.ready").unlink()
-    done = make(project, "config", "PYTHON=/my python's/3.11")
-    assert done.returncode != 0
-    assert "/my python's/3.11 not found: install Python 3.11" in done.stderr
+    tools = project / "tools"
+    tools.mkdir()
+    for name in ("make", "bash", "touch"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    for name in pythons:
+        program = tools / name.removeprefix("broken ")
+        program.write_text("#!/nowhere\n" if "broken" in name else RECORD)
+        program.chmod(0o755)
+    return str(tools)
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (PYTHONS, "python3.11"),
+        (PYTHONS[::-1], "python3.11"),
+        (["python3.14", "python3.13"], "python3.13"),
+        (["broken python3.11", "broken python3.12", "python3.14"], "python3.14"),
+    ],
+)
+def test_the_first_python_that_runs_makes_the_environment(
+    project: Path, there: list[str], taken: str
+) -> None:
+    done = make(project, "setup", PATH=bare(project, *there))
+    assert done.returncode == 0, done.stderr
+    assert [taken, "-m", "venv", ".venv"] in said(project)
+    assert [name for name, *use in said(project) if use[1:2] == ["venv"]] == [taken]
+    assert (project / ".venv/.ready").exists()
+
+
+@pytest.mark.parametrize("set_by", ["argument", "environment"])
+def test_a_python_that_is_named_is_taken(project: Path, set_by: str) -> None:
+    path = bare(project, *PYTHONS, "my python")
+    if set_by == "argument":
+        done = make(project, "setup", "PYTHON=my python", PATH=path)
+    else:
+        done = make(project, "setup", PATH=path, PYTHON="my python")
+    assert done.returncode == 0, done.stderr
+    assert said(project)[0] == ["my python", "-m", "venv", ".venv"]
+
+
+def test_a_python_that_is_not_there_is_named(project: Path) -> None:
+    path = bare(project, "python3.10")
+    for arguments, name in (["PYTHON=/my python's/3.11"], "/my python's/3.11"), ([], "Python"):
+        done = make(project, "config", *arguments, PATH=path)
+        assert done.returncode != 0
+        assert f"{name} not found: install one of {' '.join(PYTHONS)}, or name it" in done.stderr
+    assert not (project / "said.json").exists()
 
 
 def fill(results: Path) -> None:
