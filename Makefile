@@ -17,14 +17,15 @@ WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
 quoted = '$(subst ','\'',$(value $(1)))'
 
-.PHONY: help setup perceptual fetch plan config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
+.PHONY: help setup perceptual fetch plan doctor config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
 
 help:
 	@echo "prunescope: what pruning does to a network: its accuracy and its units"
 	@echo ""
 	@echo "Start      make results      run the study of config.yaml, on all cores"
 	@echo "           make report       its charts, tables and explorer as one .zip"
-	@echo "Your own   make plan         what is left to do of it: jobs, hours, disk"
+	@echo "Your own   make doctor       what this machine has and lacks for it"
+	@echo "           make plan         what is left to do of it: jobs, hours, disk"
 	@echo "           make config       print it whole, and where each value comes from"
 	@echo "           make fetch        download all it needs, for places without network"
 	@echo "           make perceptual   add the packages of the metrics DreamSim and LPIPS"
@@ -66,6 +67,9 @@ fetch: $(READY)
 
 plan: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/plan_study.py --configfile $(call quoted,CONFIG)
+
+doctor: $(READY)
+	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/check_machine.py --configfile $(call quoted,CONFIG)
 
 config: $(READY)
 	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/show_config.py --configfile $(call quoted,CONFIG)

@@ -53,6 +53,7 @@ def _job(record: logging.LogRecord, config: dict[str, Any]) -> Job:
         expected=remaining_work.expected_minutes(
             told["rule_name"], dict(told["wildcards"].items()), config
         ),
+        mem_mb=int(resources.get("mem_mb", 0)),
     )
 
 

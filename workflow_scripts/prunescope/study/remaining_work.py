@@ -32,6 +32,8 @@ class Job:
         The time limit that the rule asks for; None if it has none.
     expected
         The minutes that are expected from the config; None if the config gives no estimate.
+    mem_mb
+        The memory that it asks for at its first attempt, in MB; 0 if it asks for none.
     """
 
     rule: str
@@ -40,6 +42,7 @@ class Job:
     gpus: int
     minutes: int | None
     expected: float | None = None
+    mem_mb: int = 0
 
 
 @dataclass(frozen=True)
