@@ -1,5 +1,6 @@
 """Layers without their pruned rows and columns, in the place of whole ones."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 
-class CompactLayer(nn.Module):
+class CompactLayer(nn.Module, ABC):
     """What masks leave of a layer, between values that keep all their channels.
 
     It picks from its input what its weights read, and puts zeros where outputs are gone, so that
@@ -80,9 +81,9 @@ class CompactLayer(nn.Module):
         made = self.compute(values, weight)
         return made if self._makes is None else _put(made, self.axis, self._makes, self._outputs)
 
+    @abstractmethod
     def compute(self, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """The outputs that are left, of the inputs that are read."""
-        raise NotImplementedError
 
 
 class CompactConvolution(CompactLayer):
