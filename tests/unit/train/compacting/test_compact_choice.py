@@ -105,6 +105,21 @@ def test_a_network_that_reads_weights_beside_its_layers_is_refused(make_toy: Cal
         choice.choose(module, network, recipe, held=True)
 
 
+def test_a_network_that_cannot_be_copied_is_trained_whole(
+    make_toy: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = pruned(make_toy()[1], 0.8)
+    module = modules.to_module(network)
+
+    def refuse(_self: nn.Module, _memo: dict) -> nn.Module:
+        raise RuntimeError("holds a handle")
+
+    monkeypatch.setattr(type(module), "__deepcopy__", refuse, raising=False)
+    found = choice.choose(module, network, RECIPE, held=True)
+    assert found.trained_on == MASKED
+    assert found.reason == "a copy of it cannot be tried (holds a handle)"
+
+
 def test_layers_with_the_same_weight_stay_whole() -> None:
     torch.manual_seed(0)
     module = nn.Sequential(

@@ -69,8 +69,11 @@ def compact(
     """
     side = description.image_size
     shape = (len(description.mean), side, side)
-    silent = silent_inputs.find(module, masks, shape)
-    tried = copy.deepcopy(module).cpu().float()
+    try:
+        silent = silent_inputs.find(module, masks, shape)
+        tried = copy.deepcopy(module).cpu().float()
+    except Exception as error:  # whatever stands against a copy, or against other parameters
+        raise NotCompactError(f"a copy of it cannot be tried ({error})") from error
     _verify(tried, lambda: _replaced(tried, masks, silent), shape)
     return _replaced(module, masks, silent)
 
