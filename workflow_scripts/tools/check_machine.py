@@ -93,9 +93,9 @@ def check_readiness(reasons: Mapping[str, Sequence[str]], jobs: Sequence[Job]) -
         ("images", readiness.FILE_READERS),
         ("metric", readiness.METRIC_READERS),
     ):
-        found = [text for text, rules in reasons.items() if tuple(rules) == readers]
-        for text in found:
-            yield Check(name, text, True, bool(wanted.intersection(readers)))
+        found = {text: rules for text, rules in reasons.items() if set(readers) <= set(rules)}
+        for text, rules in found.items():
+            yield Check(name, text, True, bool(wanted.intersection(rules)))
         if not found:
             there = "what is not there yet, the workflow fetches"
             yield Check(name, there if name == "images" else "its packages are installed")

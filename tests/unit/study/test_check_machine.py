@@ -9,7 +9,7 @@ import pytest
 from files import load_module
 
 from prunescope.study.config import reading
-from prunescope.study.readiness import FILE_READERS, METRIC_READERS
+from prunescope.study.readiness import FILE_READERS, METRIC_READERS, TRAININGS
 from prunescope.study.remaining_work import Job
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,8 +57,14 @@ def test_packages_are_those_of_the_lock_file(
 
 
 def test_images_stop_a_study_only_if_a_step_that_is_left_reads_them(doctor) -> None:
-    reasons = {"the images are not there": FILE_READERS}
-    for rule, expected in (("index_images", "stops"), ("score_mis", "lacks")):
+    copied, original = FILE_READERS, (*FILE_READERS, *TRAININGS)
+    for readers, rule, expected in (
+        (copied, "index_images", "stops"),
+        (copied, "train_dense", "lacks"),
+        (original, "train_dense", "stops"),
+        (original, "score_mis", "lacks"),
+    ):
+        reasons = {"the images are not there": readers}
         images, metric = doctor.check_readiness(reasons, [job(rule)])
         assert (images.name, state(images)) == ("images", expected)
         assert (metric.name, state(metric)) == ("metric", "ok")

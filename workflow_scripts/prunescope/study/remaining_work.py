@@ -259,13 +259,13 @@ def _lines(found: Sequence[Need], epoch_minutes: float) -> Iterator[str]:
         jobs = sum(need.jobs for need in guessed)
         yield (
             f"{jobs} jobs are of rules of which none has finished in this study: their hours are "
-            "the rules' time limits, which is more than they will take. Run one network first "
-            "for a better plan."
+            "the rules' time limits, which is far more than they will take. The plan gets better "
+            "with the first job of each rule that has finished."
         )
     if unsized := sum(need.unsized for need in found):
         yield (
             f"Disk is without {unsized} files of kinds that the study has none of yet: tables, "
-            "charts, predictions, downloads."
+            "charts, predictions, downloads, and networks that are not torchvision's."
         )
 
 
