@@ -86,7 +86,7 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_move_the_weights_that_one_moves(tmp_path: Path) -> None:
     """Also if they are interrupted between two moves."""
-    updates, told = Regrowth(Pace(2, 8, 0.5)), []
+    updates, told = Regrowth(Pace(2, 7, 0.5)), []
     with pytest.raises(StoppedError):
         train_two(tmp_path, RECIPE, 3, updates)
     changed = lambda *found: told.append(found)  # noqa: E731
