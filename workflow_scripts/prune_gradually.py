@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from prunescope.data import packed_images
 from prunescope.foundation import job
 from prunescope.networks import (
     architecture_files,
@@ -16,10 +15,7 @@ from prunescope.prune.group_masks import make_group_masks
 from prunescope.prune.masks import PruningMethod, make_masks
 from prunescope.prune.pieces import CHANNEL_GROUP
 from prunescope.train import training_job
-from prunescope.train.images import batches
 from prunescope.train.mask_updates.gradual import Gradual, Timing
-from prunescope.train.recipes import recipe
-from prunescope.train.training import Task
 
 
 def main(smk) -> None:
@@ -28,22 +24,9 @@ def main(smk) -> None:
     make = maker(smk, network, counted)
     # What would remove a whole layer is told now, not after hours of training.
     make(network, rate=smk.params.rate)
-    fields = dict(smk.params.recipe)
-    first_step = fields.pop("first_step", 0)
     device = devices.choose()
-    task = Task(
-        network=network,
-        training=batches.open_source(smk.input, smk.params.decoding),
-        validation=packed_images.PackedImages.open(
-            smk.input.validation_images, smk.input.validation_labels
-        ),
-        recipe=recipe.from_config(fields),
-        first_step=first_step,
-        # As in `retrain_network`.
-        seed=(int(smk.params.seed), 0),
-        counted=counted,
-        updates=Gradual(smk.params.rate, Timing(**smk.params.timing), make),
-    )
+    updates = Gradual(smk.params.rate, Timing(**smk.params.timing), make)
+    task = training_job.make_task(smk, network, counted=counted, updates=updates)
     training_job.carry_out(smk, task, device)
 
 

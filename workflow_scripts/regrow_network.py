@@ -1,36 +1,17 @@
 """Retrain a pruned network, and move what is left: drop small weights, and grow others."""
 
-from prunescope.data import packed_images
 from prunescope.foundation import job
-from prunescope.networks import devices, network_files, reach
+from prunescope.networks import devices, reach
 from prunescope.train import training_job
-from prunescope.train.images import batches
 from prunescope.train.mask_updates.regrowth import Pace, Regrowth
-from prunescope.train.recipes import recipe
-from prunescope.train.training import Task
 
 
 def main(smk) -> None:
-    network = network_files.load(smk.input.network)
-    if smk.input.rewound_to:
-        network = network_files.load(smk.input.rewound_to[0]).masked(network.masks)
-    fields = dict(smk.params.recipe)
-    first_step = fields.pop("first_step", 0)
+    network = training_job.network_to_train(smk)
     counted = reach.counted(network.description, smk.params.unreached)
     device = devices.choose()
-    task = Task(
-        network=network,
-        training=batches.open_source(smk.input, smk.params.decoding),
-        validation=packed_images.PackedImages.open(
-            smk.input.validation_images, smk.input.validation_labels
-        ),
-        recipe=recipe.from_config(fields),
-        first_step=first_step,
-        # As in `retrain_network`.
-        seed=(int(smk.params.seed), smk.params.level),
-        counted=counted,
-        updates=Regrowth(Pace(**smk.params.pace), counted),
-    )
+    updates = Regrowth(Pace(**smk.params.pace), counted)
+    task = training_job.make_task(smk, network, smk.params.level, counted=counted, updates=updates)
     training_job.carry_out(smk, task, device)
 
 

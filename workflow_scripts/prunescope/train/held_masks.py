@@ -80,10 +80,9 @@ class MaskedParameters:
     @torch.no_grad()
     def masked_share(self) -> float:
         """Fraction of masked ones in what counts of the parameters that have masks."""
-        pairs = list(zip(self._masks, self._counted, strict=True))
-        size = sum(int(counted.sum()) for _, counted in pairs)
+        pairs = zip(self._masks, self._counted, strict=True)
         masked = sum(int(((mask == 0) & counted).sum()) for mask, counted in pairs)
-        return masked / size if size else 0.0
+        return (masked + self._gone) / self._size if self._size else 0.0
 
     @torch.no_grad()
     def sparsity(self) -> float:

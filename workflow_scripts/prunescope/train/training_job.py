@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import nn
 
+from prunescope.data.packed_images import PackedImages
 from prunescope.foundation import job, provenance
 from prunescope.foundation.errors import InputError
 from prunescope.networks import devices, modules, network_files
@@ -18,11 +19,49 @@ from prunescope.train.compacting import choice
 from prunescope.train.images import batches
 from prunescope.train.mask_updates.updates import MASK_UPDATES
 from prunescope.train.processes import World, together
+from prunescope.train.recipes import recipe
 from prunescope.train.saved_state import SavedState
 from prunescope.train.training import Masks, Row, Surroundings, Task, train
 
 # The outputs of a training that are its network after some steps: this, and their number.
 KEPT = "step"
+
+
+def network_to_train(smk: Any) -> Network:
+    """The pruned network of a job; where weights are rewound, the earlier ones with its masks."""
+    network = network_files.load(smk.input.network)
+    if not smk.input.rewound_to:
+        return network
+    return network_files.load(smk.input.rewound_to[0]).masked(network.masks)
+
+
+def make_task(smk: Any, network: Network, level: int = 0, **fields: Any) -> Task:
+    """The task of a job that retrains a network.
+
+    Parameters
+    ----------
+    smk
+        The job, as Snakemake gives it to scripts.
+    network
+        The network at the start.
+    level
+        How many networks of its chain were retrained before. The networks of a chain draw
+        different images. Otherwise all networks of a seed see the same images in the same order,
+        so that rate and order are not confounded.
+    fields
+        Further attributes of the task.
+    """
+    settings = dict(smk.params.recipe)
+    first_step = settings.pop("first_step", 0)
+    return Task(
+        network=network,
+        training=batches.open_source(smk.input, smk.params.decoding),
+        validation=PackedImages.open(smk.input.validation_images, smk.input.validation_labels),
+        recipe=recipe.from_config(settings),
+        first_step=first_step,
+        seed=(int(smk.params.seed), level),
+        **fields,
+    )
 
 
 def carry_out(smk: Any, task: Task, device: torch.device) -> None:
