@@ -20,7 +20,7 @@ HASH = re.compile(r"-([0-9a-f]{8,})\.")
 # The networks that may have auxiliary heads.
 WITH_HEADS = ("googlenet", "inception_v3")
 TORCHVISION_NETWORKS = (
-    "name", "module", "parameters", "auxiliary_parameters", "auxiliary", "units", "gmacs",
+    "name", "parameters", "auxiliary_parameters", "auxiliary", "units", "gmacs",
 )  # fmt: skip
 TORCHVISION_WEIGHTS = (
     "network", "weights", "url", "sha256_prefix", "mean", "std", "crop_size", "resize_size",
@@ -34,7 +34,7 @@ TIMM_WEIGHTS = (
 
 
 def torchvision_networks() -> Iterator[Sequence[Any]]:
-    """Each classifier: its file, and its numbers with ImageNet's classes."""
+    """Each classifier: its numbers with ImageNet's classes."""
     import torch
     from torchvision import models
 
@@ -51,7 +51,6 @@ def torchvision_networks() -> Iterator[Sequence[Any]]:
         )
         yield (
             name,
-            build.__module__.rpartition(".")[2],
             sum(tensor.numel() for tensor in named.values()) - extra,
             extra,
             " ".join(auxiliary),

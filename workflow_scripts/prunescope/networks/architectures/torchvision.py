@@ -59,15 +59,14 @@ def build(
         auxiliary heads and they are asked for.
     """
     # Imported here because it imports torch.
-    from prunescope.networks.libraries import light_torchvision
+    from torchvision import models
 
     if told := problem(name):
         raise architecture.refusal(told)
     if auxiliary_heads and not auxiliary(name):
         raise architecture.no_heads(f"torchvision:{name}")
     heads = {"aux_logits": auxiliary_heads} if auxiliary(name) else {}
-    file = known_networks.torchvision_networks()[name].module
-    constructor = light_torchvision.constructor(file, name)
+    constructor = models.get_model_builder(name)
     try:
         made: nn.Module = constructor(weights=None, num_classes=classes, **heads, **options)
     except Exception as error:

@@ -21,8 +21,6 @@ class TorchvisionNetwork:
 
     Attributes
     ----------
-    module
-        The file that defines it, in `torchvision/models/`.
     parameters, auxiliary_parameters
         Numbers of parameters with ImageNet's classes: without auxiliary heads, and those of them.
     auxiliary
@@ -33,7 +31,6 @@ class TorchvisionNetwork:
         Multiply-accumulates for one image, in 10^9, as torchvision says.
     """
 
-    module: str
     parameters: int
     auxiliary_parameters: int
     auxiliary: tuple[str, ...]
@@ -99,7 +96,6 @@ def torchvision_networks() -> Mapping[str, TorchvisionNetwork]:
     """The classifiers of torchvision, by name."""
     return {
         row["name"]: TorchvisionNetwork(
-            row["module"],
             int(row["parameters"]),
             int(row["auxiliary_parameters"]),
             tuple(row["auxiliary"].split()),
