@@ -86,7 +86,7 @@ class Metric:
     packages: tuple[str, ...] = ()
     only_size: int | None = None
     distance: bool = False
-    batch: int = 100
+    batch: int = 25
 
 
 def resize(images: np.ndarray, side: int) -> "torch.Tensor":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from prunescope.networks.coordinates import DENSE, NOT_RETRAINED, Coordinates
+from prunescope.networks.coordinates import COORDINATES, DENSE, NOT_RETRAINED, Coordinates
 from prunescope.summarize import estimators, selection
 from prunescope.summarize.estimates.inputs import EstimationSettings
 from prunescope.summarize.estimates.rows import FEWEST, MEASURES, SCORES, statistic
@@ -61,7 +61,9 @@ class Pair:
 
 def pairs(units: pl.DataFrame) -> Iterator[Pair]:
     """Each network beside each of its partners."""
-    by_network = dict(selection.by_network(selection.live(units)))
+    # Only what changes are made of: all columns would take twice the memory.
+    columns = (*COORDINATES, *UNIT, "block", *SCORES, *MEASURES)
+    by_network = dict(selection.by_network(selection.live(units).select(columns)))
     for network, rows in by_network.items():
         for name, partner in partners_of(network, by_network).items():
             yield Pair(network, name, _change(rows, by_network[partner]))

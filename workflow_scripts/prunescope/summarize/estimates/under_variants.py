@@ -18,10 +18,16 @@ SHIFT = "mean change against the partner over units live in both, t with layers 
 
 
 def variants(scores: pl.DataFrame) -> Iterator[Row]:
-    """Mean score, and mean change against the partner of the verdict, under every variant."""
+    """Mean score, and mean change against the partner of the verdict, under every variant.
+
+    Parameters
+    ----------
+    scores
+        The live units, as in `StudyTables.variants`.
+    """
     found = {
-        (network, variant): rows
-        for network, own in selection.by_network(selection.live(scores))
+        (network, variant): rows.select(*UNIT, *SCORES)
+        for network, own in selection.by_network(scores)
         for (variant,), rows in own.group_by("variant", maintain_order=True)
     }
     known = {network for network, _ in found}
@@ -52,12 +58,9 @@ def _shifts(
 
 
 def conclusions(scores: pl.DataFrame) -> Iterator[Row]:
-    """Does a variant order the networks as the study's own score does?"""
-    means = (
-        selection.live(scores)
-        .group_by([*COORDINATES, "variant"], maintain_order=True)
-        .agg(pl.col("mis_soft").mean())
-    )
+    """Does a variant order the networks as the study's own score does? From the live units."""
+    by_variant = scores.group_by([*COORDINATES, "variant"], maintain_order=True)
+    means = by_variant.agg(pl.col("mis_soft").mean())
     own = means.filter(variant=score_variants.UNCHANGED).drop("variant")
     for (variant,), rows in means.group_by(["variant"], maintain_order=True):
         if variant != score_variants.UNCHANGED:

@@ -213,7 +213,6 @@ METRICS: Mapping[str, Metric] = {
         weights=(archive(model), *backbones(model)),
         packages=("dreamsim", "open-clip-torch", "peft", "transformers"),
         only_size=SIDE,
-        batch=25,
     )
     for model in ARCHIVES
 }
