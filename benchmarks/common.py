@@ -57,7 +57,7 @@ class Measured:
     value
         Median of `samples`.
     unit
-        `ratio`, or seconds (`s`).
+        `ratio`, or what is measured in: `s`, `min`, `MiB`.
     what
         What was measured, on which data, against what.
     samples

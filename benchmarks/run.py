@@ -33,6 +33,7 @@ from prunescope.foundation.errors import InputError
 from prunescope.study.run import fork_server
 from prunescope.study.run.environment import tune
 
+WHOLE_RUNS = ("whole_run_minutes", "workflow_overhead", "largest_job_mib")
 MODULES: dict[ModuleType, tuple[str, ...]] = {
     scoring: ("mis_vs_per_unit_loop", "mis_seconds_per_network"),
     exemplar_pass: ("exemplar_pass_vs_forward", "extremes_vs_argsort", "peak_memory_ratio"),
@@ -46,8 +47,8 @@ MODULES: dict[ModuleType, tuple[str, ...]] = {
     evaluation_input: ("packed_vs_jpeg_evaluation",),
     training_input: ("copies_vs_original_files",),
     workflow: ("noop_seconds", "dag_10k_seconds"),
-    # Takes an hour.
-    whole_runs: ("workflow_overhead",),
+    # Takes two hours.
+    whole_runs: WHOLE_RUNS,
 }
 KEYS = [key for keys in MODULES.values() for key in keys]
 GROWTH = "growth"
@@ -182,17 +183,18 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*KEYS, GROWTH], default=[*KEYS, GROWTH])
     parser.add_argument(
         "--whole-runs", type=int, metavar="N",
-        help=f"make the study N times more for workflow_overhead (default: {PAIRS - 1})",
+        help=f"make the study N times more for {', '.join(WHOLE_RUNS)} (default: {PAIRS - 1})",
     )  # fmt: skip
     parser.add_argument("--docs", action="store_true", help="write the table into the docs too")
     chosen = parser.parse_args()
-    overhead = "workflow_overhead" in chosen.only
+    whole = not set(WHOLE_RUNS).isdisjoint(chosen.only)
     if chosen.whole_runs is None:
-        chosen.whole_runs = PAIRS - 1 if overhead else 0
+        chosen.whole_runs = PAIRS - 1 if whole else 0
     if chosen.whole_runs < 0:
         parser.error(f"--whole-runs: {chosen.whole_runs} is not allowed; 0 or more")
-    if chosen.whole_runs and not overhead:
-        parser.error("--whole-runs is for workflow_overhead: leave it out, or measure that too")
+    if chosen.whole_runs and not whole:
+        keys = ", ".join(WHOLE_RUNS)
+        parser.error(f"--whole-runs is for {keys}: leave it out, or measure one of them too")
     torch.set_num_threads(1)
     try:
         measure(chosen.only, Material(whole_runs=chosen.whole_runs))

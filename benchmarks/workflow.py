@@ -42,7 +42,7 @@ def noop(config: Path, pairs: int) -> Measured:
         "s",
         f"`snakemake -n` where the study of {config.name} is finished",
         [seconds(lambda: plan(config)) for _ in range(pairs)],
-        Target(5, at_most=True),
+        Target(3, at_most=True),
     )
 
 
@@ -66,7 +66,7 @@ def large(config: Path, jobs: int = JOBS, runs: int = PAIRS) -> Measured:
         f"`snakemake -n` of a study with {found} jobs, none of them done ({config.name} with more "
         "seeds)",
         times,
-        Target(60, at_most=True),
+        Target(30, at_most=True),
         {"jobs": found},
     )
 

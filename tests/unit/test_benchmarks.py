@@ -150,13 +150,14 @@ RUN = "Provided cores: 2\nFinished jobid: 1 (Rule: a)\nFinished jobid: 2 (Rule: 
 
 
 def make_run(folder: Path, hours: str = "10") -> list[Path]:
-    """A study of two jobs, of 60 and 30 s, in a run of 100 s on 2 cores."""
+    """A study of two jobs, of 60 and 30 s, the second with 2 threads, in 100 s on 2 cores."""
     logs = folder / "logs" / "study"
     logs.mkdir(parents=True)
-    for rule, begin, end in (("train_dense", "00:10", "01:10"), ("score_mis", "01:10", "01:40")):
+    jobs = (("train_dense", "00:10", "01:10", 900), ("measure_costs", "01:10", "01:40", 1100))
+    for rule, begin, end, peak in jobs:
         (logs / f"{rule}.log").write_text(
             f"2026-01-02 {hours}:{begin},500 INFO {rule} {{}}\n"
-            f"2026-01-02 {hours}:{end},500 INFO done: 1.0 s of CPU time, 1 MiB\n"
+            f"2026-01-02 {hours}:{end},500 INFO done: 1.0 s of CPU time, {peak} MiB\n"
         )
     record = folder / ".snakemake" / "log" / "2026-01-02T100010.000000.snakemake.log"
     record.parent.mkdir(parents=True)
@@ -166,13 +167,16 @@ def make_run(folder: Path, hours: str = "10") -> list[Path]:
     return [logs]
 
 
-def test_overhead_is_told_of_the_run_that_made_everything(tmp_path: Path) -> None:
-    run = whole_runs.last_whole_run(tmp_path, make_run(tmp_path))
-    # Training has two threads.
-    assert run.work == 2 * 60 + 30
-    assert run.work_by_rule() == {"train_dense": 120, "score_mis": 30}
-    measured = whole_runs.overhead([run, replace(run, wall=130)], "study")
-    assert measured.samples == pytest.approx([100 * 2 / 150, 130 * 2 / 150])
+def test_whole_runs_tell_their_time_overhead_and_largest_job(tmp_path: Path) -> None:
+    made = whole_runs.last_whole_run(tmp_path, make_run(tmp_path))
+    assert made.work == 60 + 2 * 30
+    assert made.work_by_rule() == {"train_dense": 60, "measure_costs": 60}
+    measured = whole_runs.measured([made, replace(made, wall=130)], "study")
+    assert measured.keys() == set(run.WHOLE_RUNS)
+    assert measured["whole_run_minutes"].samples == pytest.approx([100 / 60, 130 / 60])
+    assert measured["workflow_overhead"].samples == pytest.approx([100 * 2 / 120, 130 * 2 / 120])
+    assert measured["largest_job_mib"].samples == [1100, 1100]
+    assert measured["largest_job_mib"].details == {"rules": ["measure_costs"] * 2}
 
 
 def test_overhead_of_a_study_made_in_pieces_is_not_told(tmp_path: Path) -> None:
@@ -209,7 +213,7 @@ def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")  # the user's own
     runs = list(whole_runs.new_whole_runs(2, ["logs/study"]))
-    assert [run.overhead for run in runs] == pytest.approx([100 * 2 / 150] * 2)
+    assert [run.overhead for run in runs] == pytest.approx([100 * 2 / 120] * 2)
     folders = seen.read_text().splitlines()
     assert len(set(folders)) == 2
     assert not any(Path(folder).exists() for folder in folders)
@@ -238,7 +242,7 @@ def test_a_study_made_in_pieces_is_no_sample_beside_others(
     ("arguments", "message"),
     [
         (["--whole-runs", "-1"], "-1 is not allowed; 0 or more"),
-        (["--only", "noop_seconds", "--whole-runs", "2"], "is for workflow_overhead"),
+        (["--only", "noop_seconds", "--whole-runs", "2"], "is for whole_run_minutes"),
     ],
 )
 def test_whole_runs_that_nothing_asks_for_are_refused(
@@ -258,9 +262,9 @@ def test_rules_with_several_threads_are_known() -> None:
         part.partition(":")[0]: part for part in texts.split("\nrule ")[1:] if "script:" in part
     }
     several = {name for name, text in rules.items() if "threads: 1\n" not in text}
-    # These run for other studies than the default one.
-    retraining = {"retrain_network", "prune_gradually", "regrow_network"}
-    others = {"pack_sample", "copy_train_images", "embed_probe", *retraining}
+    # Other studies than the default one run these, or run them with several threads.
+    training = {"train_dense", "retrain_network", "prune_gradually", "regrow_network"}
+    others = {"pack_sample", "copy_train_images", "embed_probe", *training}
     assert several - others == set(whole_runs.THREADS)
 
 
