@@ -16,7 +16,7 @@ from benchmarks.common import ROOT, Material, Measured, Target
 from benchmarks.workflow import SNAKEMAKE
 from prunescope.foundation.errors import InputError
 from prunescope.study.run import fork_server
-from prunescope.study.run.environment import MEMORY, SORTING
+from prunescope.study.run.environment import MEMORY
 
 STAMP = r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO "
 STARTED = re.compile(STAMP + r"(\w+) \{", flags=re.MULTILINE)
@@ -110,7 +110,7 @@ def last_whole_run(folder: Path, logs: list[Path]) -> WholeRun:
 def new_whole_runs(number: int, logs: list[str]) -> Iterator[WholeRun]:
     """Make the default study of the last commit `number` times, each in a new clone."""
     # Without the variables that benchmarks set: a run sets the environment of its jobs itself.
-    ours = {"PYTHONPATH": "workflow_scripts", **fork_server.ONE_THREAD, **MEMORY, **SORTING}
+    ours = {"PYTHONPATH": "workflow_scripts", **fork_server.ONE_THREAD, **MEMORY}
     environment = {name: text for name, text in os.environ.items() if ours.get(name) != text}
     make = [SNAKEMAKE, "--cores", "all", "--configfile", "config.yaml"]
     for _ in range(number):

@@ -206,7 +206,6 @@ def test_whole_runs_are_made_in_clones_with_the_environment_of_a_user(
     ours = {
         **fork_server.ONE_THREAD,
         **environment.MEMORY,
-        **environment.SORTING,
         "PYTHONPATH": "workflow_scripts",
     }
     for name, value in ours.items():
