@@ -154,13 +154,13 @@ rule draw_cost_chart:
         html=report(
             f"{CHART_FOLDER}/{{chart}}.html",
             caption="report/chart.rst",
-            category="5 Cost",
+            category="6 Cost",
             labels=chart_labels("interactive"),
         ),
         svg=report(
             f"{CHART_FOLDER}/{{chart}}.svg",
             caption="report/chart.rst",
-            category="5 Cost",
+            category="6 Cost",
             labels=chart_labels("picture"),
         ),
         png=f"{CHART_FOLDER}/{{chart}}.png",
