@@ -1,9 +1,5 @@
 # prunescope: what pruning does to a network's accuracy and to the interpretability of its units.
 #   data -> networks -> prune -> train -> {evaluate, interpret, compact} -> summarize
-import sys
-from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -16,10 +12,6 @@ if not workflow.overwrite_configfiles:
 
 
 report: "rules/report/workflow.rst"
-
-
-# Scripts get this path from Snakemake; rules need it for `code_of` and the config's checks.
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 
 include: "rules/common.smk"

@@ -3,6 +3,40 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import HostingProviderFile, LocalSourceFile
+
+SCRIPTS = "workflow_scripts"
+# What they read besides what rules name: studies to extend, and tables.
+READ_BY_SCRIPTS = ("config.yaml", "config/", "resources/", f"{SCRIPTS}/")
+
+
+def folder_of_scripts():
+    """The folder of the scripts and their library, on this machine.
+
+    Of a module that is on GitHub or GitLab, Snakemake fetches the files that rules name. Here those
+    are fetched that scripts import or read, to where it keeps the others.
+    """
+    top = workflow.current_basedir.join("..")
+    if isinstance(top, LocalSourceFile):
+        return Path(os.path.normpath(top)) / SCRIPTS
+    if not isinstance(top, HostingProviderFile):
+        raise WorkflowError(
+            f"{workflow.snakefile}: the module's `snakefile` must be a file of a clone on this "
+            'machine, or github("OWNER/NAME", path="Snakefile", tag="TAG"), or gitlab(...).'
+        )
+    kept = {
+        found.path: workflow.sourcecache.get_path(top.join(found.path))
+        for found in top.hosted_repo.repo.commit(top.ref).tree.traverse()
+        if found.type == "blob" and found.path.startswith(READ_BY_SCRIPTS)
+    }
+    return Path(kept[f"{SCRIPTS}/prunescope/__init__.py"]).parents[1]
+
+
+# Scripts get this path from Snakemake; rules need it for `code_of` and the config's checks.
+sys.path.insert(0, str(folder_of_scripts()))
 
 from prunescope.foundation.code_digest import code_digest
 from prunescope.networks.coordinates import coordinates_of
@@ -29,12 +63,16 @@ from prunescope.study.run import (
 from prunescope.summarize.charts.all_charts import CHARTS
 from prunescope.summarize.charts.cost_charts import COST_CHARTS
 
-snakemake_hooks.take_braces_in_paths()
-snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
-snakemake_hooks.name_unlocking(workflow)
-snakemake_notes.take_notes_anywhere(workflow)
-snakemake_hooks.read_config(workflow, config)
-records.compare_with_files()
+# As a module of another workflow it leaves Snakemake as it is, where other rules would notice.
+if snakemake_hooks.is_module(workflow):
+    snakemake_hooks.read_config_of_module(workflow, config)
+else:
+    snakemake_hooks.take_braces_in_paths()
+    snakemake_hooks.start_scripts_with(shlex.quote(sys.executable))
+    snakemake_hooks.name_unlocking(workflow)
+    snakemake_notes.take_notes_anywhere(workflow)
+    snakemake_hooks.read_config(workflow, config)
+    records.compare_with_files()
 shared_results.share_by_content()
 
 # Every job inherits this.

@@ -1,12 +1,6 @@
 # Images: fetched, packed once, and sampled into the splits that are measured.
 
 
-localrules:
-    fetch,
-    fetch_archive,
-    fetch_fashion_mnist,
-
-
 rule fetch:
     input:
         PATHS.files_to_fetch(),
@@ -21,6 +15,7 @@ rule fetch_archive:
         dataset=one_of(STUDY.fetched_datasets),
         file=r"[^/]+",
     retries: 2
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1
@@ -58,6 +53,7 @@ rule fetch_fashion_mnist:
         "results/logs/datasets/{dataset}/fetch_fashion_mnist.log",
     wildcard_constraints:
         dataset=one_of(STUDY.datasets_from("fashion_mnist")),
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1

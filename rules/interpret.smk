@@ -1,10 +1,6 @@
 # Exemplars, scores and other measures of each unit, and how the score depends on its settings.
 
 
-localrules:
-    fetch_metric_weights,
-
-
 rule fetch_metric_weights:
     output:
         # `update` keeps an existing file, and the job leaves a correct one unchanged: a user
@@ -17,6 +13,7 @@ rule fetch_metric_weights:
         file=one_of([weights.name for weights in STUDY.metric.weights]),
     priority: 30
     retries: 2
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1

@@ -2,10 +2,6 @@
 # initialised.
 
 
-localrules:
-    fetch_checkpoint,
-
-
 rule describe_architecture:
     input:
         # Only the number of classes is read.
@@ -68,6 +64,7 @@ rule fetch_checkpoint:
     wildcard_constraints:
         file=one_of(STUDY.downloads),
     retries: 2
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1

@@ -21,11 +21,6 @@ PUBLISHED_RESULTS = [
 ]
 
 
-localrules:
-    fetch,
-    fetch_published_scores,
-
-
 def published_score_files(wildcards):
     """The files of all networks: in the folder of the user, or fetched."""
     folder = config["unit_scores"]["folder"]
@@ -50,6 +45,7 @@ rule fetch_published_scores:
     wildcard_constraints:
         scores=one_of([file.name for file in published_files()]),
     retries: 2
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1

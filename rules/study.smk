@@ -1,10 +1,6 @@
 # The study itself: what it was configured to do, and whether its files are what its jobs wrote.
 
 
-localrules:
-    verify_study,
-
-
 rule describe_config:
     output:
         page=report(
@@ -32,6 +28,7 @@ rule describe_config:
 rule verify_study:
     log:
         "results/logs/verify_study.log",
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1

@@ -1,10 +1,6 @@
 # Training, retraining, or neither: from the pruned network to the one that is measured.
 
 
-localrules:
-    keep_pruned,
-
-
 # Of a kind that changes masks while it trains, the dense control is trained alike without masks.
 ruleorder: prune_gradually > retrain_network
 ruleorder: regrow_network > retrain_network
@@ -61,6 +57,7 @@ rule keep_pruned:
     wildcard_constraints:
         method=one_of([*STUDY.methods, *STUDY.imported]),
         retraining=one_of(STUDY.kinds_kept),
+    localrule: True
     conda:
         "../envs/prunescope.yaml"
     threads: 1

@@ -73,9 +73,7 @@ ALONE = {"measure_costs"}
 
 
 def local_rules() -> set[str]:
-    texts = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    blocks = re.findall(r"^localrules:\n((?:    \w+,\n)+)", texts, flags=re.M)
-    return set(re.findall(r"\w+", "".join(blocks)))
+    return {name for name, body in RULES.items() if "    localrule: True\n" in body}
 
 
 def profile() -> dict:

@@ -129,6 +129,28 @@ def test_values_tell_where_they_come_from(write: Write, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_study_that_another_workflow_gives_says_what_its_file_says(path: Path) -> None:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    # Whoever gives a study need not know where the file lies.
+    folder = ROOT / "config" if path.name != "config.yaml" else path.parent
+    found = reading.read_given(content, "theirs", folder).values
+    assert found == reading.read(path).values
+    # A module is read once for each `use rule`.
+    assert reading.read_given(found, "theirs", folder).values == found
+
+
+def test_what_a_study_extends_that_another_workflow_gives(write: Write) -> None:
+    path = write("theirs.yaml", charts={"width": 500})
+    found = reading.read_given({"extends": str(path), "seeds": [3]}, "theirs", ROOT)
+    assert (found.values["seeds"], found.values["charts"]["width"]) == ([3], 500)
+    assert found.origins["seeds"] == "theirs"
+    with pytest.raises(InputError, match=r"theirs: `extends`: 'no\.yaml': there is no .*/no\.yaml"):
+        reading.read_given({"extends": "no.yaml"}, "theirs", path.parent)
+    with pytest.raises(InputError, match="theirs: `extends`: 3 must be the path"):
+        reading.read_given({"extends": 3}, "theirs", path.parent)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_each_value_has_one_origin(path: Path) -> None:
     def compare(values: Any, origins: Any) -> None:
         if isinstance(values, dict) and values:

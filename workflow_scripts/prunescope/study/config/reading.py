@@ -87,11 +87,49 @@ def read(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> Reso
     if overrides:
         said = said.then(_of_one_origin(command_line.read(overrides), COMMAND_LINE))
     try:
-        kept = _without_removed(said.values, root_of(said.values))
-        values = check(kept, said.typed).model_dump()
+        return _resolved(said)
     except InputError as error:
         how = command_line.how_to_write(overrides or {}, str(error))
         raise InputError(f"{error}{how}") from error
+
+
+def read_given(given: Mapping[str, Any], name: str, folder: Path) -> Resolved:
+    """Merge and check a study that stands in no file: another workflow gives it.
+
+    Parameters
+    ----------
+    given
+        What it says.
+    name
+        What messages call it.
+    folder
+        Where the path in its `extends` is seen from.
+
+    Raises
+    ------
+    InputError
+        As for `read`.
+    """
+    content = dict(given)
+    parent = content.pop(EXTENDS, None)
+    said = _of_one_origin(Document(content, {}), name)
+    if parent is not None:
+        path = folder / _checked_parent(parent, name)
+        if not path.is_file():
+            raise InputError(
+                f"{name}: `{EXTENDS}`: {parent!r}: there is no {path}. The path is seen from the "
+                "folder `config/` of prunescope: write the whole path of a file of your own"
+            )
+        said = _read_file(path, ()).then(said)
+    try:
+        return _resolved(said)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _resolved(said: _Said) -> Resolved:
+    kept = _without_removed(said.values, root_of(said.values))
+    values = check(kept, said.typed).model_dump()
     return Resolved(values, _origins_of(values, said.origins), said.files)
 
 
@@ -107,14 +145,18 @@ def _read_file(path: Path, waiting: Sequence[Path]) -> _Said:
     own = _of_one_origin(Document(content, document.typed), _name(path), path)
     if parent is None:
         return own
+    return _read_file(path.parent / _checked_parent(parent, _name(path)), chain).then(own)
+
+
+def _checked_parent(parent: Any, name: str) -> str:
+    """The path that `extends` of the study `name` says."""
     if not isinstance(parent, str):
         raise InputError(
-            f"{_name(path)}: `{EXTENDS}`: {parent!r} must be the path of a study, seen from this "
-            "file"
+            f"{name}: `{EXTENDS}`: {parent!r} must be the path of a study, seen from this file"
         )
     if is_for_a_shell(parent):
-        raise InputError(f"{_name(path)}: `{EXTENDS}`: {parent!r} {FOR_A_SHELL}")
-    return _read_file(path.parent / parent, chain).then(own)
+        raise InputError(f"{name}: `{EXTENDS}`: {parent!r} {FOR_A_SHELL}")
+    return parent
 
 
 def _parse(path: Path, waiting: Sequence[Path]) -> Document:

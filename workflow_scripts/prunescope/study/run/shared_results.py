@@ -20,6 +20,7 @@ from prunescope.data.class_folders import TRAIN, VALIDATION
 from prunescope.data.file_names import unreachable
 from prunescope.data.watching import folder_digests
 from prunescope.foundation import provenance, whole_files
+from prunescope.study.run.own_jobs import rule_of
 
 RULE_THAT_LISTS = "index_images"
 
@@ -29,23 +30,28 @@ class _Hashes(ProvenanceHashMap):
 
     async def _get_provenance_hash(self, job: Any) -> str:
         own: str = await super()._get_provenance_hash(job)
-        if job.rule.name != RULE_THAT_LISTS:
+        if rule_of(job) != RULE_THAT_LISTS:
             return own
         return hashlib.sha256(f"{own} {_content(job.params.folder)}".encode()).hexdigest()
 
 
 class _Cache(OutputFileCache):
-    """Shared results with their manifests."""
+    """Shared results with their manifests. Jobs of other workflows have none."""
 
     def __init__(self) -> None:
         super().__init__()
         self.provenance_hash_map = _Hashes()
 
     async def exists(self, job: Any) -> bool:
+        if rule_of(job) is None:
+            return bool(await super().exists(job))
         return bool(await self._checksums(job)) and bool(await super().exists(job))
 
     async def fetch(self, job: Any) -> None:
         """Link a shared result, and write its manifest as if the job had made it."""
+        if rule_of(job) is None:
+            await super().fetch(job)
+            return
         checksums = await self._checksums(job)
         if not checksums:
             self.raise_cache_miss_exception(job)
@@ -65,6 +71,9 @@ class _Cache(OutputFileCache):
 
     async def store(self, job: Any) -> None:
         """Move what a job made into the cache, and then its manifest."""
+        if rule_of(job) is None:
+            await super().store(job)
+            return
         written = f"{job.log[0]}.sha256"
         checksums = whole_files.load_checksums(written)
         await super().store(job)

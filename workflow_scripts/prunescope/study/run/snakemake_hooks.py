@@ -1,9 +1,9 @@
 """Hooks that a run calls before its first job and after its last one.
 
-What changes or reads the insides of Snakemake is here, in `snakemake_notes`, in `records` and in
-`shared_results`, written for Snakemake 9.27 and snakemake-executor-plugin-slurm 2.8: newer versions
-may rename them. Besides, the Snakefile and `rules/common.smk` ask the workflow for its jobs and
-settings, and `tools/plan_study.py` uses Snakemake's API.
+What changes or reads the insides of Snakemake is here, in `snakemake_notes`, in `records`, in
+`own_jobs` and in `shared_results`, written for Snakemake 9.27 and snakemake-executor-plugin-slurm
+2.8: newer versions may rename them. Besides, the Snakefile and `rules/common.smk` ask the workflow
+for its folders, jobs and settings, and `tools/plan_study.py` uses Snakemake's API.
 """
 
 import shlex
@@ -18,11 +18,13 @@ from snakemake.script import PythonScript, ScriptBase
 from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
+from prunescope.foundation.code_digest import SCRIPTS
 from prunescope.foundation.errors import InputError
 from prunescope.study import readiness
 from prunescope.study.config import reading
 from prunescope.study.requests import Requests
 from prunescope.study.run import fork_server, slurm_leftovers
+from prunescope.study.run.own_jobs import rule_of
 from prunescope.study.run.refusals import Refusals
 
 # The placeholder in the cluster's profile that users replace.
@@ -32,6 +34,11 @@ SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 MANY_SCRIPTS = 5
 RULE_OF_SUMMARY = "summarize_findings"
 RULE_OF_PUBLISHED_SCORES = "analyse_published_scores"
+
+
+def is_module(workflow: Any) -> bool:
+    """Whether another workflow uses this one as a module."""
+    return not workflow.modifier.is_main_snakefile()
 
 
 def take_braces_in_paths() -> None:
@@ -84,6 +91,40 @@ def read_config(workflow: Any, config: dict[str, Any]) -> None:
     given += [path for path in study.files if path not in map(Path, given)]
 
 
+def read_config_of_module(workflow: Any, config: dict[str, Any]) -> None:
+    """Fill in the config that another workflow gives to this one, in place, as `read_config` does.
+
+    Paths of `extends` are seen from our folder `config/`, so that a copy of one of its files says
+    the same there.
+
+    Raises
+    ------
+    WorkflowError
+        There is no config, it extends a file that cannot be read, or it is wrong; or the module
+        has a prefix.
+    """
+    name = workflow.modifier.namespace
+    if not config:
+        raise WorkflowError(
+            f"The module `{name}` has no config. Write `config: config` below `module {name}:`, "
+            "where `config` holds a study, or the part of yours that does (docs/module.md)."
+        )
+    paths = workflow.modifier.path_modifier
+    if paths.prefix or paths.modifies_prefixes:
+        raise WorkflowError(
+            f"The module `{name}` has a `prefix` or `replace_prefix`, but scripts also get paths "
+            "that Snakemake does not change. Remove it (docs/module.md)."
+        )
+    try:
+        study = reading.read_given(
+            config, f"the config of module {name}", SCRIPTS.parent / "config"
+        )
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
+    config.clear()
+    config.update(study.values)
+
+
 def refuse_other_networks(requests: Requests) -> None:
     """Refuse files of networks that the study does not have, whoever asks for them."""
     # Not at the top: this module of Snakemake must be imported after others.
@@ -114,7 +155,7 @@ def stop_if_missing(jobs: Iterable[Any], missing: Mapping[str, Iterable[str]]) -
     missing
         What the machine lacks, in words, and the rules that need it: from `readiness.missing`.
     """
-    needed = {job.rule.name for job in jobs}
+    needed = {rule_of(job) for job in jobs}
     reasons = [reason for reason, rules in missing.items() if needed & set(rules)]
     if reasons:
         raise WorkflowError("\n".join(reasons))
@@ -169,7 +210,7 @@ def try_again_what_was_interrupted(workflow: Any) -> None:
 def share_imports(workflow: Any, jobs: Iterable[Any]) -> None:
     """Let the scripts of a run share what they import, if that saves time."""
     here = workflow.local_exec and not workflow.deployment_settings.deployment_method
-    if here and sum(job.is_script for job in jobs) >= MANY_SCRIPTS:
+    if here and sum(rule_of(job) is not None for job in jobs) >= MANY_SCRIPTS:
         start_scripts_with(fork_server.command(fork_server.start()))
 
 
@@ -195,8 +236,8 @@ def show_summary(jobs: Iterable[Any]) -> None:
     tables of its page.
     """
     listed = list(jobs)
-    summaries = {str(job.output.summary) for job in listed if job.rule.name == RULE_OF_SUMMARY}
-    pages = {str(job.output.page) for job in listed if job.rule.name == RULE_OF_PUBLISHED_SCORES}
+    summaries = {str(job.output.summary) for job in listed if rule_of(job) == RULE_OF_SUMMARY}
+    pages = {str(job.output.page) for job in listed if rule_of(job) == RULE_OF_PUBLISHED_SCORES}
     for path in sorted(summaries):
         print(Path(path).read_text(encoding="utf-8"))
     for path in sorted(pages):
