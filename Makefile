@@ -125,6 +125,7 @@ format: $(READY)
 
 docs: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_artifacts.py
+	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_tables.py
 	PYTHONPATH=workflow_scripts $(BIN)/python docs/make_configuration.py
 	$(BIN)/python docs/make_architecture.py
 

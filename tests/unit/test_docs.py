@@ -75,6 +75,21 @@ def test_the_page_of_artifacts_is_that_of_the_schemas() -> None:
     assert rendered == read("docs/artifacts.md"), "run `make docs`"
 
 
+sheets = load_module(ROOT / "docs" / "make_tables.py")
+
+
+def test_the_data_sheet_is_that_of_the_schemas() -> None:
+    assert sheets.render() == read("docs/tables.md"), "run `make docs`"
+    assert sheets.SHEETS.keys() == all_tables.ALL_TABLES.keys()
+    for name, sheet in sheets.SHEETS.items():
+        columns = all_tables.ALL_TABLES[name].columns.keys()
+        assert columns >= set(sheet.key), name
+        for other, by in sheet.joins.items():
+            assert columns >= set(by), name
+            # One row of the other table: its key is among the columns.
+            assert set(by) == set(sheets.SHEETS[other].key), (name, other)
+
+
 def test_what_is_said_of_the_config_is_that_of_the_models() -> None:
     make = load_module(ROOT / "docs" / "make_configuration.py")
     page = read("docs/configuration.md")
@@ -100,7 +115,7 @@ def synthetic(table: tables.Table) -> pl.DataFrame:
     """A frame of the table's schema: the coordinates of a few networks, the rest constant."""
     frame = pl.DataFrame(ROWS, schema=COORDINATES, orient="row")
     others = [
-        pl.lit(VALUES.get(column.dtype, 3)).alias(name)
+        pl.lit([3] if column.dtype == pl.List else VALUES.get(column.dtype, 3)).alias(name)
         for name, column in table.columns.items()
         if name not in COORDINATES
     ]
@@ -161,6 +176,23 @@ def test_snippets_run_as_printed(
     printed = capsys.readouterr().out
     assert printed.strip()
     assert "shape: (0," not in printed
+
+
+@pytest.mark.parametrize("name", sheets.SHEETS)
+def test_the_example_of_each_table_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the declared columns; `workflow/test_data_sheet.py` runs them on a finished study."""
+    monkeypatch.chdir(tmp_path)
+    for other in (name, *sheets.SHEETS[name].reads):
+        table = all_tables.ALL_TABLES[other]
+        path = Path(sheets.path_of(other))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.write(synthetic(table), path)
+    *before, asked = sheets.code_of(name).split(f"\n{name}.")
+    namespace: dict[str, Any] = {"pl": pl}
+    exec("\n".join(before), namespace)
+    assert eval(f"{name}.{asked}", namespace).width > 0
 
 
 # --- extensions ------------------------------------------------------------------------------
