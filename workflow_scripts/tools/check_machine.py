@@ -185,7 +185,7 @@ def names_of_gpus() -> list[str]:
 def check_slurm(program: str | None, profile: str) -> Check:
     """Whether jobs could be sent to a SLURM cluster from here. A run on this machine needs none."""
     if program is None:
-        return Check("SLURM", "no `sbatch`: needed on a cluster alone (docs/slurm.md).", True)
+        return Check("SLURM", "not used: no `sbatch` here; only runs on a cluster need it")
     if PLACEHOLDER in re.sub(r"#.*", "", profile):
         text = f"profiles/slurm/profile.yaml still says {PLACEHOLDER} (docs/slurm.md)."
         return Check("SLURM", text, True)

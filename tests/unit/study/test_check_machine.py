@@ -117,7 +117,9 @@ def test_a_gpu_is_looked_for_only_if_a_step_would_use_one(doctor) -> None:
 
 
 def test_a_cluster_needs_its_command_and_its_profile(doctor) -> None:
-    assert "no `sbatch`" in doctor.check_slurm(None, "").text
+    without = doctor.check_slurm(None, "slurm_partition: FILL_IN\n")
+    assert "not used: no `sbatch`" in without.text
+    assert state(without) == "ok"
     unfilled = "default-resources:\n  slurm_partition: FILL_IN\n"
     assert "still says FILL_IN" in doctor.check_slurm("/bin/sbatch", unfilled).text
     filled = "# Fill in what says FILL_IN\n" + unfilled.replace("FILL_IN", "gpu")
