@@ -1,6 +1,5 @@
 """Compact networks on disk: a JSON description and the tensors beside it, without torch."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -8,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 from prunescope.compact.graph.graph import Graph, check_shapes, from_json, to_json
 from prunescope.foundation import provenance, whole_files
 from prunescope.foundation.errors import InputError, how_to_rebuild
 from prunescope.networks.description import Description
+from prunescope.networks.exported import tensors_beside
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,12 @@ def save(network: CompactNetwork, description: str | Path, tensors: str | Path) 
     ValueError
         An operation of the graph is not known.
     """
-    content = {name: np.asarray(array, order="C") for name, array in network.tensors.items()}
-    header = {provenance.KEY: json.dumps({"provenance": provenance.current()}, sort_keys=True)}
-    packed = to_bytes(content, header)
-    with whole_files.atomic(tensors) as temporary:
-        temporary.write_bytes(packed)
+    held = tensors_beside.save(network.tensors, tensors)
     values = {
         "network": asdict(replace(network.description, layers=(), auxiliary_heads=False)),
         "graph": to_json(network.graph),
         "kept_masked": network.kept_masked,
-        "tensors": {"file": Path(tensors).name, "sha256": hashlib.sha256(packed).hexdigest()},
+        "tensors": held,
         "provenance": provenance.current(),
     }
     with whole_files.atomic(description) as temporary:
@@ -88,32 +82,14 @@ def load(description: str | Path) -> CompactNetwork:
     """
     values = read_description(description)
     with whole_files.reading(description, "description of a compact network"):
-        path = Path(description).with_name(values["tensors"]["file"])
-        expected = values["tensors"]["sha256"]
+        held = {key: values["tensors"][key] for key in ("file", "sha256")}
         fields = values["network"] | {key: tuple(values["network"][key]) for key in ("mean", "std")}
         described = Description(**fields | {"layers": ()})
         graph = from_json(values["graph"])
-    if not path.is_file() or whole_files.checksum(path) != expected:
-        raise InputError(
-            f"{path}: not the tensors that {description} describes: the file is damaged, or of "
-            f"another network. {how_to_rebuild(path)}"
-        )
-    tensors = read_tensors(path)
+    tensors = tensors_beside.load(held, description)
     with whole_files.reading(description, "description of a compact network"):
         check_shapes(graph, {name: tensor.shape for name, tensor in tensors.items()})
     return CompactNetwork(described, graph, tensors, values["kept_masked"])
-
-
-def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
-    """The tensors of a compact network, by name.
-
-    Raises
-    ------
-    InputError
-        The file is damaged.
-    """
-    with whole_files.reading(path, "safetensors file"):
-        return from_bytes(Path(path).read_bytes())
 
 
 def read_description(path: str | Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The exported graph of an architecture as plain values, and its two files. No torch."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 from prunescope.foundation import provenance, whole_files
-from prunescope.foundation.errors import InputError, how_to_rebuild
+from prunescope.networks.exported import tensors_beside
 
 
 @dataclass(frozen=True)
@@ -96,11 +93,7 @@ def save(recorded: Recorded, path: str | Path, constants: str | Path) -> None:
     path, constants
         Paths of the two files, JSON and safetensors. The first holds the checksum of the other.
     """
-    content = {name: np.asarray(array, order="C") for name, array in recorded.constants.items()}
-    header = {provenance.KEY: json.dumps({"provenance": provenance.current()}, sort_keys=True)}
-    packed = to_bytes(content, header)
-    with whole_files.atomic(constants) as temporary:
-        temporary.write_bytes(packed)
+    held = tensors_beside.save(recorded.constants, constants)
     steps = [
         {"name": step.name, "op": step.op, "given": _plain(step.given),
          "shapes": step.shapes, "several": step.several}
@@ -115,7 +108,7 @@ def save(recorded: Recorded, path: str | Path, constants: str | Path) -> None:
             "output": recorded.output,
             "stays_masked": recorded.stays_masked,
         },
-        "constants": {"file": Path(constants).name, "sha256": hashlib.sha256(packed).hexdigest()},
+        "constants": held,
         "provenance": provenance.current(),
     }
     with whole_files.atomic(path) as temporary:
@@ -137,8 +130,8 @@ def load(path: str | Path) -> Recorded:
     """
     with whole_files.reading(path, "graph of an architecture"):
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-        graph, held = values["graph"], values["constants"]
-        beside = Path(path).with_name(held["file"])
+        graph = values["graph"]
+        held = {key: values["constants"][key] for key in ("file", "sha256")}
         steps = tuple(
             Step(
                 step["name"],
@@ -150,13 +143,7 @@ def load(path: str | Path) -> Recorded:
             for step in graph["steps"]
         )
         shape = tuple(graph["shape"])
-    if not beside.is_file() or whole_files.checksum(beside) != held["sha256"]:
-        raise InputError(
-            f"{beside}: not the tensors that {path} describes: the file is damaged, or of another "
-            f"graph. {how_to_rebuild(beside)}"
-        )
-    with whole_files.reading(beside, "safetensors file"):
-        constants = from_bytes(beside.read_bytes())
+    constants = tensors_beside.load(held, path)
     return Recorded(**{**graph, "steps": steps, "shape": shape, "constants": constants})
 
 

@@ -20,6 +20,7 @@ from prunescope.foundation import arrays, provenance, tables, whole_files
 from prunescope.foundation.errors import InputError, how_to_rebuild
 from prunescope.networks import network_files
 from prunescope.networks.coordinates import COLUMNS
+from prunescope.networks.exported import tensors_beside
 from prunescope.study.results import all_tables
 
 # The ends of the paths of a compact network.
@@ -132,7 +133,7 @@ def _check_format(path: str) -> None:
     if path.endswith(".npy"):
         arrays.load_array(path, memory_map=True)
     elif path.endswith((COMPACT_TENSORS, GRAPH_TENSORS)):
-        graph_files.read_tensors(path)
+        tensors_beside.read(path)
     elif path.endswith(".safetensors"):
         network_files.load(path)
     elif path.endswith(".parquet") and (table := all_tables.table_of(path)):
