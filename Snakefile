@@ -73,6 +73,9 @@ rule all:
             format=["html", "svg", "png", "json", "txt"],
             study=STUDY.name,
         ),
-        collect(EXPLORER, study=[STUDY.name] if STUDY.has_explorer else []),
+        collect(
+            [EXPLORER, EXPLORER_IN_REPORT],
+            study=[STUDY.name] if STUDY.has_explorer else [],
+        ),
         collect([SUMMARY, f"{PAGES}/configuration.html"], study=STUDY.name),
         collect(PUBLISHED_RESULTS, study=STUDY.name),

@@ -240,13 +240,18 @@ The unit explorer ([explorer.md](explorer.md)): open `index.html` in it. `index.
 - `data/study.js`: networks, layers, classes, settings, provenance, and the class of each image.
 - `data/{method}/{retraining}/rate{rate}/seed{seed}/scores.js`: the scores of every unit.
 - `data/{method}/{retraining}/rate{rate}/seed{seed}/images.js`: of every unit that is not constant,
-  its strongest and weakest images with their activations, the deltas of its tasks, and the images
-  of three tasks.
+  its strongest and weakest images with their activations, and the deltas of its tasks.
+- `data/{method}/{retraining}/rate{rate}/seed{seed}/tasks.js`: the images of three tasks of each
+  of these units.
 
 A data file is one call of `explorer.deliver(name, header, data)`. The header is JSON and lists the
 columns: name, type (`u1`, `u2`, `u4` unsigned integers, `f4` floats, little-endian) and shape. The
 data are the columns one after the other, of each the first bytes of all values, then the second
 bytes and so on; deflated (zlib), in base64.
+
+### `results/{study}/pages/explorer/`
+
+A smaller copy of the explorer, for the report: one run, and `tasks.js` of two networks only.
 
 ### `results/logs/`
 

@@ -46,6 +46,7 @@ from prunescope.study.paths import (
     CHART_FOLDER,
     DOWNLOADS,
     EXPLORER,
+    EXPLORER_IN_REPORT,
     GIVEN,
     PAGES,
     SUMMARY,

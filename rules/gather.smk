@@ -197,8 +197,9 @@ rule build_explorer:
         trivial=f"{TABLES}/trivial_units.parquet",
         groups=PATHS.table_if_made("channel_groups"),
     output:
-        explorer=report(
-            directory(EXPLORER),
+        explorer=directory(EXPLORER),
+        in_report=report(
+            directory(EXPLORER_IN_REPORT),
             htmlindex="index.html",
             caption="report/explorer.rst",
             category="Unit explorer",

@@ -85,7 +85,7 @@ STEPS: list[dict[str, list[str]]] = [
     {
         "estimate_statistics": [f"{TABLES}/statistics.parquet"],
         "match_accuracy": [f"{TABLES}/equal_accuracy.parquet", f"{TABLES}/unmatched.parquet"],
-        "build_explorer": ["results/tiny/explorer"],
+        "build_explorer": ["results/tiny/explorer", "results/tiny/pages/explorer"],
     },
     {
         "draw_chart": [f"results/tiny/charts/mis_by_rate.{kind}"

@@ -239,6 +239,8 @@ def test_the_report_opens_the_explorer(report: Path, browser: Any) -> None:
     explorer = page.frame_locator("iframe")
     explorer.get_by_label("Compare dense with").select_option("structured/iterative/rate0.60/seed0")
     explorer.locator("#right-title:has-text('iterative, rate 0.60')").wait_for()
+    explorer.get_by_label("Order").select_option("place")
+    explorer.locator("#unit-title:has-text('conv1.conv · 0')").wait_for()
     explorer.locator(".row").nth(3).click()
     explorer.locator("#unit-title:has-text('conv1.conv · 3')").wait_for()
     assert explorer.locator("#left .image").count() == 18

@@ -40,6 +40,7 @@ GIVEN = "results/{study}/given"
 CHART_FOLDER = "results/{study}/charts"
 EXPLORER = "results/{study}/explorer"
 PAGES = "results/{study}/pages"
+EXPLORER_IN_REPORT = f"{PAGES}/explorer"
 SUMMARY = "results/{study}/summary.md"
 
 

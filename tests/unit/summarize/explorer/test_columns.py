@@ -108,7 +108,8 @@ def data_of(small: explorers.Small, name: str) -> tuple[dict[str, Any], dict[str
 @pytest.mark.parametrize("number", range(len(explorers.NETWORKS)))
 def test_tasks_are_those_of_the_score(small: explorers.Small, number: int) -> None:
     """Unit by unit, from what the page gets: tasks, deltas and the score that they make."""
-    _, columns = data_of(small, f"{explorers.name_of(explorers.NETWORKS[number])}/images")
+    name = explorers.name_of(explorers.NETWORKS[number])
+    columns = data_of(small, f"{name}/images")[1] | data_of(small, f"{name}/tasks")[1]
     exemplars, scores = small.exemplars[number], small.scores[number]
     drawn = mis.draw_tasks(*(tables.matrix(exemplars[side]) for side in ("strongest", "weakest")),
                            mis.ScoreSettings(**explorers.MIS))  # fmt: skip
@@ -213,6 +214,27 @@ def test_the_same_study_gives_the_same_bytes(small: explorers.Small) -> None:
         }
 
     before = digests()
-    assert len(before) == 3 + 1 + 1 + 2 * (len(explorers.NETWORKS) + 1)
+    assert len(before) == 3 + 1 + 1 + 3 * (len(explorers.NETWORKS) + 1)
     explorers.build(small)
     assert digests() == before
+
+
+def test_the_copy_for_the_report_holds_the_same_files_but_fewer(small: explorers.Small) -> None:
+    """All networks are of one run; the images of tasks are those of the two that are opened."""
+    whole, copy = (Path(vars(small.job.output)[name]) for name in ("explorer", "in_report"))
+    files = {file.relative_to(whole).as_posix() for file in whole_files.files_of(whole)}
+    opened = {explorers.name_of(network) for network in (explorers.DENSE, explorers.OPENED)}
+    left_out = {f"data/{explorers.name_of(network)}/tasks.js" for network in explorers.NETWORKS} - {
+        f"data/{name}/tasks.js" for name in opened
+    }
+    copied = {file.relative_to(copy).as_posix() for file in whole_files.files_of(copy)}
+    assert copied == files - left_out
+    for name in copied - {"data/study.js"}:
+        assert (copy / name).read_bytes() == (whole / name).read_bytes()
+    (told, of_whole) = (read_script((folder / "data/study.js").read_bytes())[1]
+                        for folder in (copy, whole))  # fmt: skip
+    assert told["copy"] == {
+        "whole": f"{whole}/index.html", "networks": 6, "tasks": sorted(opened)
+    }  # fmt: skip
+    assert of_whole["copy"] is None
+    assert told["opening"] == of_whole["opening"]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from browser import Watched
-from explorers import DENSE, LAYERS, NETWORKS, PRUNED, Small
+from explorers import DENSE, LAYERS, NETWORKS, OPENED, PRUNED, Small
 from PIL import Image
 
 from prunescope.foundation import tables
@@ -25,6 +25,7 @@ from prunescope.summarize.explorer.columns import (
     score_columns,
     script,
 )
+from prunescope.summarize.explorer.network_data import TASK_COLUMNS
 
 OTHER = explorers.name_of(PRUNED)
 # A unit that is live in both networks, and one that is constant in the pruned one.
@@ -108,18 +109,103 @@ def soft(small: Small, network: dict[str, Any]) -> np.ndarray:
     return small.scores[NETWORKS.index(network)]["mis_soft"].to_numpy()
 
 
-def test_it_opens_without_a_word_of_complaint(watched: Watched, small: Small) -> None:
+def most_changed(small: Small, network: dict[str, Any]) -> str:
+    """The unit whose score differs most from dense, among those that both networks have alive."""
+    live = ~small.exemplars[NETWORKS.index(network)]["constant"].to_numpy()
+    change = abs(soft(small, network) - soft(small, DENSE))
+    return names()[np.where(live, change, -1).argmax()]
+
+
+def test_it_opens_at_what_changed_most(watched: Watched, small: Small) -> None:
     page = show(watched, small)
     assert page.locator("h1").inner_text() == "Unit explorer clothes"
     assert page.locator("#problem").is_hidden()
-    assert page.title() == "conv1.conv · 0 – clothes – unit explorer"
+    first, opened, dense = most_changed(small, OPENED), *map(explorers.name_of, (OPENED, DENSE))
+    unit = first.replace("/", " · ")
+    assert page.title() == f"{unit} – clothes – unit explorer"
+    assert page.locator(".row").first.get_attribute("aria-selected") == "true"
+    assert page.url.partition("#")[2] == f"unit={first}&network={opened}"
+    change = abs(soft(small, OPENED) - soft(small, DENSE)).mean()
+    control = abs(soft(small, NETWORKS[1]) - soft(small, DENSE)).mean()
+    assert page.locator("#opened").inner_text() == (
+        "Opened at structured, one shot, rate 0.80: of the 1 of 3 kinds of pruned network that can "
+        "still classify, the one whose units differ most from dense, "
+        f"by {change:.3f} of MIS (soft) on average "
+        f"(dense retrained as often, without pruning: {control:.3f}). "
+        f"{unit} is the first in the list: largest change."
+    )
+    assert page.locator("#copied").is_hidden()
     folder = small.page.parent.resolve().as_uri()
     assert all(url.startswith(folder) for url in watched.requests)
-    first = explorers.name_of(NETWORKS[3])
-    dense = explorers.name_of(DENSE)
+    parts = ("scores", "images", "tasks")
     assert sorted(watched.data(small.page.parent)) == sorted(
-        ["study", *(f"{name}/{part}" for name in (first, dense) for part in ("scores", "images"))]
+        ["study", *(f"{name}/{part}" for name in (opened, dense) for part in parts)]
     )
+
+
+def test_the_copy_in_a_report_says_what_it_lacks(watched: Watched, small: Small) -> None:
+    page = watched.page
+    folder = Path(small.job.output.in_report)
+    page.goto(f"{(folder / 'index.html').resolve().as_uri()}#unit={UNIT}&network={OTHER}")
+    drawn(page, UNIT)
+    assert "6 networks of 6, those of one run" in page.locator("#copied").inner_text()
+    assert page.locator("#left-tasks .image").count() == 8
+    assert page.locator("#right .image").count() == 18
+    assert page.locator("#right-tasks .image").count() == 0
+    assert page.locator("#right-tasks circle").count() == 5
+    whole = f"{small.job.output.explorer}/index.html"
+    assert f"in the whole explorer, {whole}, and not" in page.locator("#right-tasks").inner_text()
+    assert f"{OTHER}/tasks" not in watched.data(folder)
+
+
+def test_an_address_may_name_a_network_alone(watched: Watched, small: Small) -> None:
+    """As the links of charts do. Then the unit is the one that changed most in it."""
+    page = show(watched, small, network=OTHER)
+    unit = most_changed(small, PRUNED)
+    assert page.locator("#unit-title").inner_text() == unit.replace("/", " · ")
+    told = page.locator("#opened")
+    assert told.inner_text().startswith("Opened at what the address asks for: ")
+    assert "in structured, not retrained, rate 0.80" in told.inner_text()
+    page.get_by_role("link", name="Open what changed most").click()
+    compared(page, "0.80")
+    drawn(page, most_changed(small, OPENED))
+    assert told.inner_text().startswith("Opened at structured, one shot, rate 0.80")
+    page.go_back()
+    drawn(page, unit)
+    page.goto(f"{small.page.resolve().as_uri()}#network={explorers.name_of(NETWORKS[3])}")
+    compared(page, "0.20")
+    drawn(page, most_changed(small, NETWORKS[3]))
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        (f"{OTHER[:-1]}7", f"This study has no network {OTHER[:-1]}7; instead is shown "
+         "structured, not retrained, rate 0.80."),
+        (explorers.name_of(DENSE), "The dense network stands at the left of every other; beside it "
+         "is shown structured, one shot, rate 0.80."),
+    ],
+)  # fmt: skip
+def test_a_network_that_is_not_there_is_told(
+    watched: Watched, small: Small, network: str, told: str
+) -> None:
+    """Of the same kind, another run is shown."""
+    page = show(watched, small, network=network)
+    assert page.locator("#opened").inner_text().startswith(told)
+
+
+def test_units_are_listed_by_whether_they_live(watched: Watched, small: Small) -> None:
+    page = show(watched, small, network=OTHER, sort="place")
+    page.get_by_label("Show", exact=True).select_option("constant")
+    drawn(page, names()[explorers.CONSTANT[0]])
+    assert rows(page) == [names()[unit] for unit in explorers.CONSTANT]
+    page.get_by_label("Show", exact=True).select_option("live")
+    drawn(page, names()[0])
+    number = len(names()) - len(explorers.CONSTANT)
+    assert page.locator(".row").first.get_attribute("aria-setsize") == str(number)
+    page.goto(f"{small.page.resolve().as_uri()}#network={explorers.name_of(OPENED)}&shown=constant")
+    page.wait_for_selector("#count:has-text('0 units')")
+    assert rows(page) == []
 
 
 def test_it_shows_the_exemplars_of_both_networks(watched: Watched, small: Small) -> None:
@@ -206,7 +292,7 @@ def test_what_goes_together_is_told(watched: Watched, small: Small) -> None:
 
 
 def test_layers_filter_the_list(watched: Watched, small: Small) -> None:
-    page = show(watched, small)
+    page = show(watched, small, sort="place")
     page.get_by_label("Layer").select_option("inception3a.branch1.conv")
     drawn(page, "inception3a.branch1.conv/0")
     assert {name.rpartition("/")[0] for name in rows(page)} == {"inception3a.branch1.conv"}
@@ -218,11 +304,11 @@ def test_layers_filter_the_list(watched: Watched, small: Small) -> None:
     assert page.locator("#unit-kind").inner_text() == "output for the class “boot”"
 
 
-@pytest.mark.parametrize("sort", ["loss", "gain", "change", "dense_high", "other_low"])
+@pytest.mark.parametrize("sort", ["loss", "gain", "unchanged", "dense_high", "other_low"])
 def test_scores_and_changes_sort_the_list(watched: Watched, small: Small, sort: str) -> None:
     dense, pruned = soft(small, DENSE), soft(small, PRUNED)
     keys = {
-        "loss": pruned - dense, "gain": dense - pruned, "change": -abs(pruned - dense),
+        "loss": pruned - dense, "gain": dense - pruned, "unchanged": abs(pruned - dense),
         "dense_high": -dense, "other_low": pruned,
     }  # fmt: skip
     expected = expected_order(small, keys[sort])
@@ -254,10 +340,12 @@ def test_another_network_loads_its_files_and_keeps_the_unit(watched: Watched, sm
     compared(page, "0.80")
     drawn(page, UNIT)
     asked = watched.data(small.page.parent)[before:]
-    assert sorted(asked) == [f"{OTHER}/images", f"{OTHER}/scores"]
+    assert sorted(asked) == [f"{OTHER}/{part}" for part in ("images", "scores", "tasks")]
     page.get_by_label("Compare dense with").select_option(explorers.name_of(NETWORKS[3]))
     compared(page, "0.20")
-    assert len(watched.data(small.page.parent)) == before + 2  # what was loaded is kept
+    page.get_by_label("Compare dense with").select_option(OTHER)
+    compared(page, "0.80")
+    assert len(watched.data(small.page.parent)) == before + 6  # what was loaded is kept
 
 
 @pytest.mark.parametrize("name", ["random projection 2", "ideal detector of coat"])
@@ -297,12 +385,14 @@ def test_constant_trivial_units_are_not_offered(watched: Watched, small: Small) 
 
 
 def test_an_address_leads_to_its_unit_and_survives(watched: Watched, small: Small) -> None:
-    chosen = {"unit": UNIT, "network": OTHER, "layer": "inception3a.branch1.conv",
-              "measure": "mis_hard", "sort": "other_high", "task": "2"}  # fmt: skip
+    chosen = {
+        "unit": UNIT, "network": OTHER, "layer": "inception3a.branch1.conv", "shown": "live",
+        "measure": "mis_hard", "sort": "other_high", "task": "2",
+    }  # fmt: skip
     page = show(watched, small, **chosen)
 
     def state() -> dict[str, Any]:
-        fields = ("network", "layer", "measure", "sort")
+        fields = ("network", "layer", "shown", "measure", "sort")
         found = {field: page.locator(f"#{field}").input_value() for field in fields}
         return found | {
             "unit": page.locator("#unit-title").inner_text().replace(" · ", "/"),
@@ -317,7 +407,7 @@ def test_an_address_leads_to_its_unit_and_survives(watched: Watched, small: Smal
 
 
 def test_back_and_forward_go_from_unit_to_unit(watched: Watched, small: Small) -> None:
-    page = show(watched, small)
+    page = show(watched, small, sort="place", network=explorers.name_of(NETWORKS[3]))
     page.locator(".row").nth(4).click()
     drawn(page, "conv1.conv/4")
     page.locator(".row").nth(6).click()
@@ -334,16 +424,25 @@ def test_back_and_forward_go_from_unit_to_unit(watched: Watched, small: Small) -
 
 
 @pytest.mark.parametrize(
-    "address", ["unit=nowhere/3&network=none", "unit=fc/99", "sort=__proto__&measure=toString", "%"]
+    ("address", "told"),
+    [
+        ("unit=nowhere/3&network=none", "no network none; instead is shown structured, one shot"),
+        ("unit=fc/99", "There is no unit fc/99: the first of the list is shown."),
+        ("sort=__proto__&measure=toString", "Opened at structured, one shot"),
+        ("%", "Opened at structured, one shot"),
+    ],
 )
-def test_a_wrong_address_shows_what_there_is(watched: Watched, small: Small, address: str) -> None:
+def test_a_wrong_address_shows_what_there_is(
+    watched: Watched, small: Small, address: str, told: str
+) -> None:
     watched.page.goto(f"{small.page.resolve().as_uri()}#{address}")
-    drawn(watched.page, "conv1.conv/0")
+    drawn(watched.page, most_changed(small, OPENED))
+    assert told in watched.page.locator("#opened").inner_text()
     assert watched.page.locator("#left .image").count() == 18
 
 
 def test_the_keyboard_is_enough(watched: Watched, small: Small) -> None:
-    page = show(watched, small, network=OTHER)
+    page = show(watched, small, network=OTHER, sort="place")
     focused = "document.activeElement.id"
     page.keyboard.press("Tab")
     assert page.evaluate(focused) == "skip"
@@ -354,9 +453,18 @@ def test_the_keyboard_is_enough(watched: Watched, small: Small) -> None:
     while not reached or reached[-1] != "copy":
         page.keyboard.press("Tab")
         reached.append(page.evaluate(focused))
-        assert len(reached) < 12, reached
+        assert len(reached) < 14, reached
     buttons = ["previous", "next", "copy"]
-    assert reached == ["network", "layer", "measure", "sort", "list", *buttons]
+    assert reached == [
+        "open-most",
+        "network",
+        "layer",
+        "shown",
+        "measure",
+        "sort",
+        "list",
+        *buttons,
+    ]
     assert page.locator("#previous").get_attribute("aria-disabled") == "true"
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
@@ -388,7 +496,7 @@ def test_the_keyboard_is_enough(watched: Watched, small: Small) -> None:
 
 
 def test_moving_along_the_list_leaves_one_entry(watched: Watched, small: Small) -> None:
-    page = show(watched, small)
+    page = show(watched, small, sort="place")
     before = page.evaluate("history.length")
     page.locator("#list").focus()
     for _ in range(30):
@@ -488,7 +596,7 @@ def test_everything_has_a_name(watched: Watched, small: Small) -> None:
         )
         assert nameless == 0, role
     fields = page.locator("select, input").evaluate_all("all => all.map(one => one.labels.length)")
-    assert fields == [1] * 7
+    assert fields == [1] * 8
     assert page.get_by_role("status").count() == 2
     ids = page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
     assert len(ids) == len(set(ids))
@@ -529,6 +637,7 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
             for key, values in columns.items()
         }
         assert len(network_columns[part][next(iter(columns))]) == copies * numbers[part]
+    network_columns["tasks"] = {name: network_columns["images"].pop(name) for name in TASK_COLUMNS}
     networks = [DENSE] + [PRUNED | {"seed": 0, "rate": f"0.{n:02d}"} for n in range(10, 49)]
     shown = {"top1": 0.5, "live_units": copies * live, "mis_soft_live": 0.6}
     for network in networks:
@@ -547,25 +656,25 @@ def test_a_large_study_loads_what_is_shown(watched: Watched, small: Small, tmp_p
             {**network, "name": explorers.name_of(network), **shown} for network in networks
         ],
         sheets={"names": ["sheet0000.png"], "side": 32, "columns": 32}, trivial=[],
-        groups=[],
+        groups=[], opening=None, copy=None,
     )  # fmt: skip
     (folder / "data" / "study.js").write_bytes(study)
     page = watched.page
-    page.goto((folder / "index.html").as_uri())
+    page.goto(f"{(folder / 'index.html').as_uri()}#sort=place")
     drawn(page, "layer0/0")
-    assert len(watched.data(folder)) == 5
+    assert len(watched.data(folder)) == 7
     assert page.locator("#network option").count() == 39
     assert page.locator(".row").first.get_attribute("aria-setsize") == str(copies * units)
     assert page.locator(".row").count() < 60
     page.get_by_label("Compare dense with").select_option(explorers.name_of(networks[20]))
     compared(page, "0.29")
-    assert len(watched.data(folder)) == 7
+    assert len(watched.data(folder)) == 10
     page.get_by_label("Order").select_option("dense_high")
     page.locator("#list").press("End")
     page.wait_for_function("() => document.querySelector('.row[aria-selected=true]')?.ariaPosInSet"
                            f" === '{copies * units}'")  # fmt: skip
     assert page.locator(".row").count() < 60
-    assert len(watched.data(folder)) == 7
+    assert len(watched.data(folder)) == 10
 
 
 def test_constant_units_of_the_study_are_as_planned(small: Small) -> None:

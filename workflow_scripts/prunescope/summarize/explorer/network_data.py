@@ -11,6 +11,9 @@ from prunescope.summarize.explorer.columns import image_columns, score_columns, 
 
 # The columns that tell units apart. The units are the same in all networks of a study.
 UNIT_KEYS = ("layer", "layer_type", "unit")
+# The columns of `columns.image_columns` in a file of their own, which a copy for a report lacks.
+TASKS = "tasks"
+TASK_COLUMNS = ("task", "positive", "negative")
 
 
 def units_of(table: pl.DataFrame) -> pl.DataFrame:
@@ -25,7 +28,7 @@ def data_files(
     measures: pl.DataFrame | None,
     similarity: np.ndarray | Embeddings,
     settings: mis.ScoreSettings,
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, str, bytes]]:
     """Make the files that the page loads when it shows a network.
 
     Parameters
@@ -41,17 +44,20 @@ def data_files(
 
     Yields
     ------
-    path, content
-        The path below the folder of the explorer, and the content of the file.
+    part, path, content
+        `scores`, `images` or `TASKS`; the path below the folder of the explorer; and the content of
+        the file.
 
     Raises
     ------
     InputError
         As `columns.image_columns`.
     """
+    images = image_columns(exemplars, scores, similarity, settings)
     parts = {
         "scores": score_columns(scores, measures),
-        "images": image_columns(exemplars, scores, similarity, settings),
+        TASKS: {column: images.pop(column) for column in TASK_COLUMNS},
+        "images": images,
     }
     for part, columns in parts.items():
-        yield f"data/{name}/{part}.js", script(f"{name}/{part}", columns)
+        yield part, f"data/{name}/{part}.js", script(f"{name}/{part}", columns)

@@ -84,37 +84,92 @@ const MEASURES = {
 };
 const OTHER_SCORES = { mean_delta: "Mean delta", tied_fraction: "Tied" };
 const SORTS = {
-  place: "Layer by layer",
+  change: "Largest change",
+  unchanged: "Smallest change",
   loss: "Largest loss first",
   gain: "Largest gain first",
-  change: "Largest change",
+  place: "Layer by layer",
   dense_high: "Highest score in dense",
   dense_low: "Lowest score in dense",
   other_high: "Highest score in the other",
   other_low: "Lowest score in the other",
 };
+// Which units the list has, by whether each of the two networks has them alive.
+const SHOWN = {
+  all: { title: "all units", has: () => true },
+  live: { title: "units that are live in both networks", has: (dense, other) => dense && other },
+  constant: { title: "units that are constant in one or both", has: (dense, other) => !dense || !other },
+};
 const ORDER_OF_TASKS = ["Hardest", "Middle", "Easiest"];
-const DEFAULTS = { layer: "", measure: "mis_soft", sort: "place", task: "0" };
+const DEFAULTS = { layer: "", shown: "all", measure: "mis_soft", sort: "change", task: "0" };
 
 let study;          // data/study.js, with `start`, the first unit, of every layer
-let state;          // {network, unit, layer, measure, sort, task}
+let state;          // {network, unit, layer, shown, measure, sort, task}
 let order = [];     // numbers of the units in the list
 let drawing = 0;    // counts renderings, so that a slow one does not overwrite a later one
+let arriving = 0;   // counts arrivals at an address, for the same reason
 
-function readAddress() {
+/** What the address asks for, and what it asks for that is not here, in words. Where it names no
+    unit, that is the first one of the list. */
+async function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const network = [...study.others, ...study.trivial]
-    .find((other) => other.name === asked.get("network"));
   const chosen = { ...DEFAULTS };
-  chosen.network = (network || study.others[0]).name;
-  chosen.unit = unitAt(asked.get("unit"));
+  const [network, instead] = networkAt(asked.get("network"));
+  chosen.network = network.name;
   if (study.layers.some((layer) => layer.name === asked.get("layer"))) {
     chosen.layer = asked.get("layer");
   }
+  if (Object.hasOwn(SHOWN, asked.get("shown"))) chosen.shown = asked.get("shown");
   if (Object.hasOwn(MEASURES, asked.get("measure"))) chosen.measure = asked.get("measure");
   if (Object.hasOwn(SORTS, asked.get("sort"))) chosen.sort = asked.get("sort");
   if (["0", "1", "2"].includes(asked.get("task"))) chosen.task = asked.get("task");
-  return chosen;
+  const unit = unitAt(asked.get("unit"));
+  chosen.unit = unit ?? await firstUnit(chosen);
+  const missing = [instead];
+  if (asked.get("unit") && unit === null) {
+    missing.push(`There is no unit ${asked.get("unit")}: the first of the list is shown.`);
+  }
+  return [chosen, missing.filter(Boolean), asked.has("network") || unit !== null];
+}
+
+/** The network of a name, or the one to show instead, and why in words. */
+function networkAt(name) {
+  const found = [...study.others, ...study.trivial].find((other) => other.name === name);
+  if (found || !name) return [found || study.first, ""];
+  const kind = kindOf(name);
+  const alike = study.others.find((other) => kindOf(other.name) === kind) || study.first;
+  const why = kind === kindOf(study.networks.find(isDense).name)
+    ? "The dense network stands at the left of every other; beside it is"
+    : `This ${study.copy ? "copy" : "study"} has no network ${name}; instead is`;
+  return [alike, `${why} shown ${networkTitle(alike)}.`];
+}
+
+/** The part of a network's name that all runs share. */
+function kindOf(name) {
+  return name.replace(/\/seed\d+$/, "");
+}
+
+/** The first unit of the list. Where scores cannot be loaded, `render` says why. */
+async function firstUnit(chosen) {
+  try {
+    const { dense, other } = await scoresOf(chosen);
+    return listUnits(chosen, dense, other)[0] ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** Show what the address asks for. */
+async function arrive() {
+  arriving += 1;
+  const own = arriving;
+  const [chosen, missing, asked] = await readAddress();
+  if (own !== arriving) return;
+  state = chosen;
+  $("main").hidden = false;
+  writeAddress();
+  describeOpening(missing, asked);
+  await render();
 }
 
 function address() {
@@ -159,11 +214,11 @@ function unitName(unit, between = " · ") {
   return `${layer.name}${between}${unit - layer.start}`;
 }
 
-/** The number of the unit that `layer/number` names; 0 if there is none. */
+/** The number of the unit that `layer/number` names; null if there is none. */
 function unitAt(name) {
   const [, layerName, number] = /^(.*)\/(\d+)$/.exec(name || "") || [];
   const layer = study.layers.find((other) => other.name === layerName);
-  return layer && Number(number) < layer.units ? layer.start + Number(number) : 0;
+  return layer && Number(number) < layer.units ? layer.start + Number(number) : null;
 }
 
 function plain(name) {
@@ -221,6 +276,19 @@ async function loadScores(name) {
     scores.live = live;
   }
   return scores;
+}
+
+/** The images of the live units of a network, and those of their tasks where this copy has them. */
+async function loadImages(network) {
+  const name = isTrivial(network) ? "trivial" : network.name;
+  const [images, tasks] = await Promise.all([
+    load(`${name}/images`), hasTasks(network) ? load(`${name}/tasks`) : { columns: {} },
+  ]);
+  return { columns: { ...images.columns, ...tasks.columns } };
+}
+
+function hasTasks(network) {
+  return isTrivial(network) || !study.copy || study.copy.tasks.includes(network.name);
 }
 
 /** A score of a unit; NaN for a constant unit, of which no score means anything. */
@@ -301,7 +369,8 @@ function fillControls() {
     make("option", { value: "" }, `all layers (${counted(units, "unit")})`),
     ...study.layers.map(({ name, units: own }) => make("option", { value: name }, `${name} (${own})`)),
   );
-  for (const [id, names] of [["measure", MEASURES], ["sort", SORTS]]) {
+  const shown = Object.entries(SHOWN).map(([key, { title }]) => [key, title]);
+  for (const [id, names] of [["shown", Object.fromEntries(shown)], ["measure", MEASURES], ["sort", SORTS]]) {
     $(id).append(...Object.entries(names).map(([value, text]) => make("option", { value }, text)));
   }
 }
@@ -309,13 +378,14 @@ function fillControls() {
 function connectControls() {
   $("network").addEventListener("change", (event) => choose({ network: event.target.value }));
   // Whoever asks for other units wants to see the first of them.
-  for (const id of ["layer", "measure", "sort"]) {
+  for (const id of ["layer", "shown", "measure", "sort"]) {
     $(id).addEventListener("change", async (event) => {
       const asked = { [id]: event.target.value };
       const { dense, other } = await scoresOf({ ...state, ...asked });
       const first = listUnits({ ...state, ...asked }, dense, other)[0];
       $("list").scrollTop = 0;
-      choose({ ...asked, unit: first });
+      // A list may be empty: then the unit stays.
+      choose({ ...asked, unit: first ?? state.unit });
     });
   }
   $("tasks").addEventListener("change", (event) => choose({ task: event.target.value }));
@@ -337,12 +407,12 @@ function connectControls() {
   window.addEventListener("popstate", () => {
     clearTimeout(pending);
     pending = 0;
-    state = readAddress();
-    render();
+    arrive();
   });
 }
 
 function move(distance) {
+  if (!order.length) return;
   const place = order.indexOf(state.unit);
   const wanted = place < 0 ? 0 : Math.min(Math.max(place + distance, 0), order.length - 1);
   choose({ unit: order[wanted] }, { step: true });
@@ -374,13 +444,16 @@ async function copyLink() {
 function listUnits(chosen, dense, other) {
   const layer = study.layers.find(({ name }) => name === chosen.layer);
   const [start, end] = layer ? [layer.start, layer.start + layer.units] : [0, dense.row.length];
-  const units = Array.from({ length: end - start }, (_, place) => start + place);
+  const { has } = SHOWN[chosen.shown];
+  const units = Array.from({ length: end - start }, (_, place) => start + place)
+    .filter((unit) => has(dense.row[unit] >= 0, other.row[unit] >= 0));
   const of = (scores) => (unit) => score(scores, chosen.measure, unit);
   const change = (unit) => of(other)(unit) - of(dense)(unit);
   const keys = {
     loss: change,
     gain: (unit) => -change(unit),
     change: (unit) => -Math.abs(change(unit)),
+    unchanged: (unit) => Math.abs(change(unit)),
     dense_high: (unit) => -of(dense)(unit),
     dense_low: of(dense),
     other_high: (unit) => -of(other)(unit),
@@ -482,13 +555,11 @@ async function render() {
   try {
     const { dense, other } = await scoresOf(state);
     if (own !== drawing) return;
-    for (const id of ["network", "layer", "measure", "sort"]) $(id).value = state[id];
+    for (const id of ["network", "layer", "shown", "measure", "sort"]) $(id).value = state[id];
     renderList(dense, other);
     renderHeading(dense, other, network);
     renderNumbers(dense, other, network);
-    const images = await Promise.all(
-      pair.map((own) => load(`${isTrivial(own) ? "trivial" : own.name}/images`)),
-    );
+    const images = await Promise.all(pair.map(loadImages));
     if (own !== drawing) return;
     renderNetworks(pair, [dense, other], images);
     $("problem").hidden = true;
@@ -649,8 +720,9 @@ function niceTicks(low, high) {
 function renderNetworks(pair, scores, images) {
   const rows = scores.map((scored) => scored.row[state.unit]);
   const live = rows.map((place) => place >= 0);
-  const tasks = images.map(({ columns }, side) => live[side] ? columns.task.width : 0);
+  const tasks = images.map(({ columns }, side) => live[side] && columns.task ? columns.task.width : 0);
   $("tasks").hidden = !live.some(Boolean);
+  $("tasks").querySelector("fieldset").hidden = !Math.max(...tasks);
   const choices = [...document.querySelectorAll("#tasks input")];
   choices.forEach((choice, place) => { choice.parentElement.hidden = place >= Math.max(...tasks); });
   const task = Math.min(Number(state.task), Math.max(1, ...tasks) - 1);
@@ -762,12 +834,19 @@ function drawDeltas(deltas, chosen, range) {
   return draw("svg", {
     viewBox: `0 0 ${width} 58`, role: "img",
     "aria-label": `Deltas of the tasks, from ${fixed(sorted[0])} to ${fixed(sorted[sorted.length - 1])}; `
-      + `above zero, the metric passes. Shown below: ${fixed(deltas[chosen])}.`,
+      + `above zero, the metric passes.${chosen < 0 ? "" : ` Shown below: ${fixed(deltas[chosen])}.`}`,
   }, ...parts);
 }
 
 function taskParts(columns, place, { task, range, title }) {
   const deltas = row(columns.delta, place);
+  const passed = deltas.filter((other) => other > 0).length;
+  const all = make("p", {}, `The metric passes ${passed} of ${counted(deltas.length, "task")}. `
+    + "Each point is a task, by its delta:");
+  if (!columns.task) {
+    return [all, drawDeltas(deltas, -1, range), make("p", { class: "verdict" },
+      `The images of these tasks are in the whole explorer, ${study.copy.whole}, and not in this copy.`)];
+  }
   const number = row(columns.task, place)[task];
   const delta = deltas[number];
   const size = columns.positive.shape[2];
@@ -780,8 +859,7 @@ function taskParts(columns, place, { task, range, title }) {
     make("h4", {}, heading),
     thumbs(images, { label: `${heading} of the ${name.toLowerCase()} task, ${title}`, kind }));
   return [
-    make("p", {}, `The metric passes ${deltas.filter((other) => other > 0).length} of ${counted(deltas.length, "task")}. `
-      + "Each point is a task, by its delta:"),
+    all,
     drawDeltas(deltas, number, range),
     make("p", { class: "verdict" }, make("strong", {}, `${name} task`),
       ` (number ${number + 1}): delta ${fixed(delta)}. `,
@@ -799,11 +877,40 @@ function describeStudy() {
   const { mis } = study;
   $("study").textContent = `${study.study}`;
   $("about").textContent = `Study ${study.study}, dataset ${study.dataset}: `
-    + `${counted(study.networks.length, "network")}, ${study.columns.label.values.length.toLocaleString("en")} probe images, `
+    + `${counted(study.networks.length, "network")}${study.copy ? ` of ${study.copy.networks}` : ""}, ${study.columns.label.values.length.toLocaleString("en")} probe images, `
     + `similarity by ${study.metric}; ${mis.tasks} tasks of ${mis.explanations} + ${mis.explanations} examples for each unit `
     + `(draw ${mis.draw}, tau ${mis.tau}). Scores with other probe images, metrics or draws do not compare with these.`;
   if (study.sheets.side <= 32) document.body.classList.add("pixels");
   document.body.style.setProperty("--columns", study.sheets.columns);
+}
+
+/** Say at what the page was opened, and why; `missing` is what was asked for and is not here. */
+function describeOpening(missing, asked) {
+  const { opening } = study;
+  const [unit, network] = [unitName(state.unit), networkTitle(chosenNetwork(state))];
+  const parts = [...missing];
+  if (asked) {
+    parts.push(`Opened at what the address asks for: ${unit}, in dense and in ${network}.`);
+  } else if (opening) {
+    const runs = opening.runs > 1 ? `, a mean of ${opening.runs} runs` : "";
+    const control = opening.control === null ? ""
+      : ` (dense retrained as often, without pruning: ${fixed(opening.control)})`;
+    parts.push(`Opened at ${network}: `
+      + (opening.able ? `of the ${opening.able} of ${counted(opening.kinds, "kind")} of pruned network that can still classify, `
+        : "no kind of pruned network can still classify; of all of them, ")
+      + `the one whose units differ most from dense, by ${fixed(opening.change)} of MIS (soft) on average${runs}${control}.`);
+    parts.push(`${unit} is the first in the list: ${SORTS[state.sort].toLowerCase()}.`);
+  } else {
+    parts.push(`Opened at ${unit}, in dense and in ${network}: the study has no pruned network with live units.`);
+  }
+  $("opened").replaceChildren(parts.join(" "));
+  if (asked && opening) $("opened").append(" ", make("a", { href: "#", id: "open-most" }, "Open what changed most"), ".");
+  if (study.copy) {
+    $("copied").textContent = `This copy came with a report. It has ${counted(study.networks.length, "network")} of `
+      + `${study.copy.networks}, those of one run, and the images of tasks of ${study.copy.tasks.length}; `
+      + `the whole explorer is ${study.copy.whole}, where the study was made.`;
+  }
+  $("copied").hidden = !study.copy;
 }
 
 async function start() {
@@ -826,13 +933,11 @@ async function start() {
   study.trivial = study.trivial.map((unit) => ({
     ...unit, seed, title: unit.name, name: `trivial/${unit.name.replaceAll(" ", "_")}`, method: "trivial",
   }));
+  study.first = study.others.find(({ name }) => study.opening && name === study.opening.network) || study.others[0];
   describeStudy();
   fillControls();
   connectControls();
-  state = readAddress();
-  $("main").hidden = false;
-  writeAddress();
-  await render();
+  await arrive();
 }
 
 start().catch((error) => {
