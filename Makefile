@@ -78,8 +78,8 @@ results: $(READY)
 	$(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG)
 
 report: $(READY)
-	$(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG) --report results/report.zip \
-		--report-stylesheet rules/report/style.css
+	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/write_report.py --cores $(call quoted,CORES) \
+		--configfile $(call quoted,CONFIG)
 
 # What the README and docs/findings.md say of finished studies, and the pictures.
 findings: $(READY)

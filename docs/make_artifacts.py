@@ -258,10 +258,10 @@ A smaller copy of the explorer, for the report: one run, and `tasks.js` of two n
 One log for each job, in the same folders as the results: what it did, the training of each
 epoch, and the reason of a failure. A log is overwritten when its job runs again.
 
-### `results/report.zip`
+### `results/report_{study}.zip`
 
 The summary, charts, tables, the unit explorer and the config in one file to send, made by `make
-report`. Unpack it and open `report/report.html`.
+report`. Unpack it and open `report_{study}/report.html`.
 """
 
 
