@@ -225,9 +225,10 @@ and shown on the first page of the report, which holds the whole file. Only made
 
 ### `results/{study}/charts/{chart}.html`, `.svg`, `.png`, `.json`, `.txt`
 
-A chart as a page (hover over a point to read it; works without a network connection), as a
-vector picture, as a bitmap, and as a Vega-Lite specification. The specification holds the values
-that are drawn, and the provenance under `usermeta.prunescope`. The `.txt` file is the finding in
+A chart as a page (hover over a point to read it, choose it to see its network in the explorer;
+works without a network connection), as a vector picture, as a bitmap, and as a Vega-Lite
+specification. The specification holds the values that are drawn, and the provenance under
+`usermeta.prunescope`. The `.txt` file is the finding in
 words, with its numbers; it is also the description that screen readers read.
 
 ### `results/{study}/explorer/`

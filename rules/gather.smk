@@ -181,6 +181,7 @@ rule draw_cost_chart:
         chart="{chart}",
         charts=lookup("charts", within=config),
         dataset=lookup("dataset", within=config),
+        explorer=f"{EXPLORER_IN_REPORT}/index.html",
     script:
         "../workflow_scripts/draw_cost_chart.py"
 

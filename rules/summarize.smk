@@ -125,6 +125,7 @@ rule draw_chart:
         chart="{chart}",
         charts=lookup("charts", within=config),
         facts=STUDY.facts,
+        explorer=f"{EXPLORER_IN_REPORT}/index.html" if STUDY.has_explorer else "",
     script:
         "../workflow_scripts/draw_chart.py"
 

@@ -4,6 +4,7 @@ from prunescope.foundation import job, whole_files
 from prunescope.interpret import trivial_units
 from prunescope.summarize import image_counts, published, study_tables
 from prunescope.summarize.charts import all_charts, chart_files
+from prunescope.summarize.charts.chart_files import ExplorerFolders
 from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.summarize.charts.theme import ChartSettings
 from prunescope.summarize.findings import captions
@@ -41,7 +42,9 @@ def main(smk) -> None:
     chart = all_charts.CHARTS[smk.params.chart](study, size)
     caption = captions.caption(smk.params.chart, facts)
     formats = {name: smk.output[name] for name in ("html", "svg", "png", "json")}
-    chart_files.save(chart, formats, size, caption)
+    page = smk.params.explorer
+    explorer = ExplorerFolders.of(str(smk.report_href(page))) if page else None
+    chart_files.save(chart, formats, size, caption, explorer)
     with whole_files.atomic(smk.output.caption) as temporary:
         temporary.write_text(f"{caption}\n", encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from prunescope.foundation import job, whole_files
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts import chart_files, cost_charts, theme
+from prunescope.summarize.charts.chart_files import ExplorerFolders
 from prunescope.summarize.charts.chart_rows import ChartData
 
 
@@ -18,7 +19,8 @@ def main(smk) -> None:
     chart = cost_charts.COST_CHARTS[smk.params.chart](study, costs, settings)
     formats = {name: smk.output[name] for name in ("html", "svg", "png", "json")}
     caption = cost_charts.caption(smk.params.chart, study, costs)
-    chart_files.save(chart, formats, settings, caption)
+    explorer = ExplorerFolders.of(str(smk.report_href(smk.params.explorer)))
+    chart_files.save(chart, formats, settings, caption, explorer)
     with whole_files.atomic(smk.output.caption) as temporary:
         temporary.write_text(f"{caption}\n", encoding="utf-8")
 

@@ -202,8 +202,9 @@ def test_the_report_says_what_was_found(report: Path, finished: Workspace, brows
     page = watched.page
     page.goto(report.as_uri())
     summary = finished.path("results/tiny/summary.md").read_text()
-    answer = page.locator("p", has_text="was pruned by").first
-    assert answer.inner_text() in summary
+    answer = page.locator(".prose p").first
+    assert answer.inner_text() == summary.split("\n\n")[1]
+    assert "was pruned by" in answer.inner_text()
     first = page.locator("li", has_text="What cannot be concluded:").first
     assert first.inner_text() in summary.replace("**", "")
     # The table of verdicts is for the page of text; the report has pages of tables.
@@ -216,6 +217,46 @@ def test_the_report_says_what_was_found(report: Path, finished: Workspace, brows
     page.get_by_text(caption).wait_for()
     # Snakemake's page brings a style sheet with a warning of its own.
     assert [problem for problem in watched.problems if "tailwindcss" not in problem] == []
+    watched.close()
+
+
+def test_the_report_can_be_read_on_a_phone(report: Path, browser: Any) -> None:
+    """The answer is seen at once, and neither it nor a chart is wider than the screen."""
+    width, height = 390, 844
+    watched = Watched(browser)
+    page = watched.page
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(report.as_uri())
+    answer = page.locator(".prose p").first.bounding_box()
+    assert answer["x"] >= 0
+    assert answer["x"] + answer["width"] <= width
+    assert answer["y"] + answer["height"] < page.locator("nav").bounding_box()["y"]
+    page.get_by_text("2 Interpretability", exact=True).click()
+    page.locator("tr", has_text="mis by rate").locator("a").first.click()
+    chart = page.frame_locator("iframe")
+    drawn = chart.locator("#vis svg").first.bounding_box()
+    assert drawn["width"] > width / 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    (inside,) = [frame for frame in page.frames if frame != page.main_frame]
+    assert inside.evaluate("document.documentElement.scrollWidth") <= width
+    watched.close()
+
+
+def test_a_chart_of_the_report_leads_into_its_explorer(report: Path, browser: Any) -> None:
+    watched = Watched(browser)
+    page = watched.page
+    page.goto(report.as_uri())
+    page.get_by_text("2 Interpretability", exact=True).click()
+    page.locator("tr", has_text="mis by rate").locator("a").first.click()
+    inside = page.frame_locator("iframe")
+    point = inside.locator("#vis [aria-roledescription=point]").first
+    network = point.get_attribute("aria-label").rpartition("#network=")[2]
+    point.click()
+    told = inside.locator("#opened")
+    told.filter(has_text="Opened at what the address asks for").wait_for()
+    (explorer,) = [frame for frame in page.frames if frame != page.main_frame]
+    assert f"network={network}" in explorer.evaluate("location.hash")
+    assert "This copy came with a report." in inside.locator("#copied").inner_text()
     watched.close()
 
 

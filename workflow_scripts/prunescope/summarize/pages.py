@@ -25,8 +25,8 @@ th, td { padding: 3px 10px; border-bottom: 1px solid #e4e4e4; }
 th, td { text-align: left; vertical-align: top; max-width: 24em; }
 th { position: sticky; top: 0; background: #fff; border-bottom: 2px solid #888; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-label { margin-right: 18px; white-space: nowrap; }
-input, select { font: inherit; padding: 2px 6px; width: 24em; }
+label { display: inline-block; max-width: 100%; margin-right: 18px; }
+input, select { font: inherit; padding: 2px 6px; width: 24em; max-width: 100%; }
 """
 
 # Hides the rows that do not match while the user types. All rows stay in the page, so that a
@@ -126,7 +126,8 @@ def _provenance() -> str:
 def _page(title: str, body: str) -> str:
     return f"""<!doctype html>
 <html lang=en>
-<head><meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style></head>
+<head><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
 {body}

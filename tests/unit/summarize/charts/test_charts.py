@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,10 +14,12 @@ from pathlib import Path
 import altair as alt
 import polars as pl
 import pytest
+from browser import Watched
 
 from prunescope.foundation import provenance, tables
 from prunescope.foundation.code_digest import SCRIPTS
 from prunescope.interpret.trivial_units import TRIVIAL_UNITS
+from prunescope.networks.coordinates import Coordinates
 from prunescope.summarize import study_tables
 from prunescope.summarize.charts import all_charts, chart_files, chart_rows, theme
 from prunescope.summarize.charts.chart_rows import ChartData
@@ -595,7 +598,8 @@ def saved(tmp_path_factory) -> list[Path]:
     """Two folders, each with the same chart written by a process of its own."""
     folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
     library = SCRIPTS
-    environment = {"PYTHONPATH": f"{library}:{Path(__file__).parent}", "PATH": ""}
+    tests = Path(__file__).parent
+    environment = {"PYTHONPATH": f"{library}:{tests}:{tests.parents[2]}", "PATH": ""}
     running = [
         subprocess.Popen([sys.executable, "-c", SAVE, str(folder)], env=environment)
         for folder in folders
@@ -651,6 +655,106 @@ def test_saving_leaves_the_chart_unchanged(tmp_path):
     chart = all_charts.CHARTS["mis_vs_accuracy"](study(), SETTINGS)
     chart_files.save(chart, {"json": tmp_path / "chart.json"}, SETTINGS)
     assert "usermeta" not in chart.to_dict()
+
+
+def links(spec: dict) -> list[str]:
+    """Where the points of a chart lead."""
+    return [row["link"] for data in marks(spec, "point") for row in data]
+
+
+@pytest.mark.parametrize("name", ["mis_vs_accuracy", "mis_by_rate", "accuracy_by_method"])
+def test_points_lead_to_their_networks(name):
+    drawn = [row[:4] for row in (*DENSE, *PRUNED)]
+    if name != "mis_vs_accuracy":  # dense networks are lines of reference
+        drawn = [row[:4] for row in PRUNED]
+    names = [
+        Coordinates(method, retraining, f"{rate:.2f}", seed).name
+        for method, retraining, rate, seed in drawn
+    ]
+    assert sorted(links(toy(name))) == sorted(f"index.html#network={name}" for name in names)
+    assert encoding(toy(name), "point", "href")["field"] == "link"
+
+
+def test_epochs_lead_to_the_network_that_was_trained():
+    assert set(links(toy("accuracy_during_retraining"))) == {
+        "index.html#network=dense/one_shot/rate0.00/seed0",
+        "index.html#network=structured/one_shot/rate0.80/seed0",
+    }
+
+
+EXPLORER = chart_files.ExplorerFolders("../explorer", "../0123456789abcdef")
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory) -> Path:
+    """A chart with links, among the results of a study and in a report."""
+    folder = tmp_path_factory.mktemp("linked")
+    charts, inside = folder / "charts", folder / "report" / "data" / "raw" / "fedcba9876543210"
+    for place in (charts, inside):
+        kinds = ("html", "json", "svg", "png")
+        chart = all_charts.CHARTS["mis_by_rate"](study(), SETTINGS)
+        outputs = {kind: place / f"chart.{kind}" for kind in kinds}
+        chart_files.save(chart, outputs, SETTINGS, explorer=EXPLORER)
+    for explorer in (folder / "explorer", inside.parent / EXPLORER.in_report[3:]):
+        explorer.mkdir()
+        (explorer / "index.html").write_text("<title>explorer</title>")
+    return folder
+
+
+def test_only_the_page_has_links(saved, linked, tmp_path):
+    """The pictures of a chart are copied elsewhere, where no explorer lies beside them."""
+    charts = linked / "charts"
+    assert '"href"' in charts.joinpath("chart.html").read_text().rpartition("const spec = ")[2]
+    specification = json.loads(charts.joinpath("chart.json").read_text())
+    assert '"href"' not in json.dumps(specification)
+    assert links(specification) == links(toy("mis_by_rate"))
+    for kind in ("svg", "png"):
+        own = charts.joinpath(f"chart.{kind}").read_bytes()
+        assert own == saved[0].joinpath(f"chart.{kind}").read_bytes()
+    page = saved[0].joinpath("chart.html").read_text().rpartition("const spec = ")[2]
+    assert '"href"' not in page
+    assert "explorer" not in page
+
+
+@pytest.mark.parametrize(
+    ("page", "leads_to"),
+    [
+        ("charts/chart.html", "explorer"),
+        ("report/data/raw/fedcba9876543210/chart.html", "report/data/raw/0123456789abcdef"),
+    ],
+)
+def test_a_point_opens_the_explorer(linked, browser, page, leads_to):
+    watched = Watched(browser)
+    opened = watched.page
+    opened.goto((linked / page).as_uri())
+    point = opened.locator("#vis [aria-roledescription=point]").first
+    name = point.get_attribute("aria-label").rpartition("index.html#network=")[2]
+    point.click()
+    opened.wait_for_url(f"{(linked / leads_to).as_uri()}/index.html#network={name}")
+    assert opened.title() == "explorer"
+    watched.close()
+
+
+def test_on_a_phone_panels_stand_one_below_the_other(linked, browser):
+    watched = Watched(browser)
+    page = watched.page
+
+    def panels(width: int) -> list[tuple[float, float]]:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto((linked / "charts" / "chart.html").as_uri())
+        found = page.locator("#vis svg text", has_text=re.compile("^(not retrained|one-shot)$"))
+        found.nth(1).wait_for()
+        boxes = [found.nth(number).bounding_box() for number in (0, 1)]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        return [(box["x"], box["y"]) for box in boxes]
+
+    (left, top), (right, same) = panels(1280)
+    assert left < right
+    assert top == pytest.approx(same, abs=1)
+    (left, upper), (same, lower) = panels(390)
+    assert left == pytest.approx(same, abs=1)
+    assert upper < lower
+    watched.close()
 
 
 def test_unknown_format_is_refused(tmp_path):

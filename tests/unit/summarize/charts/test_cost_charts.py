@@ -1,13 +1,15 @@
 """Charts of costs: the numbers that are drawn, and studies of which there is nothing to draw."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from browser import Watched
 
 from prunescope.summarize import study_tables
-from prunescope.summarize.charts import cost_charts, theme
+from prunescope.summarize.charts import chart_files, cost_charts, theme
 from prunescope.summarize.charts.chart_rows import ChartData
 
 SETTINGS = theme.ChartSettings(width=400, height=300, png_scale=1.0)
@@ -181,3 +183,27 @@ def test_networks_that_stay_masked_are_shown_and_explained() -> None:
 def test_the_caption_in_the_report_says_something(name: str) -> None:
     captions = (Path(__file__).parents[4] / "rules" / "report" / "chart.rst").read_text()
     assert f'snakemake.wildcards.chart == "{name}"' in captions
+
+
+@pytest.mark.parametrize("name", cost_charts.COST_CHARTS)
+def test_on_a_phone_every_panel_has_its_labels(name: str, tmp_path: Path, browser: Any) -> None:
+    """Beside each other, panels share the labels of the first; below each other, they cannot."""
+    chart = cost_charts.COST_CHARTS[name](study(), costs(), SETTINGS)
+    explorer = chart_files.ExplorerFolders.of("../0123456789abcdef/index.html")
+    chart_files.save(chart, {"html": tmp_path / "chart.html"}, SETTINGS, explorer=explorer)
+    watched = Watched(browser)
+    page = watched.page
+    for width, places in ((1280, 2), (390, 1)):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto((tmp_path / "chart.html").as_uri())
+        page.locator("#vis svg").wait_for()
+        panels = page.locator("#vis svg text", has_text=re.compile("^(PyTorch|onnxruntime)")).all()
+        assert len(panels) in (2, 4)
+        assert len({round(panel.bounding_box()["x"]) for panel in panels}) == places
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        named = page.locator("#vis svg .role-axis-label text", has_text="channels, one-shot")
+        if name == "speed_by_network":
+            assert named.count() == (2 if places == 2 else 4)
+    point = page.locator("#vis [aria-roledescription=point]").last
+    assert "#network=channels/one_shot/rate0.80/seed0" in point.get_attribute("aria-label")
+    watched.close()

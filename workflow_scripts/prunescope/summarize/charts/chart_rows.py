@@ -136,7 +136,7 @@ def lines(
     polars.DataFrame
         `method`, `retraining`, `seed`, `x`, `y`, `series` (the label), `ink` (the label that the
         colour stands for), `style`, `low` and `high` (of the kind, so the same for all seeds; null
-        without an interval).
+        without an interval), `link` (as `explorer_link` makes it).
     """
     left_out = [UNTRAINED] if dense else [DENSE, UNTRAINED]
     frame = frame.filter(~pl.col("method").is_in(left_out)).join(
@@ -159,6 +159,25 @@ def lines(
         style=style,
         low="low",
         high="high",
+        link=explorer_link(),
+    )
+
+
+def explorer_link() -> pl.Expr:
+    """The page of the unit explorer at a network, within the explorer's folder.
+
+    Made from the columns `COORDINATES`, as `Coordinates.name`. `chart_files` says where the folder
+    is.
+    """
+    hundredths = (pl.col("rate") * 100).round().cast(pl.Int64)
+    rate = (hundredths // 100, pl.lit("."), (hundredths % 100).cast(pl.String).str.zfill(2))
+    return pl.concat_str(
+        pl.lit("index.html#network="),
+        pl.concat_str("method", "retraining", separator="/"),
+        pl.lit("/rate"),
+        *rate,
+        pl.lit("/seed"),
+        "seed",
     )
 
 

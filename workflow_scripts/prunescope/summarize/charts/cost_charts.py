@@ -59,6 +59,7 @@ def speed_by_network(
         low=1 / pl.col("relative_time_high"),
         high=1 / pl.col("relative_time_low"),
         milliseconds=1000 * pl.col("seconds"),
+        link=chart_rows.explorer_link(),
     )
     batches = sorted(set(rows["batch"]))
     labels = selection.present(rows["network"])
@@ -118,6 +119,7 @@ def accuracy_vs_time(
         method=chart_rows.method_label(study),
         retraining=chart_rows.retraining_label(study),
         milliseconds=1000 * pl.col("seconds"),
+        link=chart_rows.explorer_link(),
     )
     last = max(1.2, float(max(rows["relative_time"])) * 1.05)
     across = theme.Axis(
@@ -254,6 +256,7 @@ def _speed_panel(
         ),
         base.mark_point(filled=True, size=48, opacity=1).encode(
             x=axis.encode(alt.X, "faster"),
+            href="link:N",
             tooltip=[
                 alt.Tooltip("network:N"),
                 alt.Tooltip("variant:N"),
@@ -300,9 +303,9 @@ def _accuracy_panel(
         .encode(x=x, y=y, color=colour, detail=["network:N", "seed:N"]),
         theme.from_rows(rows.filter(variant=MASKED))
         .mark_point(filled=False, size=50, strokeWidth=1.2, opacity=1)
-        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip, href="link:N"),
         theme.from_rows(rows.filter(variant=COMPACT))
         .mark_point(filled=True, size=80, opacity=1)
-        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip, href="link:N"),
     ]
     return alt.LayerChart(layer=layers, width=size.width, height=size.height)

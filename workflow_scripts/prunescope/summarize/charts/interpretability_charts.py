@@ -174,7 +174,7 @@ def _cloud(
         level.encode(x=right.encode(alt.X, "top1_low"), x2="top1_high:Q", y=upwards, color=colour),
         theme.from_rows(points.drop("low", "high", "top1_low", "top1_high"))
         .mark_point(size=70, strokeWidth=1.8)
-        .encode(**encoding, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
+        .encode(**encoding, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")], href="link:N"),
         _control_labels(study, points, (across, upwards)),
     ]
     if not published.is_empty():
@@ -208,6 +208,7 @@ def _points(study: ChartData, networks: pl.DataFrame) -> pl.DataFrame:
         *("rate", "seed", "top1", "mis_soft_live", "low", "high", "top1_low", "top1_high"),
         method=chart_rows.method_label(study),
         retraining=chart_rows.retraining_label(study),
+        link=chart_rows.explorer_link(),
     )
 
 

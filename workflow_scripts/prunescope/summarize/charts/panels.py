@@ -150,9 +150,9 @@ def draw(
         theme.from_rows(bars.select("series", "ink", "x", "low", "high"))
         .mark_rule(strokeWidth=1.2)
         .encode(x=x, y=up.encode(alt.Y, "low"), y2="high:Q", color=colour),
-        theme.from_rows(points.select("x", "y", "series", "ink", "seed"))
+        theme.from_rows(points.select("x", "y", "series", "ink", "seed", "link"))
         .mark_point(filled=True, size=_point_size(means), opacity=0.75)
-        .encode(x=x, y=y, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")]),
+        .encode(x=x, y=y, color=colour, tooltip=[*tooltip, alt.Tooltip("seed:Q")], href="link:N"),
         *_published_layers(theirs, (x, y, colour), tooltip),
         *label_layers(margin, across, (x, y), colour),
     ]
@@ -272,6 +272,7 @@ def forest(
     ----------
     rows
         `estimate`, `low`, `high`; `ink`, the label of the colour; `kind`, the label of the shape.
+        `link` leads from each point to a network, where the points are networks.
     label
         The column that names the lines. Lines stand in the order in which their names appear.
         Rows with the same name share a line, side by side.
@@ -308,9 +309,13 @@ def forest(
         scale=alt.Scale(domain=kinds, range=theme.take(theme.SHAPES, len(kinds))),
         legend=alt.Legend(title="Retraining", values=selection.present(placed["kind"]), offset=50),
     )
+    of_network = ["link"] if "link" in placed.columns else []
     base = theme.from_rows(
-        placed.select("line", "estimate", "low", "high", "ink", "kind", name=pl.col(label))
+        placed.select(
+            "line", "estimate", "low", "high", "ink", "kind", *of_network, name=pl.col(label)
+        )
     )
+    href = alt.Href("link:N") if of_network else alt.Undefined
     zero = theme.from_rows(pl.DataFrame({"estimate": [0.0]}))
     tooltip = [
         alt.Tooltip("name:N"),
@@ -327,7 +332,7 @@ def forest(
             x=axis.encode(alt.X, "low"), x2="high:Q", y=y, color=colour
         ),
         base.mark_point(filled=True, size=36, opacity=1).encode(
-            x=x, y=y, color=colour, shape=shape, tooltip=tooltip
+            x=x, y=y, color=colour, shape=shape, tooltip=tooltip, href=href
         ),
     ]
     if remark is not None:

@@ -58,6 +58,7 @@ def sensitivity(study: ChartData, settings: ChartSettings) -> alt.TopLevelMixin:
             row=_label(pl.col("variant")),
             ink=chart_rows.method_label(study),
             kind=chart_rows.retraining_label(study),
+            link=chart_rows.explorer_link(),
         )
     )
     ends = [abs(value) for name in ("low", "high") for value in rows[name].to_list()]
