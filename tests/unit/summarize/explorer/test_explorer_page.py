@@ -181,7 +181,7 @@ def test_an_address_may_name_a_network_alone(watched: Watched, small: Small) -> 
     ("network", "told"),
     [
         (f"{OTHER[:-1]}7", f"This study has no network {OTHER[:-1]}7; instead is shown "
-         "structured, not retrained, rate 0.80."),
+         "structured, not retrained, rate 0.80, another run of it."),
         (explorers.name_of(DENSE), "The dense network stands at the left of every other; beside it "
          "is shown structured, one shot, rate 0.80."),
     ],

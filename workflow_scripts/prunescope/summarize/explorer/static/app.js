@@ -137,11 +137,12 @@ function networkAt(name) {
   const found = [...study.others, ...study.trivial].find((other) => other.name === name);
   if (found || !name) return [found || study.first, ""];
   const kind = kindOf(name);
-  const alike = study.others.find((other) => kindOf(other.name) === kind) || study.first;
+  const run = study.others.find((other) => kindOf(other.name) === kind);
+  const alike = run || study.first;
   const why = kind === kindOf(study.networks.find(isDense).name)
     ? "The dense network stands at the left of every other; beside it is"
     : `This ${study.copy ? "copy" : "study"} has no network ${name}; instead is`;
-  return [alike, `${why} shown ${networkTitle(alike)}.`];
+  return [alike, `${why} shown ${networkTitle(alike)}${run ? ", another run of it" : ""}.`];
 }
 
 /** The part of a network's name that all runs share. */
