@@ -230,7 +230,7 @@ def test_the_report_can_be_read_on_a_phone(report: Path, browser: Any) -> None:
     answer = page.locator(".prose p").first.bounding_box()
     assert answer["x"] >= 0
     assert answer["x"] + answer["width"] <= width
-    assert answer["y"] + answer["height"] < page.locator("nav").bounding_box()["y"]
+    assert answer["y"] + answer["height"] < page.locator("nav").first.bounding_box()["y"]
     page.get_by_text("2 Interpretability", exact=True).click()
     page.locator("tr", has_text="mis by rate").locator("a").first.click()
     chart = page.frame_locator("iframe")
@@ -249,7 +249,8 @@ def test_a_chart_of_the_report_leads_into_its_explorer(report: Path, browser: An
     page.get_by_text("2 Interpretability", exact=True).click()
     page.locator("tr", has_text="mis by rate").locator("a").first.click()
     inside = page.frame_locator("iframe")
-    point = inside.locator("#vis [aria-roledescription=point]").first
+    # The last one is on top of those that it overlaps.
+    point = inside.locator("#vis [aria-roledescription=point]").last
     network = point.get_attribute("aria-label").rpartition("#network=")[2]
     point.click()
     told = inside.locator("#opened")
