@@ -74,8 +74,9 @@ doctor: $(READY)
 config: $(READY)
 	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/show_config.py --configfile $(call quoted,CONFIG)
 
+# Snakemake finds the logger on the path of Python. VERBOSE=1 takes Snakemake's own.
 results: $(READY)
-	$(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG)
+	$(if $(VERBOSE),,PYTHONPATH=workflow_scripts) $(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG) $(if $(VERBOSE),,--logger prunescope)
 
 report: $(READY)
 	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/write_report.py --cores $(call quoted,CORES) \

@@ -57,9 +57,11 @@ onstart:
     snakemake_hooks.name_jobs_of_run(workflow, STUDY.name)
     snakemake_hooks.try_again_what_was_interrupted(workflow)
     snakemake_hooks.share_imports(workflow, workflow.dag.needrun_jobs())
+    progress_hooks.show_progress(workflow, STUDY, PATHS.logs_to_verify)
 
 
 onsuccess:
+    progress_hooks.end_progress(workflow)
     snakemake_hooks.show_summary(workflow.dag.jobs)
 
 

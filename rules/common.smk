@@ -53,6 +53,7 @@ from prunescope.study.paths import (
     TABLES,
     PathsOfResults,
 )
+from prunescope.study.progress import progress_hooks
 from prunescope.study.resources import memory, minutes
 from prunescope.study.run import (
     environment,

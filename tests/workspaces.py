@@ -18,6 +18,8 @@ PARTS = (
     "profiles", "envs",
 )  # fmt: skip
 TINY = "config/tiny.yaml"
+# What a run of the study wrote to the two streams.
+SAID, FOUND = "stderr.txt", "stdout.txt"
 # A limit for a run that hangs, not for one that is slow.
 MINUTES = 30
 
@@ -31,8 +33,16 @@ class Workspace:
     def path(self, name: str) -> Path:
         return self.folder / name
 
+    def results(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run snakemake as `make results` does, with the logger that shows the progress."""
+        return self.snakemake("--logger", "prunescope", *arguments, path="workflow_scripts")
+
     def snakemake(
-        self, *arguments: str, config: str = TINY, before: Callable[[], None] | None = None
+        self,
+        *arguments: str,
+        config: str = TINY,
+        before: Callable[[], None] | None = None,
+        path: str = "",
     ) -> subprocess.CompletedProcess:
         """Run snakemake in a process of its own; `before` runs in it first."""
         command = [
@@ -46,7 +56,7 @@ class Workspace:
             timeout=60 * MINUTES,
             check=False,
             preexec_fn=before,
-            env={**os.environ, "PYTHONPATH": ""},
+            env={**os.environ, "PYTHONPATH": path},
         )
 
     def stale(self, config: str = TINY, *targets: str) -> dict[str, int]:
@@ -80,6 +90,9 @@ def copy_project(folder: Path) -> Workspace:
 
 
 def run_study(workspace: Workspace) -> Workspace:
-    done = workspace.snakemake()
+    """Run the tiny study; what it printed is kept in `SAID` and `FOUND`."""
+    done = workspace.results()
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    workspace.path(SAID).write_text(done.stderr)
+    workspace.path(FOUND).write_text(done.stdout)
     return workspace

@@ -127,10 +127,18 @@ def test_a_truncated_network_is_named(finished: Workspace) -> None:
     with hidden(path), hidden(accounting):
         path.write_bytes(path.with_name(f"{path.name}.aside").read_bytes()[:1_000_000])
         keep_date(path)
-        done = finished.snakemake(str(accounting.relative_to(finished.folder)))
+        done = finished.results("--", str(accounting.relative_to(finished.folder)))
         assert done.returncode != 0
         assert f"{NETWORK}/network.safetensors: not a whole safetensors file" in done.stderr
         assert not accounting.exists()
+    # It stands out among few lines, and tells where more is written.
+    lines = done.stderr.splitlines()
+    (failed,) = (number for number, line in enumerate(lines) if "FAILED account_network" in line)
+    assert lines[failed].endswith(NETWORK.removeprefix("results/tiny/networks/"))
+    assert "not a whole safetensors file" in lines[failed + 1]
+    assert lines[failed + 2].startswith("    log: results/logs/tiny/networks/")
+    assert lines[-1].startswith("Mend what the lines with FAILED say")
+    assert len(lines) < 20
 
 
 def test_a_full_disk_leaves_no_half_file_and_is_mended_by_a_rerun(finished: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from browser import Watched
-from workspaces import TINY, Workspace, copy_project, run_study
+from workspaces import FOUND, SAID, TINY, Workspace, copy_project, run_study
 
 from prunescope.evaluate import network_tables
 from prunescope.foundation import tables
@@ -26,6 +27,12 @@ from prunescope.summarize.charts.cost_charts import COST_CHARTS
 from prunescope.summarize.removal.removal_tables import UNITS_PRUNED
 
 pytestmark = pytest.mark.slow
+
+# The files of rules that the study needs.
+STAGES = (
+    "compact", "data", "evaluate", "gather", "interpret", "networks", "prune", "study", "summarize",
+    "train",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +152,37 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
     done = finished.snakemake()
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_run_says_how_far_it_is_in_a_few_lines(finished: Workspace) -> None:
+    said = finished.path(SAID).read_text().splitlines()
+    summary = finished.path("results/tiny/summary.md").read_text()
+    assert summary in finished.path(FOUND).read_text()
+    jobs = re.search(r"^tiny: (\d+) jobs on 2 cores", "\n".join(said), flags=re.M)
+    assert jobs is not None
+    # Not the job that asks for all results.
+    assert int(jobs.group(1)) == sum(read_rules(finished).values()) - 1
+    stages = [match.group(1) for line in said if (match := re.search(r"\] (\w+): .* done$", line))]
+    assert sorted(stages) == list(STAGES)
+    assert said[-1].startswith(f"done: {jobs.group(1)} jobs in ")
+    minutes = [line for line in said if " gone, " in line]
+    # Beside them, ten lines stand before the first job and at the end.
+    assert len(said) <= 10 + len(stages) + len(minutes)
+    assert len(minutes) <= elapsed_minutes(said[-1])
+
+
+def read_rules(workspace: Workspace) -> dict[str, int]:
+    """The jobs of each rule, as Snakemake's own log tells them, which is as long as ever."""
+    (log, *_) = sorted(workspace.path(".snakemake/log").glob("*.log"))
+    text = log.read_text()
+    assert text.count("Finished jobid") > 100
+    rows = re.findall(r"^([a-z_]+) +(\d+)$", text, flags=re.M)
+    return {rule: int(jobs) for rule, jobs in rows if rule != "total"}
+
+
+def elapsed_minutes(line: str) -> int:
+    *hours, minutes, _ = line.rpartition(" in ")[2].split(":")
+    return 60 * int(hours[0] if hours else 0) + int(minutes)
 
 
 def plan(workspace: Workspace) -> str:

@@ -31,7 +31,7 @@ def no_sizes(output: str) -> None:
 
 
 def test_a_log_tells_the_rule_and_its_cost() -> None:
-    assert remaining_work.read_log(LOG) == ("find_exemplars", Cost(180 / 3600, 306 / 3600))
+    assert remaining_work.read_log(LOG) == ("find_exemplars", Cost(180.8 / 3600, 306 / 3600))
 
 
 def test_a_log_tells_of_the_last_run_alone() -> None:
@@ -44,7 +44,7 @@ def test_logs_are_found_below_a_folder(tmp_path: Path) -> None:
     for number, text in enumerate([LOG, FAILED, LOG]):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "find_exemplars.log").write_text(text)
-    assert remaining_work.read_logs(tmp_path) == {"find_exemplars": [Cost(0.05, 0.085)] * 2}
+    assert remaining_work.read_logs(tmp_path) == {"find_exemplars": [Cost(180.8 / 3600, 0.085)] * 2}
     assert remaining_work.read_logs(tmp_path / "none") == {}
 
 

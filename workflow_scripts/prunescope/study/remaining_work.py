@@ -15,9 +15,9 @@ from typing import Any
 from prunescope.data import source
 from prunescope.study import network_sizes
 
-STARTED = re.compile(r"^(\S+ \S+),\d+ INFO (\w+) \{", flags=re.MULTILINE)
+STARTED = re.compile(r"^(\S+ \S+) INFO (\w+) \{", flags=re.MULTILINE)
 TRAININGS = ("train_dense", "retrain_network", "prune_gradually", "regrow_network")
-DONE = re.compile(r"^(\S+ \S+),\d+ INFO done: ([\d.]+) s of CPU time", flags=re.MULTILINE)
+DONE = re.compile(r"^(\S+ \S+) INFO done: ([\d.]+) s of CPU time", flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def read_log(text: str) -> tuple[str, Cost] | None:
     if not started or not done or done[-1].start() < started[-1].start():
         return None
     begin, end = (datetime.fromisoformat(found[-1].group(1)) for found in (started, done))
-    wall = max((end - begin).total_seconds(), 1.0)
+    wall = (end - begin).total_seconds()
     return started[-1].group(2), Cost(wall / 3600, float(done[-1].group(2)) / 3600)
 
 
@@ -154,17 +154,31 @@ def expected_minutes(
     There is one only for training on image files, by the epochs of the recipe, of a network whose
     size is known. What other jobs take on such images has not been measured.
     """
-    if rule not in TRAININGS or not _makes_networks(config):
+    recipe = _recipe(rule, wildcards, config)
+    if recipe is None:
         return None
     dataset = config["datasets"][config["dataset"]]
     if not isinstance(source.load(dataset["source"]), source.Folder):
         return None
-    kind = config["retraining"].get(wildcards.get("retraining", ""), {})
-    recipe = config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
     if recipe["images_per_epoch"] is not None or recipe["epochs"] is None:
         return None
     size = network_sizes.of_study(config)
     return size.epoch_minutes * recipe["epochs"] if size else None
+
+
+def epochs(rule: str, wildcards: Mapping[str, str], config: Mapping[str, Any]) -> int | None:
+    """The epochs of a training; None for other jobs, and where a recipe counts steps."""
+    recipe = _recipe(rule, wildcards, config)
+    return None if recipe is None else recipe["epochs"]
+
+
+def _recipe(
+    rule: str, wildcards: Mapping[str, str], config: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    if rule not in TRAININGS or not _makes_networks(config):
+        return None
+    kind = config["retraining"].get(wildcards.get("retraining", ""), {})
+    return config["recipes"][kind.get("recipe") or config["model"]["recipe"]]
 
 
 def _makes_networks(config: Mapping[str, Any]) -> bool:

@@ -43,7 +43,7 @@ from pathlib import Path
 # The packages of others that many jobs import.
 PACKAGES = ("numpy", "polars", "torch", "altair", "snakemake.iocontainers", "snakemake.logging")
 # What only the run itself imports, with much of Snakemake.
-OF_RUNS = "prunescope.study.run."
+OF_RUNS = ("prunescope.study.run.", "prunescope.study.progress.")
 # The environment of jobs with one thread. Libraries read it when they are imported, so only jobs
 # with this environment may share an import.
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "GOTO", "NUMEXPR")}

@@ -1,9 +1,10 @@
 """Hooks that a run calls before its first job and after its last one.
 
 What changes or reads the insides of Snakemake is here, in `snakemake_notes`, in `records`, in
-`own_jobs` and in `shared_results`, written for Snakemake 9.27 and snakemake-executor-plugin-slurm
-2.8: newer versions may rename them. Besides, the Snakefile and `rules/common.smk` ask the workflow
-for its folders, jobs and settings, and `tools/plan_study.py` uses Snakemake's API.
+`own_jobs`, in `shared_results` and in `progress.progress_hooks`, written for Snakemake 9.27 and
+snakemake-executor-plugin-slurm 2.8: newer versions may rename them. Besides, the Snakefile and
+`rules/common.smk` ask the workflow for its folders, jobs and settings, and `tools/plan_study.py`
+uses Snakemake's API.
 """
 
 import shlex
