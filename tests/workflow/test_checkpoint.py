@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from prunescope.data import image_tables
 from prunescope.networks import network_files
 
 pytestmark = pytest.mark.slow
+
+TOOL = "workflow_scripts/tools/plan_study.py"
 
 CLASSES = 10
 NETWORK = "results/tiny/networks/dense/none/rate0.00/seed0/network.safetensors"
@@ -169,3 +173,24 @@ def test_a_wrong_file_put_there_by_hand(workspace: Workspace, server: Server, bo
     assert sha256_of(body) in message
     assert workspace.path(DOWNLOAD).exists()
     assert server.ranges == []
+
+
+def test_a_plan_names_weights_that_are_not_there(workspace: Workspace) -> None:
+    study = (
+        "extends: tiny.yaml\nstudy: mine\n"
+        "model: {checkpoint: {file: weights/mine.pth}, recipe: null, untrained: false}\n"
+        "recipes: {from_scratch: null}\n"
+    )
+    workspace.path("config/mine.yaml").write_text(study)
+    done = subprocess.run(
+        [sys.executable, TOOL, "--configfile", "config/mine.yaml"],
+        cwd=workspace.folder,
+        env={**os.environ, "PYTHONPATH": "workflow_scripts"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("plan: weights/mine.pth is not there, which `model.checkpoint` names.")
+    assert line.endswith("make doctor CONFIG=config/mine.yaml lists all that is missing.")
+    assert "MissingInputException" not in done.stdout + done.stderr

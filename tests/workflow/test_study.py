@@ -208,6 +208,7 @@ def test_a_plan_tells_what_is_left(finished: Workspace, tmp_path: Path) -> None:
     shutil.copytree(finished.path("results/logs"), blank.path("results/logs"))
     rows = {line.split()[0]: line.split() for line in plan(blank).splitlines()}
     assert rows["evaluate_network"][-2:] == ["9", "finished"]
+    assert " ".join(rows["Expected,"]).startswith("Expected, if no core waits: about ")
     assert rows["pack_dataset"][-1] == "finished"
     assert float(rows["total"][2]) < 5
 

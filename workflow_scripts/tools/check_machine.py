@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import plan_study
+from plan_study import files_of
 
 from prunescope.foundation.errors import InputError
 from prunescope.study import readiness, remaining_work
 from prunescope.study.config import reading
 from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.remaining_work import Job, readable
-from prunescope.study.study import Study
 
 LOCK = plan_study.ROOT / "envs" / "requirements.txt"
 CLUSTER = plan_study.ROOT / "profiles" / "slurm" / "profile.yaml"
@@ -124,16 +124,6 @@ def check_files(files: Mapping[str, tuple[str, str | None]]) -> Check:
     return Check("files", "all that the config names" if files else "the config names none")
 
 
-def files_of(config: Mapping[str, Any]) -> dict[str, tuple[str, str | None]]:
-    """The files of weights or scores that a checked config names, for `check_files`."""
-    study = study_of(config)
-    if isinstance(study, Study):
-        return {key: (weights.path, weights.url) for key, weights in study.checkpoints.items()}
-    section = study.unit_scores
-    named = {key: section.get(key) for key in ("units", "networks", "folder")}
-    return {f"unit_scores.{key}": (path, None) for key, path in named.items() if path}
-
-
 def check_cores(cores: int) -> Check:
     """The cores that this process may use."""
     return Check("cores", f"{cores}; as many steps run at a time, or fewer that use several")
@@ -218,7 +208,7 @@ def checks(config: Path, settings: Mapping[str, Any]) -> Iterator[Check]:
         yield from check_readiness(readiness.missing(settings, packages=True), jobs)
     yield check_cores(len(os.sched_getaffinity(0)))
     yield check_memory(jobs, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    needs = remaining_work.needs(jobs, {}, remaining_work.file_sizes(folder, settings))
+    needs = remaining_work.needs(jobs, {}, {}, remaining_work.file_sizes(folder, settings))
     there = next(place for place in (folder, *folder.parents) if place.is_dir())
     yield check_disk(
         sum(need.bytes for need in needs),

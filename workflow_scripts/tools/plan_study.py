@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from snakemake.api import SnakemakeApi
+from snakemake.exceptions import MissingInputException
 from snakemake.logging import logger
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -15,7 +17,12 @@ from prunescope.foundation.errors import InputError
 from prunescope.study import network_sizes, remaining_work
 from prunescope.study.config import reading
 from prunescope.study.kinds.all_kinds import study_of
-from prunescope.study.remaining_work import Job
+from prunescope.study.kinds.any_study import AnyStudy
+from prunescope.study.paths import PathsOfResults
+from prunescope.study.progress import costs_elsewhere, wording
+from prunescope.study.progress.time_left import SecondsOfRules, estimate
+from prunescope.study.remaining_work import Cost, Job
+from prunescope.study.study import Study
 
 # The beginning of the message in which the Snakefile says what is missing.
 ONLY_A_PLAN = "This is only a plan"
@@ -72,9 +79,59 @@ def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
         try:
             workflow.dag().execute_workflow(executor="dryrun")
         except Exception as error:
-            api.print_exception(error)
+            absent = absent_files(settings) if isinstance(error, MissingInputException) else {}
+            if not absent:
+                api.print_exception(error)
+            for key, path in absent.items():
+                print(
+                    f"plan: {path} is not there, which `{key}` names. Put or link it there, or "
+                    f"change the config: make doctor CONFIG={config} lists all that is missing."
+                )
             sys.exit(1)
     return [job for job in collector.jobs if job.outputs]
+
+
+def files_of(config: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    """The files of weights or scores that a config names: by its key the path and the address."""
+    study = study_of(config)
+    if isinstance(study, Study):
+        return {key: (weights.path, weights.url) for key, weights in study.checkpoints.items()}
+    section = study.unit_scores
+    named = {key: section.get(key) for key in ("units", "networks", "folder")}
+    return {f"unit_scores.{key}": (path, None) for key, path in named.items() if path}
+
+
+def absent_files(config: dict[str, Any]) -> dict[str, str]:
+    """The files that a config names, that are not there, and that are not downloaded, by key."""
+    return {
+        key: path
+        for key, (path, url) in files_of(config).items()
+        if url is None and not Path(path).exists()
+    }
+
+
+def costs_so_far(study: AnyStudy) -> dict[str, list[Cost]]:
+    """What the jobs of a study took that have finished, by rule."""
+    costs: dict[str, list[Cost]] = {}
+    for folder in PathsOfResults(study).logs_to_verify:
+        costs |= remaining_work.read_logs(Path(folder))
+    return costs
+
+
+def time_of(jobs: list[Job], seconds: dict[str, float]) -> str:
+    """How long jobs take on this machine, in words.
+
+    Parameters
+    ----------
+    jobs
+        The jobs.
+    seconds
+        What a job of a rule took before or elsewhere. Rules may lack.
+    """
+    cores = len(os.sched_getaffinity(0))
+    known = SecondsOfRules(seconds).of
+    left = estimate(((job.rule, job.threads, 0.0) for job in jobs), known, cores)
+    return f"{wording.expected(left, cores)} on {wording.count(cores, 'core')}"
 
 
 def epoch_minutes(settings: dict[str, Any]) -> float:
@@ -94,16 +151,22 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"plan: {error}")
     jobs = jobs_to_run(config, settings)
-    logs = Path("results/logs")
     study = study_of(settings)
-    costs = {}
-    for name in (*(f"datasets/{dataset}" for dataset in study.used_datasets), study.name):
-        costs |= remaining_work.read_logs(logs / name)
+    costs, table = costs_so_far(study), costs_elsewhere.read()
+    elsewhere = table.of(settings)
     size = remaining_work.file_sizes(Path("results") / settings["study"], settings)
-    needs = remaining_work.needs(jobs, costs, size)
+    needs = remaining_work.needs(jobs, costs, elsewhere, size)
     if not study.has_networks:
         print(OF_GIVEN_SCORES)
     print(remaining_work.render(needs, epoch_minutes(settings)))
+    if any(need.elsewhere for need in needs):
+        print(
+            "Hours from the default study, elsewhere, are as measured for it on "
+            f"{table.machine}. Another machine takes another time."
+        )
+    if jobs:
+        seconds = remaining_work.mean_seconds(elsewhere | costs)
+        print(f"Expected, if no core waits: {time_of(jobs, seconds)}.")
 
 
 if __name__ == "__main__":

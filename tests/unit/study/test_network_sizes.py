@@ -63,7 +63,7 @@ def test_a_study_of_given_scores_has_no_networks() -> None:
 
 def test_the_plan_says_where_its_minutes_come_from() -> None:
     job = remaining_work.Job("train_dense", (), 1, 1, 30, expected=60.0)
-    needs = remaining_work.needs([job], {}, lambda _: None)
+    needs = remaining_work.needs([job], {}, {}, lambda _: None)
     assert "are 21 minutes for each epoch of their recipe, as on one RTX" in remaining_work.render(
         needs, 21
     )

@@ -50,7 +50,7 @@ def test_logs_are_found_below_a_folder(tmp_path: Path) -> None:
 
 def test_a_rule_costs_what_its_finished_jobs_took() -> None:
     costs = {"find_exemplars": [Cost(1.0, 2.0), Cost(2.0, 5.0), Cost(9.0, 6.0)]}
-    (need,) = remaining_work.needs([exemplars()] * 4, costs, {"a/exemplars.parquet": 7}.get)
+    (need,) = remaining_work.needs([exemplars()] * 4, costs, {}, {"a/exemplars.parquet": 7}.get)
     assert (need.rule, need.jobs, need.measured) == ("find_exemplars", 4, 3)
     assert need.cpu_hours == 4 * 5.0
     assert need.gpu_hours == 4 * 2.0
@@ -58,12 +58,31 @@ def test_a_rule_costs_what_its_finished_jobs_took() -> None:
 
 
 def test_without_a_finished_job_the_time_limit_counts() -> None:
-    (need,) = remaining_work.needs([exemplars(threads=3)] * 2, {}, no_sizes)
+    (need,) = remaining_work.needs([exemplars(threads=3)] * 2, {}, {}, no_sizes)
     assert need.measured == 0
     assert need.cpu_hours == 2 * 3 * 0.5
     assert need.gpu_hours == 2 * 0.5
-    (need,) = remaining_work.needs([exemplars(gpus=0)], {}, no_sizes)
+    (need,) = remaining_work.needs([exemplars(gpus=0)], {}, {}, no_sizes)
     assert need.gpu_hours == 0
+
+
+def test_what_jobs_took_elsewhere_counts_more_than_the_time_limit() -> None:
+    elsewhere = {"find_exemplars": [Cost(0.1, 0.2)]}
+    (need,) = remaining_work.needs([exemplars()] * 3, {}, elsewhere, no_sizes)
+    assert (need.measured, need.elsewhere) == (0, True)
+    assert need.cpu_hours == pytest.approx(3 * 0.2)
+    text = remaining_work.render([need], 21)
+    assert "default study, elsewhere" in text
+    assert "time limit" not in text
+    # What this study took itself counts most.
+    here = {"find_exemplars": [Cost(1.0, 2.0)]}
+    (need,) = remaining_work.needs([exemplars()] * 3, here, elsewhere, no_sizes)
+    assert (need.measured, need.elsewhere, need.cpu_hours) == (1, False, 6.0)
+
+
+def test_the_mean_of_finished_jobs_is_expected() -> None:
+    costs = {"a": [Cost(1.0, 9.0), Cost(2.0, 9.0)], "b": [Cost(0.5, 0.1)]}
+    assert remaining_work.mean_seconds(costs) == {"a": 5400, "b": 1800}
 
 
 def test_without_a_finished_training_the_epochs_of_the_config_count() -> None:
@@ -80,20 +99,20 @@ def test_without_a_finished_training_the_epochs_of_the_config_count() -> None:
         is None
     )
     jobs = [replace(exemplars(threads=3), expected=90.0)] * 2
-    (need,) = remaining_work.needs(jobs, {}, no_sizes)
+    (need,) = remaining_work.needs(jobs, {}, {}, no_sizes)
     assert (need.expected, need.gpu_hours, need.cpu_hours) == (True, 3.0, 9.0)
     text = remaining_work.render([need], 21)
     assert "epochs of the config" in text
     assert "21 minutes for each epoch" in text
     assert "time limits" not in text
-    (need,) = remaining_work.needs(jobs, {"find_exemplars": [Cost(0.25, 0.5)]}, no_sizes)
+    (need,) = remaining_work.needs(jobs, {"find_exemplars": [Cost(0.25, 0.5)]}, {}, no_sizes)
     assert (need.expected, need.gpu_hours) == (False, 0.5)
 
 
 def test_the_plan_names_its_sources_and_adds_up() -> None:
     jobs = [exemplars(), exemplars(), Job("score_mis", ("mis.parquet",), 1, 0, 10)]
     costs = {"score_mis": [Cost(0.25, 0.25)]}
-    needs = remaining_work.needs(jobs, costs, {"mis.parquet": 2_500_000}.get)
+    needs = remaining_work.needs(jobs, costs, {}, {"mis.parquet": 2_500_000}.get)
     text = remaining_work.render(needs, 21)
     first, second, total = (line.split() for line in text.splitlines()[1:4])
     assert first[:4] == ["find_exemplars", "2", "2.00", "1.00"]

@@ -16,6 +16,8 @@ from prunescope.data import source
 from prunescope.study import network_sizes
 
 STARTED = re.compile(r"^(\S+ \S+) INFO (\w+) \{", flags=re.MULTILINE)
+# Where the hours of a rule are from of which nothing is known.
+AT_MOST = "time limit: at most"
 TRAININGS = ("train_dense", "retrain_network", "prune_gradually", "regrow_network")
 DONE = re.compile(r"^(\S+ \S+) INFO done: ([\d.]+) s of CPU time", flags=re.MULTILINE)
 
@@ -68,8 +70,10 @@ class Need:
     measured
         The number of finished jobs that the hours are estimated from.
     expected
-        If `measured` is 0: whether the hours are those expected from the config. If not, they are
-        the rule's time limit, an upper bound.
+        If `measured` is 0: whether the hours are those expected from the config.
+    elsewhere
+        If `measured` is 0: whether the hours were measured elsewhere, for a study like this one. If
+        neither, they are the rule's time limit, an upper bound.
     unsized
         The number of outputs of unknown size.
     """
@@ -81,6 +85,7 @@ class Need:
     bytes: int
     measured: int
     expected: bool
+    elsewhere: bool
     unsized: int
 
 
@@ -101,6 +106,13 @@ def read_logs(folder: Path) -> dict[str, list[Cost]]:
         if found := read_log(path.read_text(encoding="utf-8", errors="replace")):
             costs[found[0]].append(found[1])
     return dict(costs)
+
+
+def mean_seconds(costs: Mapping[str, Sequence[Cost]]) -> dict[str, float]:
+    """The mean seconds of wall time of a job, by rule."""
+    return {
+        rule: 3600 * statistics.mean(cost.hours for cost in found) for rule, found in costs.items()
+    }
 
 
 def file_sizes(folder: Path, config: Mapping[str, Any]) -> Callable[[str], float | None]:
@@ -189,12 +201,14 @@ def _makes_networks(config: Mapping[str, Any]) -> bool:
 def needs(
     jobs: Iterable[Job],
     costs: Mapping[str, Sequence[Cost]],
+    elsewhere: Mapping[str, Sequence[Cost]],
     size: Callable[[str], float | None],
 ) -> list[Need]:
     """Estimate what jobs will take, rule by rule, the most CPU hours first.
 
     The estimate of a job is the median of the finished jobs of its rule. If there are none, it is
-    the expected time of the job, else its time limit, on all of its threads.
+    what such jobs took elsewhere, else the expected time of the job, else its time limit, on all of
+    its threads.
 
     Parameters
     ----------
@@ -203,13 +217,18 @@ def needs(
     costs
         The costs of finished jobs, by rule: of the same study, because other images and other
         machines take other times.
+    elsewhere
+        The costs of jobs of a study like this one, by rule, where its own are not known.
     size
         The bytes of an output that is not written yet; None if not known.
     """
     grouped = defaultdict(list)
     for job in jobs:
         grouped[job.rule].append(job)
-    found = [_need(rule, group, costs.get(rule, ()), size) for rule, group in grouped.items()]
+    found = [
+        _need(rule, group, costs.get(rule, ()), elsewhere.get(rule, ()), size)
+        for rule, group in grouped.items()
+    ]
     return sorted(found, key=lambda need: (-need.cpu_hours, need.rule))
 
 
@@ -217,14 +236,16 @@ def _need(
     rule: str,
     jobs: Sequence[Job],
     costs: Sequence[Cost],
+    elsewhere: Sequence[Cost],
     size: Callable[[str], float | None],
 ) -> Need:
     hours, cpu_hours = [], []
+    known = costs or elsewhere
     for job in jobs:
         guess = (job.minutes or 0 if job.expected is None else job.expected) / 60
-        hours.append(statistics.median(cost.hours for cost in costs) if costs else guess)
+        hours.append(statistics.median(cost.hours for cost in known) if known else guess)
         cpu_hours.append(
-            statistics.median(cost.cpu_hours for cost in costs) if costs else guess * job.threads
+            statistics.median(cost.cpu_hours for cost in known) if known else guess * job.threads
         )
     sizes = [size(output) for job in jobs for output in job.outputs]
     return Need(
@@ -232,9 +253,10 @@ def _need(
         jobs=len(jobs),
         cpu_hours=sum(cpu_hours),
         gpu_hours=sum(job.gpus * wall for job, wall in zip(jobs, hours, strict=True)),
-        bytes=round(sum(known for known in sizes if known is not None)),
+        bytes=round(sum(size for size in sizes if size is not None)),
         measured=len(costs),
-        expected=not costs and all(job.expected is not None for job in jobs),
+        expected=not known and all(job.expected is not None for job in jobs),
+        elsewhere=not costs and bool(elsewhere),
         unsized=sizes.count(None),
     )
 
@@ -269,12 +291,12 @@ def _lines(found: Sequence[Need], epoch_minutes: float) -> Iterator[str]:
             f"Hours of trainings are {epoch_minutes:.0f} minutes for each epoch of their recipe, "
             f"{_source_of_minutes(epoch_minutes)}, until the first one has finished here."
         )
-    if guessed := [need for need in found if not (need.measured or need.expected)]:
-        jobs = sum(need.jobs for need in guessed)
+    if jobs := sum(need.jobs for need in found if _source(need) == AT_MOST):
         yield (
-            f"{jobs} jobs are of rules of which none has finished in this study: their hours are "
-            "the rules' time limits, which is far more than they will take. The plan gets better "
-            "with the first job of each rule that has finished."
+            f"{jobs} jobs are of rules of which none has finished in this study, and nothing is "
+            "known of what they take: their hours are the rules' time limits, which is far more "
+            "than they will take. The plan gets better with the first job of each rule that has "
+            "finished."
         )
     if unsized := sum(need.unsized for need in found):
         yield (
@@ -296,7 +318,9 @@ def _source_of_minutes(epoch_minutes: float) -> str:
 def _source(need: Need) -> str:
     if need.measured:
         return f"{need.measured} finished"
-    return "epochs of the config" if need.expected else "time limit: at most"
+    if need.elsewhere:
+        return "default study, elsewhere"
+    return "epochs of the config" if need.expected else AT_MOST
 
 
 def _row(rule: str, jobs: int, cpu_hours: float, gpu_hours: float, size: float) -> str:

@@ -1,6 +1,5 @@
 """Hand the plan of a run over to the logger that shows its progress, if it was asked for."""
 
-import statistics
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -64,10 +63,7 @@ def expected_seconds(study: AnyStudy, log_folders: Iterable[str]) -> dict[str, f
     costs = costs_elsewhere.read().of(study.config)
     for folder in log_folders:
         costs |= remaining_work.read_logs(Path(folder))
-    return {
-        rule: 3600 * statistics.mean(cost.hours for cost in of_rule)
-        for rule, of_rule in costs.items()
-    }
+    return remaining_work.mean_seconds(costs)
 
 
 def send_what_scripts_print_to(path: str) -> None:
