@@ -17,7 +17,7 @@ WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
 quoted = '$(subst ','\'',$(value $(1)))'
 
-.PHONY: help setup perceptual fetch plan doctor config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
+.PHONY: help setup perceptual fetch plan status doctor config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
 
 help:
 	@echo "prunescope: what pruning does to a network: its accuracy and its units"
@@ -29,7 +29,8 @@ help:
 	@echo "           make config       print it whole, and where each value comes from"
 	@echo "           make fetch        download all it needs, for places without network"
 	@echo "           make perceptual   add the packages of the metrics DreamSim and LPIPS"
-	@echo "Look after make verify       check every file of it, and list what is stale"
+	@echo "Look after make status       how far a run is: jobs, time left, failures"
+	@echo "           make verify       check every file of it, and list what is stale"
 	@echo "           make unlock       let the next run start after one was killed"
 	@echo "           make clean        remove all results, keep the environment"
 	@echo "Change     make setup        the environment in .venv (the others do it, too)"
@@ -67,6 +68,9 @@ fetch: $(READY)
 
 plan: $(READY)
 	PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/plan_study.py --configfile $(call quoted,CONFIG)
+
+status: $(READY)
+	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/show_status.py --configfile $(call quoted,CONFIG)
 
 doctor: $(READY)
 	@PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/check_machine.py --configfile $(call quoted,CONFIG)

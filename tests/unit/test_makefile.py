@@ -68,7 +68,7 @@ CONFIGS = [
     'it\'s "mine"; $(touch here) & `co` {x} \\ #1.yaml',
     "caf\N{LATIN SMALL LETTER E WITH ACUTE} $HOME.yaml",
 ]
-TARGETS = ["fetch", "plan", "doctor", "config", "results", "report", "verify", "unlock"]
+TARGETS = ["fetch", "plan", "status", "doctor", "config", "results", "report", "verify", "unlock"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

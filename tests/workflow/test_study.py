@@ -185,10 +185,10 @@ def elapsed_minutes(line: str) -> int:
     return 60 * int(hours[0] if hours else 0) + int(minutes)
 
 
-def plan(workspace: Workspace) -> str:
-    """What `make plan` prints."""
+def plan(workspace: Workspace, tool: str = "plan_study") -> str:
+    """What `make plan` prints, or another tool."""
     done = subprocess.run(
-        [sys.executable, "workflow_scripts/tools/plan_study.py", "--configfile", TINY],
+        [sys.executable, f"workflow_scripts/tools/{tool}.py", "--configfile", TINY],
         cwd=workspace.folder,
         env={**os.environ, "PYTHONPATH": "workflow_scripts"},
         capture_output=True,
@@ -200,6 +200,11 @@ def plan(workspace: Workspace) -> str:
 
 def test_a_plan_tells_what_is_left(finished: Workspace, tmp_path: Path) -> None:
     assert "Nothing to do" in plan(finished)
+    first, run, *stages = plan(finished, "show_status").splitlines()
+    assert first == "tiny: every result is there and up to date"
+    assert run.startswith("No run is under way: the last one last wrote into a log at ")
+    assert [row.split()[0] for row in stages] == ["stage", *STAGES]
+    assert {row.split()[2] for row in stages[1:]} == {"0"}
     blank = copy_project(tmp_path)
     rows = {line.split()[0]: line.split() for line in plan(blank).splitlines()}
     assert rows["evaluate_network"][1] == "9"

@@ -10,7 +10,13 @@ from typing import Any
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import MissingInputException
 from snakemake.logging import logger
-from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+from snakemake.settings.types import (
+    ConfigSettings,
+    DAGSettings,
+    ExecutionSettings,
+    OutputSettings,
+    ResourceSettings,
+)
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from prunescope.foundation.errors import InputError
@@ -20,6 +26,7 @@ from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.kinds.any_study import AnyStudy
 from prunescope.study.paths import PathsOfResults
 from prunescope.study.progress import costs_elsewhere, wording
+from prunescope.study.progress.targets import target
 from prunescope.study.progress.time_left import SecondsOfRules, estimate
 from prunescope.study.remaining_work import Cost, Job
 from prunescope.study.study import Study
@@ -50,23 +57,27 @@ class Collector(logging.Handler):
 
 def _job(record: logging.LogRecord, config: dict[str, Any]) -> Job:
     told = vars(record)
-    resources = dict(told["resources"].items())
+    resources, wildcards = dict(told["resources"].items()), dict(told["wildcards"].items())
     return Job(
         rule=told["rule_name"],
         outputs=tuple(told["output"]),
         threads=told["threads"],
         gpus=int(resources.get("gpu", 0)),
         minutes=resources.get("runtime"),
-        expected=remaining_work.expected_minutes(
-            told["rule_name"], dict(told["wildcards"].items()), config
-        ),
+        expected=remaining_work.expected_minutes(told["rule_name"], wildcards, config),
         mem_mb=int(resources.get("mem_mb", 0)),
+        log=next(iter(told["log"]), ""),
+        target=target(wildcards),
+        epochs=remaining_work.epochs(told["rule_name"], wildcards, config),
     )
 
 
 def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
     """The jobs that Snakemake would run for a config, without those that have no outputs."""
     collector = Collector(settings)
+    # A run may be under way, which has locked the folder, and whose files are not whole yet.
+    incomplete = DAGSettings(force_incomplete=True)
+    without_lock = ExecutionSettings(lock=False)
     with SnakemakeApi(OutputSettings(dryrun=True)) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
@@ -77,7 +88,9 @@ def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
             logger.removeHandler(handler)
         logger.addHandler(collector)
         try:
-            workflow.dag().execute_workflow(executor="dryrun")
+            workflow.dag(incomplete).execute_workflow(
+                executor="dryrun", execution_settings=without_lock
+            )
         except Exception as error:
             absent = absent_files(settings) if isinstance(error, MissingInputException) else {}
             if not absent:

@@ -36,6 +36,12 @@ class Job:
         The minutes that are expected from the config; None if the config gives no estimate.
     mem_mb
         The memory that it asks for at its first attempt, in MB; 0 if it asks for none.
+    log
+        The path of its log; empty if it has none.
+    target
+        What it works on, in words.
+    epochs
+        The epochs of a training; None for other jobs, and where the config names none.
     """
 
     rule: str
@@ -45,6 +51,9 @@ class Job:
     minutes: int | None
     expected: float | None = None
     mem_mb: int = 0
+    log: str = ""
+    target: str = ""
+    epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,20 @@ def read_log(text: str) -> tuple[str, Cost] | None:
 def read_logs(folder: Path) -> dict[str, list[Cost]]:
     """The costs of the finished jobs whose logs are below a folder, by rule."""
     costs = defaultdict(list)
+    for _, rule, cost in _finished(folder):
+        costs[rule].append(cost)
+    return dict(costs)
+
+
+def finished_jobs(folders: Iterable[Path]) -> list[tuple[str, str]]:
+    """The path of the log and the rule of each job below folders of logs that has finished."""
+    return [(str(log), rule) for folder in folders for log, rule, _ in _finished(folder)]
+
+
+def _finished(folder: Path) -> Iterator[tuple[Path, str, Cost]]:
     for path in sorted(folder.rglob("*.log")):
         if found := read_log(path.read_text(encoding="utf-8", errors="replace")):
-            costs[found[0]].append(found[1])
-    return dict(costs)
+            yield path, *found
 
 
 def mean_seconds(costs: Mapping[str, Sequence[Cost]]) -> dict[str, float]:
