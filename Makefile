@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PERCEPTUAL := $(VENV)/.perceptual
+WATCH := $(VENV)/.watch
 SNAKEMAKE := $(BIN)/snakemake
 CONFIG ?= config.yaml
 CORES ?= all
@@ -17,7 +18,7 @@ WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
 quoted = '$(subst ','\'',$(value $(1)))'
 
-.PHONY: help setup perceptual fetch plan status doctor config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
+.PHONY: help setup perceptual watch fetch plan status doctor config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
 
 help:
 	@echo "prunescope: what pruning does to a network: its accuracy and its units"
@@ -28,7 +29,7 @@ help:
 	@echo "           make plan         what is left to do of it: jobs, hours, disk"
 	@echo "           make config       print it whole, and where each value comes from"
 	@echo "           make fetch        download all it needs, for places without network"
-	@echo "           make perceptual   add the packages of the metrics DreamSim and LPIPS"
+	@echo "           make perceptual   adds DreamSim and LPIPS; make watch, TensorBoard"
 	@echo "Look after make status       how far a run is: jobs, time left, failures"
 	@echo "           make verify       check every file of it, and list what is stale"
 	@echo "           make unlock       let the next run start after one was killed"
@@ -61,6 +62,12 @@ perceptual: $(PERCEPTUAL)
 # One of the packages comes as source: the pinned setuptools of the lock file builds it.
 $(PERCEPTUAL): $(READY) envs/perceptual.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r envs/perceptual.txt
+	@touch $@
+
+watch: $(WATCH)
+
+$(WATCH): $(READY) envs/watch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/watch.txt
 	@touch $@
 
 fetch: $(READY)
@@ -145,6 +152,8 @@ lock:
 		--no-header --no-annotate $(UPGRADE) -o envs/requirements.txt envs/requirements.in
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate $(UPGRADE) -c envs/requirements.txt -o envs/perceptual.txt envs/perceptual.in
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate $(UPGRADE) -c envs/requirements.txt -o envs/watch.txt envs/watch.in
 	$(BIN)/python envs/make_conda.py
 
 # The slash follows `results` where it is a link. What links below it lead to is not ours to remove.

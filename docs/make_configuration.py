@@ -20,7 +20,7 @@ SCHEMA = ROOT / "rules" / "schemas" / "config.schema.json"
 
 # The keys of each table begin with one of these.
 TABLES = {
-    "study": ("study", "seeds", "published", "dataset"),
+    "study": ("study", "seeds", "published", "event_files", "dataset"),
     "datasets": ("datasets.",),
     "model": ("model.",),
     "imported": ("imported.",),

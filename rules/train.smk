@@ -32,6 +32,7 @@ rule train_dense:
         runtime=RESOURCES.training_minutes,
         gpu=1,
         save_state_seconds=300,
+        event_files=RESOURCES.event_files,
     params:
         code=code_of("train_dense.py", STUDY.architecture),
         architecture=lookup("model/architecture", within=config),
@@ -95,6 +96,7 @@ rule retrain_network:
         runtime=RESOURCES.training_minutes,
         gpu=1,
         save_state_seconds=300,
+        event_files=RESOURCES.event_files,
     params:
         code=code_of("retrain_network.py", STUDY.architecture),
         decoding=STUDY.decoding,
@@ -136,6 +138,7 @@ rule prune_gradually:
         runtime=RESOURCES.training_minutes,
         gpu=1,
         save_state_seconds=300,
+        event_files=RESOURCES.event_files,
     params:
         code=code_of("prune_gradually.py", PARAMS.criterion, STUDY.architecture),
         granularity=lookup("pruning/methods/{method}/granularity", within=config),
@@ -182,6 +185,7 @@ rule regrow_network:
         runtime=RESOURCES.training_minutes,
         gpu=1,
         save_state_seconds=300,
+        event_files=RESOURCES.event_files,
     params:
         code=code_of("regrow_network.py", STUDY.architecture),
         decoding=STUDY.decoding,

@@ -47,7 +47,7 @@ def _canonical(name: str) -> str:
 def _declared() -> set[str]:
     return {
         _canonical(package)
-        for name in ("requirements", "perceptual")
+        for name in ("requirements", "perceptual", "watch")
         for package in re.findall(
             r"^([A-Za-z][\w.-]*)", _text(PurePosixPath(f"envs/{name}.in")), flags=re.M
         )

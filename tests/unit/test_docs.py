@@ -46,7 +46,7 @@ from prunescope.summarize.charts.chart_rows import ChartData
 from prunescope.train.recipes import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "results" / "README.md"])
 RULES = {
     name: body
     for path in sorted((ROOT / "rules").glob("*.smk"))
@@ -681,7 +681,7 @@ def test_files_of_code_that_a_page_names_exist(page: Path) -> None:
 
 PACKAGES = [
     package
-    for name in ("requirements", "perceptual")
+    for name in ("requirements", "perceptual", "watch")
     for package in re.findall(r"^([A-Za-z][\w.-]*)", read(f"envs/{name}.in"), flags=re.M)
 ]
 

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from event_points import NEEDED, points
 from workspaces import TINY, Workspace, temporary_project
 
 from prunescope.data import sampling
@@ -13,15 +15,17 @@ from prunescope.evaluate import accuracy
 from prunescope.evaluate.predictions import predict
 from prunescope.networks import modules, network_files
 from prunescope.networks.description import Network
-from prunescope.train import history_table
+from prunescope.train import event_files, history_table
 from prunescope.train.mask_updates.updates import MASK_UPDATES
 
 pytestmark = pytest.mark.slow
 
 OTHER = "config/kinds.yaml"
+# Trainings are watched where that can be seen.
+WATCHED = find_spec("tensorboard") is not None
 # The dense training has 6 steps, the short one 3.
 CHANGES = {
-    "study: tiny": "study: kinds",
+    "study: tiny": f"study: kinds\nevent_files: {str(WATCHED).lower()}",
     "rates: [0.30, 0.60]": "rates: [0.37, 0.60]",
     "      retraining: [one_shot]\n    structured": (
         "      retraining: [late, again, gradual, regrown]\n    structured"
@@ -83,6 +87,20 @@ def test_networks_are_rewound(kinds: Workspace) -> None:
         for name, mask in pruned.masks.items():
             np.testing.assert_array_equal(retrained.masks[name], mask)
             assert not retrained.tensors[name][~mask].any()
+
+
+@pytest.mark.skipif(not WATCHED, reason=NEEDED)
+def test_every_training_can_be_watched(kinds: Workspace) -> None:
+    """Each network is a run of its own, the levels of a chain too, with the history's points."""
+    lower = LATE.replace("rate0.60", "rate0.37")
+    dense = f"{NETWORKS}/dense/none/rate0.00/seed0"
+    for folder in (dense, lower, LATE, AGAIN, GRADUAL, REGROWN, CONTROL):
+        history = history_table.HISTORY.read(kinds.path(folder) / "history.parquet")
+        found = points(kinds.path(folder))
+        assert set(found) == set(event_files.SCALARS)
+        for name, curve in found.items():
+            rows = history.select("step", name).drop_nulls().rows()
+            assert curve == [(step, pytest.approx(value, rel=1e-6)) for step, value in rows]
 
 
 def loss_of(network: Network, workspace: Workspace) -> float:

@@ -51,6 +51,7 @@ def measured(networks: int, varied: int, compacted: int) -> dict[str, int]:
 
 
 CONFIG_EDITS = {
+    "watched trainings": ("published: null", "event_files: true", {}),
     "tau": ("tau: 0.16", "tau: 0.2", RESCORED),
     "tasks": ("tasks: 5", "tasks: 4", RESCORED),
     "exemplar seed": ("ties: random, seed: 0", "ties: random, seed: 1", PROBING),

@@ -87,7 +87,7 @@ def check_packages(lock: str, version: Callable[[str], str | None]) -> Check:
 
 
 def check_readiness(reasons: Mapping[str, Sequence[str]], jobs: Sequence[Job]) -> Iterator[Check]:
-    """What is missing of images and of packages of the metric, and whether a job needs it."""
+    """What is missing of images and of optional packages, and whether a job needs it."""
     wanted = {job.rule for job in jobs}
     for name, readers in (
         ("images", readiness.FILE_READERS),
@@ -99,6 +99,9 @@ def check_readiness(reasons: Mapping[str, Sequence[str]], jobs: Sequence[Job]) -
         if not found:
             there = "what is not there yet, the workflow fetches"
             yield Check(name, there if name == "images" else "its packages are installed")
+    for text, rules in reasons.items():
+        if tuple(rules) == readiness.WATCHED:
+            yield Check("watching", text, True, bool(wanted.intersection(rules)))
 
 
 def check_files(files: Mapping[str, tuple[str, str | None]]) -> Check:

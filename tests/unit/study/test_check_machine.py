@@ -9,7 +9,7 @@ import pytest
 from files import load_module
 
 from prunescope.study.config import reading
-from prunescope.study.readiness import FILE_READERS, METRIC_READERS, TRAININGS
+from prunescope.study.readiness import FILE_READERS, METRIC_READERS, TRAININGS, WATCHED
 from prunescope.study.remaining_work import Job
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,6 +70,15 @@ def test_images_stop_a_study_only_if_a_step_that_is_left_reads_them(doctor) -> N
         assert (metric.name, state(metric)) == ("metric", "ok")
     _, metric = doctor.check_readiness({"no dreamsim": METRIC_READERS}, [job("embed_probe")])
     assert (metric.text, state(metric)) == ("no dreamsim", "stops")
+
+
+def test_a_missing_tensorboard_stops_a_study_that_trains(doctor) -> None:
+    reasons = {"make watch": WATCHED}
+    for rule, expected in (("retrain_network", "stops"), ("score_mis", "lacks")):
+        *_, watching = doctor.check_readiness(reasons, [job(rule)])
+        assert (watching.name, watching.text, state(watching)) == (
+            "watching", "make watch", expected
+        )  # fmt: skip
 
 
 def test_a_file_of_ones_own_must_be_there_and_others_are_fetched(doctor, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from good_config import FOLDER, changed, good
 
 from prunescope.study import readiness
+from prunescope.train import event_files
 
 
 def test_missing_images_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,3 +144,17 @@ def test_training_on_copies_needs_no_image_files(
     copying = {"index_images", "pack_sample", "copy_train_images"}
     assert waiting(train_store=store) == copying
     assert waiting() >= copying | {"train_dense", "retrain_network"}
+
+
+def test_a_study_that_is_watched_needs_tensorboard_for_its_trainings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_files, "find_spec", lambda name: None)
+    assert not any("event_files" in reason for reason in readiness.missing(good(), packages=True))
+    config = changed({"event_files": True})
+    (rules,) = [
+        rules
+        for reason, rules in readiness.missing(config, packages=True).items()
+        if "make watch" in reason
+    ]
+    assert set(rules) == {"train_dense", "retrain_network", "prune_gradually", "regrow_network"}

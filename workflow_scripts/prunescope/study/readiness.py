@@ -9,9 +9,10 @@ from typing import Any
 from prunescope.data import source
 from prunescope.data.file_names import diagnosis, shown, unreachable
 from prunescope.interpret.metrics import catalogue
+from prunescope.train import event_files
 
 # The rules that read image files, those of them that read the copies instead where there are some,
-# and the rules that need the packages of the metric.
+# the rules that need the packages of the metric, and those that write event files.
 FILE_READERS = ("index_images", "pack_sample", "copy_train_images")
 TRAININGS = (
     "train_dense",
@@ -21,6 +22,7 @@ TRAININGS = (
     "recalibrate_network",
 )
 METRIC_READERS = ("fetch_metric_weights", "embed_probe")
+WATCHED = ("train_dense", "retrain_network", "prune_gradually", "regrow_network")
 
 
 def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str, ...]]:
@@ -31,7 +33,7 @@ def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str
     config
         A config that has passed `check`.
     packages
-        Whether to look for the packages of the metric in the running Python.
+        Whether jobs run in this Python, in which optional packages are then looked for.
     """
     similarity = config["interpretability"]["similarity"]
     reasons: dict[str, tuple[str, ...]] = dict.fromkeys(
@@ -40,6 +42,8 @@ def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str
     if files := missing_files(config):
         copied = "train_store" in config["datasets"][config["dataset"]]
         reasons[files] = FILE_READERS if copied else (*FILE_READERS, *TRAININGS)
+    if config.get("event_files") and (reason := event_files.missing(packages=packages)):
+        reasons[reason] = WATCHED
     return reasons
 
 

@@ -71,6 +71,11 @@ class JobResources:
         minutes = UNKNOWN_MINUTES if size is None else size.epoch_minutes
         return attempt * (60 + int(MARGIN * minutes) * epochs)
 
+    @property
+    def event_files(self) -> int:
+        """Whether trainings write event files: 0 or 1. As a resource it makes nothing stale."""
+        return int(self.study.config.get("event_files", False))
+
     def memory_to_score(self, megabytes: int, per_input: float) -> Needed:
         """The same as `memory`, but embeddings do not count: they are read in parts."""
         return memory(megabytes, 0 if self.study.scores_from_embeddings else per_input)

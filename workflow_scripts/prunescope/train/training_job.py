@@ -14,7 +14,7 @@ from prunescope.foundation import job, provenance
 from prunescope.foundation.errors import InputError
 from prunescope.networks import devices, modules, network_files
 from prunescope.networks.description import Network
-from prunescope.train import history_table
+from prunescope.train import event_files, history_table
 from prunescope.train.compacting import choice
 from prunescope.train.images import batches
 from prunescope.train.mask_updates.updates import MASK_UPDATES
@@ -72,7 +72,7 @@ def carry_out(smk: Any, task: Task, device: torch.device) -> None:
     smk
         The job of a training rule, as Snakemake gives it to scripts. Its outputs `step<number>` are
         the network after so many steps; `mask_updates` is the table of what changed the masks, if
-        the task has `updates`.
+        the task has `updates`. Its resource `event_files` says whether TensorBoard can watch.
     task
         The training task, without `kept_steps`.
     device
@@ -106,7 +106,13 @@ def carry_out(smk: Any, task: Task, device: torch.device) -> None:
     )
     task = replace(task, kept_steps=tuple(sorted(kept)))
     processes = count_processes(device, smk.resources.gpu)
-    trained, history = run(task, around, processes, follow)
+
+    def watched(rows: Iterable[Row]) -> pl.DataFrame:
+        if not smk.resources.event_files:
+            return follow(rows)
+        return follow(event_files.written(rows, Path(smk.output.history).parent))
+
+    trained, history = run(task, around, processes, watched)
     network_files.save(trained, smk.output.network)
     history_table.HISTORY.write(history_table.HISTORY.conform(history), smk.output.history)
     saved_state.remove()

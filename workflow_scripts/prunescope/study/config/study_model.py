@@ -69,6 +69,11 @@ class StudyModel(Section):
         default=None,
         values="a path of a CSV table, or null",
     )
+    event_files: bool = key(
+        "whether trainings write event files, with which [TensorBoard shows them while they run]"
+        "(training.md#watch-a-training)",
+        default=False,
+    )
     dataset: Name = key("the dataset that the study uses", values="a key of `datasets`")
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = key("the datasets")
     model: Model = key("the dense network")
