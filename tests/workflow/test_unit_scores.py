@@ -1,4 +1,4 @@
-"""A study of given scores, as docs/unit_scores.md shows it: without networks and images."""
+"""A study of given scores, as a tutorial makes it: without networks and images."""
 
 import json
 import os
@@ -11,30 +11,23 @@ from typing import Any
 
 import polars as pl
 import pytest
-from workspaces import PROJECT, Workspace, temporary_project
+from tutorials import follow, give_environment, run, write_files
+from workspaces import Workspace, temporary_project
 
 from prunescope.study.results import all_tables
 from prunescope.summarize.charts.all_charts import CHARTS
 
 pytestmark = pytest.mark.slow
 
-PAGE = (PROJECT / "docs" / "unit_scores.md").read_text(encoding="utf-8")
-CONFIG = "config/twenty_units.yaml"
-
-
-def blocks(language: str) -> list[str]:
-    """The code blocks of the page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.M | re.S)
+PAGE = "given_scores.md"
+CONFIG = "config/scores.yaml"
 
 
 def write_study(workspace: Workspace) -> None:
-    """Write the files of the page where it says that they are."""
-    texts = {CONFIG: blocks("yaml")[0]}
-    texts |= dict(zip(("scores/units.csv", "scores/networks.csv"), blocks("csv"), strict=True))
-    for name, text in texts.items():
-        assert f"`{name}`" in PAGE
-        workspace.path(name).parent.mkdir(exist_ok=True)
-        workspace.path(name).write_text(text, encoding="utf-8")
+    """Write the files of the page, and its tables."""
+    give_environment(workspace)
+    write_files(workspace, PAGE)
+    run(workspace, ".venv/bin/python data/make_scores.py")
 
 
 def tool(workspace: Workspace, name: str) -> str:
@@ -48,17 +41,11 @@ def tool(workspace: Workspace, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace in which the tutorial was followed to its end."""
     with temporary_project(tmp_path_factory, "given") as workspace:
-        write_study(workspace)
-        done = workspace.snakemake(config=CONFIG)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        give_environment(workspace)
+        follow(workspace, PAGE)
         yield workspace
-
-
-def test_the_table_of_the_page_has_twenty_units() -> None:
-    header, *rows = blocks("csv")[0].splitlines()
-    assert header.startswith("method,")
-    assert len(rows) == 20
 
 
 def test_the_plan_has_no_rule_of_networks_or_images(blank: Workspace) -> None:
@@ -82,23 +69,23 @@ def test_the_plan_has_no_rule_of_networks_or_images(blank: Workspace) -> None:
 
 def test_the_study_is_made_and_is_up_to_date(finished: Workspace) -> None:
     assert finished.stale(config=CONFIG) == {}
-    summary = finished.path("results/twenty_units/summary.md").read_text()
-    assert "| filters | not retrained | 40 % | 1 | 67.1 % | -2.7 |" in summary
+    summary = finished.path("results/scores/summary.md").read_text()
+    assert "| filters | not retrained | 40 % | 3 | 67.2 % | -2.7 (-3.4 to -1.9) |" in summary
     assert "**Unit explorer:** There is none" in summary
-    assert not finished.path("results/twenty_units/explorer").exists()
+    assert not finished.path("results/scores/explorer").exists()
     assert not finished.path("results/datasets").exists()
-    for path in finished.path("results/twenty_units").rglob("*.parquet"):
+    for path in finished.path("results/scores").rglob("*.parquet"):
         table = all_tables.table_of(path.relative_to(finished.folder))
         assert table is not None, path
         table.read(path)
-    units = pl.read_parquet(finished.path("results/twenty_units/tables/units.parquet"))
-    assert len(units) == 20
-    assert units["constant"].sum() == 1
+    units = pl.read_parquet(finished.path("results/scores/tables/units.parquet"))
+    assert len(units) == 60
+    assert units["constant"].sum() == 3
 
 
 def test_charts_without_anything_to_show_say_why(finished: Workspace) -> None:
     def drawn(name: str) -> dict[str, Any]:
-        path = finished.path(f"results/twenty_units/charts/{name}.json")
+        path = finished.path(f"results/scores/charts/{name}.json")
         return json.loads(path.read_text(encoding="utf-8"))
 
     for name in CHARTS:
@@ -135,7 +122,5 @@ def test_a_bad_table_stops_the_study_with_one_line(blank: Workspace) -> None:
     assert done.returncode != 0
     told = done.stdout + done.stderr
     assert "scores/units.csv, line 3: `mis_soft` is '1.7', but must be a number from 0 to" in told
-    assert (
-        "Traceback" not in blank.path("results/logs/twenty_units/read_unit_scores.log").read_text()
-    )
-    assert not blank.path("results/twenty_units/tables").exists()
+    assert "Traceback" not in blank.path("results/logs/scores/read_unit_scores.log").read_text()
+    assert not blank.path("results/scores/tables").exists()
