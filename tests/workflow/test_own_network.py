@@ -1,29 +1,23 @@
-"""A network of one's own: every step takes it, edits of its files rerun it, faults are told."""
+"""A file of one's own network: what it imports is watched, faults in it are told.
 
-import re
+That every step takes such a network is seen in `test_tutorials`.
+"""
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import pytest
 import yaml
 from workspaces import Workspace, temporary_project
 
-from prunescope.networks import architecture, architecture_files, network_files
+from prunescope.networks import architecture, architecture_files
 
 pytestmark = pytest.mark.slow
 
 CONFIG = "config/own.yaml"
 BESIDE = "nets/parts/blocks.py"
-NETWORKS = "results/own/networks"
-PRUNED = f"{NETWORKS}/structured/none/rate0.60/seed0"
-RETRAINED = f"{NETWORKS}/global_unstructured/one_shot/rate0.60/seed0"
-TARGETS = [
-    f"{PRUNED}/mis.parquet", f"{PRUNED}/accounting.parquet", f"{PRUNED}/predictions.parquet",
-    f"{RETRAINED}/network.safetensors",
-]  # fmt: skip
+SCORES = "results/own/networks/structured/none/rate0.60/seed0/mis.parquet"
 STUDY: dict[str, Any] = {
     "study": "own",
     "extends": "tiny.yaml",
@@ -86,71 +80,32 @@ class Block(nn.Module):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """Some networks of the study, made."""
+    """A project in which the network was described."""
     with temporary_project(tmp_path_factory, "own") as workspace:
         workspace.path("nets/parts").mkdir(parents=True)
         workspace.path("nets/own.py").write_text(OWN)
         workspace.path(BESIDE).write_text(BLOCKS)
         workspace.path(CONFIG).write_text(yaml.safe_dump(STUDY))
-        done = workspace.snakemake("--", *TARGETS, config=CONFIG)
+        done = workspace.snakemake("--", DESCRIBED, config=CONFIG)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         yield workspace
 
 
-def stale(workspace: Workspace) -> set[str]:
-    """The rules that would run for the targets."""
-    done = workspace.snakemake("--dry-run", "--", *TARGETS, config=CONFIG)
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = re.findall(r"^([a-z_]+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE)
-    return set(rows) - {"total"}
-
-
-def test_the_architecture_is_described_once_and_its_layers_are_those_of_networks(
-    made: Workspace,
-) -> None:
+def test_the_architecture_is_described_with_its_options(made: Workspace) -> None:
     described = architecture_files.load(made.path(DESCRIBED))
     assert [layer.name for layer in described.layers] == ["conv1", "block.conv", "fc"]
     assert described.parameters == 6 * 27 + 2 * 6 + 6 * 6 * 9 + 6 + 10 * 6 + 10
-    network = network_files.load(made.path(f"{PRUNED}/network.safetensors"))
-    assert network.description.layers == described.layers
-    assert network.description.options == {"width": 6}
-    assert network.description.architecture == "file:nets/own.py:small"
 
 
-def test_what_is_excluded_by_role_is_left_alone_and_not_counted(made: Workspace) -> None:
-    network = network_files.load(made.path(f"{PRUNED}/network.safetensors"))
-    assert list(network.masks) == ["block.conv.bias", "block.conv.weight"]
-    # round(0.6 * 6) of 6 filters.
-    kept = network.masks["block.conv.weight"].any(axis=(1, 2, 3))
-    assert np.count_nonzero(~kept) == 4
-    row = pl.read_parquet(made.path(f"{PRUNED}/accounting.parquet")).row(0, named=True)
-    assert row["sparsity_prunable"] == pytest.approx(4 / 6)
-    assert row["parameters"] == network.tensors["conv1.weight"].size + 2 * 6 + 330 + 70
-    log = made.path("results/logs/own/networks/structured/none/rate0.60/seed0/prune_network.log")
-    assert "left alone: conv1, fc" in log.read_text()
-    retrained = network_files.load(made.path(f"{RETRAINED}/network.safetensors"))
-    weights = retrained.tensors["block.conv.weight"]
-    assert np.all(weights[~retrained.masks["block.conv.weight"]] == 0)
-
-
-def test_its_units_are_scored(made: Workspace) -> None:
-    scores = pl.read_parquet(made.path(f"{PRUNED}/mis.parquet"))
-    units = scores.group_by("layer", maintain_order=True).len()
-    assert dict(units.iter_rows()) == {"conv1": 6, "block.conv": 6, "fc": 10}
-
-
-def test_edits_of_its_files_rerun_what_uses_them(
+def test_edits_of_what_it_imports_rerun_what_uses_it(
     made: Workspace, edit: Callable[[Path, str, str], None]
 ) -> None:
-    assert stale(made) == set()
+    assert made.stale(CONFIG, DESCRIBED) == {}
     edit(made.path(BESIDE), '"""A residual block."""', '"""A block."""  # and a note')
     edit(made.path("nets/own.py"), "def small", "# The only one.\ndef small")
-    assert stale(made) == set()
+    assert made.stale(CONFIG, DESCRIBED) == {}
     edit(made.path(BESIDE), "functional.relu", "functional.gelu")
-    assert stale(made) == {
-        "describe_architecture", "train_dense", "prune_network", "keep_pruned", "retrain_network",
-        "evaluate_network", "account_network", "find_exemplars", "score_mis",
-    }  # fmt: skip
+    assert made.stale(CONFIG, DESCRIBED) == {"describe_architecture": 1}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +153,7 @@ def test_a_network_without_batch_norms_is_not_recalibrated(made: Workspace) -> N
     }
     made.path("config/bare.yaml").write_text(yaml.safe_dump(study))
     # The first job that builds the network, before any training.
-    done = made.snakemake("--", TARGETS[0], config="config/bare.yaml")
+    done = made.snakemake("--", SCORES, config="config/bare.yaml")
     assert done.returncode != 0
     assert "retraining.anew.recalibration: the network has no batch norm whose" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
