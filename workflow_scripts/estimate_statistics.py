@@ -4,7 +4,7 @@ from prunescope.evaluate import accuracy, network_tables
 from prunescope.foundation import job
 from prunescope.interpret import unit_tables
 from prunescope.networks import coordinates
-from prunescope.summarize import gathering, study_tables
+from prunescope.summarize import gathering, selection, study_tables
 from prunescope.summarize.estimates import estimate, inputs
 from prunescope.summarize.removal import removal_tables
 
@@ -12,7 +12,7 @@ from prunescope.summarize.removal import removal_tables
 def main(smk) -> None:
     settings = inputs.EstimationSettings(**smk.params.statistics)
     variants = gathering.gather(
-        map(unit_tables.VARIANTS.read, smk.input.variants),
+        (selection.live(unit_tables.VARIANTS.read(path)) for path in smk.input.variants),
         coordinates.from_params(smk.params.varied),
         smk.params.study,
         unit_tables.VARIANTS.empty(),

@@ -129,6 +129,20 @@ def test_removed_units_are_those_whose_filters_are_masked(finished: Workspace) -
     assert "- **Survivorship:** " in summary
 
 
+def test_variants_are_of_the_same_live_units_as_the_score(finished: Workspace) -> None:
+    path = finished.path("results/tiny/tables/statistics.parquet")
+    means = study_tables.STATISTICS.read(path).filter(
+        pl.col("seed").is_not_null(), quantity="mis_soft_live"
+    )
+    name = ["pruning", "retraining", "rate", "seed"]
+    unchanged = means.filter(variant="unchanged").join(
+        means.filter(pl.col("variant").is_null()), on=name, suffix="_own"
+    )
+    assert len(unchanged) == means.filter(variant="unchanged").height > 0
+    assert unchanged["n"].to_list() == unchanged["n_own"].to_list()
+    assert unchanged["estimate"].to_list() == pytest.approx(unchanged["estimate_own"].to_list())
+
+
 def test_charts_open_without_a_network_and_say_where_they_come_from(finished: Workspace) -> None:
     pages = sorted(finished.path("results/tiny/charts").glob("*.html"))
     assert [page.stem for page in pages] == sorted([*CHARTS, *COST_CHARTS])

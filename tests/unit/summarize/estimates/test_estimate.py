@@ -82,6 +82,7 @@ def study_of(
         for row in rows
     )  # fmt: skip
     dense = units.filter(method="dense", retraining="none", layer_type="conv2d")
+    live = units.filter(~pl.col("constant"))
     return StudyTables(
         networks=pl.DataFrame(rows).with_columns(matched),
         units=units,
@@ -91,9 +92,9 @@ def study_of(
         answers=answers,
         variants=pl.concat(
             [
-                units.with_columns(variant=pl.lit("unchanged")),
+                live.with_columns(variant=pl.lit("unchanged")),
                 # The same order of networks, on another scale.
-                units.with_columns(pl.col("mis_soft") / 2, variant=pl.lit("half")),
+                live.with_columns(pl.col("mis_soft") / 2, variant=pl.lit("half")),
             ]
         ),
         ablations=dense.select("study", *COORDINATES, *UNIT).with_columns(

@@ -48,7 +48,7 @@ def estimate(study: StudyTables, settings: EstimationSettings) -> pl.DataFrame:
     rng = np.random.default_rng(settings.seed)
     channels = selection.channels(study.units)
     layers = channels["layer"].unique(maintain_order=True)
-    varied = selection.live(study.variants).filter(pl.col("layer").is_in(layers.implode()))
+    varied = study.variants.filter(pl.col("layer").is_in(layers.implode()))
     paired = list(pairs(channels))
     units = margin.units_of(study.networks, paired)
     limit = margin.resolve(settings.margin, units)

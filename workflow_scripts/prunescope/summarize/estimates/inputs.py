@@ -36,9 +36,11 @@ class StudyTables:
         As `study_tables` declares them.
     answers
         `accuracy.answers` of all networks, stacked, with coordinates.
-    variants, ablations
-        `unit_tables.VARIANTS` and `unit_tables.ABLATION` of those networks that have them,
-        stacked, with coordinates.
+    variants
+        The live units of `unit_tables.VARIANTS` of those networks that have them, stacked, with
+        coordinates.
+    ablations
+        `unit_tables.ABLATION` of those networks that have them, stacked, with coordinates.
     removals
         `removal_tables.UNITS_PRUNED`; without rows where no method removes whole units.
     """

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from prunescope.networks.coordinates import KIND, NOT_RETRAINED, name_kind
+from prunescope.networks.coordinates import COORDINATES, KIND, NOT_RETRAINED, name_kind
 from prunescope.summarize import estimators, selection
 from prunescope.summarize.estimates.paired_changes import partners_of
 from prunescope.summarize.estimates.rows import statistic
@@ -124,8 +124,9 @@ def survivorship(units: pl.DataFrame) -> Iterator[Row]:
     units
         As `study_tables.UNITS`, without class logits.
     """
-    by_network = dict(selection.by_network(selection.live(units)))
-    pruned = {network for network, _ in selection.by_network(selection.pruned(units))}
+    scores = selection.live(units).select(*COORDINATES, *UNIT, "mis_soft")
+    by_network = dict(selection.by_network(scores))
+    pruned = {network for network, _ in selection.by_network(selection.pruned(scores))}
     found = []
     for network, rows in by_network.items():
         partners = partners_of(network, by_network) if network in pruned else {}
