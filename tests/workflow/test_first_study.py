@@ -1,5 +1,6 @@
-"""The tutorial of a first study of one's own, followed word by word."""
+"""Tutorials, followed word by word: a first study of one's own, and a pair of checkpoints in it."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import torch
 from files import load_module
 from PIL import Image
 from torch import nn
+from torch.nn.utils import prune
 from tutorials import blocks, follow, give_environment
 from workspaces import Workspace, temporary_project
 
@@ -20,10 +22,11 @@ from prunescope.networks import architecture_files, network_files
 
 pytestmark = pytest.mark.slow
 
-FIRST = "config/first.yaml"
+FIRST, PAIR = "config/first.yaml", "config/pair.yaml"
 NETWORK = "results/{}/networks/{}/seed0"
 DENSE = "dense/none/rate0.00"
 PRUNED, RETRAINED = "structured/none/rate0.60", "structured/one_shot/rate0.60"
+THEIRS, THEIRS_RETRAINED = "theirs/none/rate0.25", "theirs/one_shot/rate0.25"
 # With the files that are not in the repository, the page is followed the other way.
 PUBLIC = bool(os.environ.get("PRUNESCOPE_DATA"))
 OTHER_WAY = "Made here" if PUBLIC else "The public ResNet-20"
@@ -36,6 +39,13 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         give_environment(workspace)
         follow(workspace, "first_study.md", OTHER_WAY)
         yield workspace
+
+
+@pytest.fixture(scope="module")
+def pair(first: Workspace) -> Workspace:
+    """The same workspace, in which the tutorial of the pair was followed, too."""
+    follow(first, "pruned_pair.md")
+    return first
 
 
 def table(workspace: Workspace, study: str, name: str) -> pl.DataFrame:
@@ -56,7 +66,12 @@ def module_of(workspace: Workspace, file: str) -> nn.Module:
     }
     code = load_module(workspace.path("networks/resnet_cifar.py"))
     module: nn.Module = code.resnet20(len(state["linear.bias"]))
+    pruned = [name.removesuffix(".weight_orig") for name in state if name.endswith("_orig")]
+    for name in pruned:
+        prune.identity(module.get_submodule(name), "weight")
     module.load_state_dict(state)
+    for name in pruned:
+        prune.remove(module.get_submodule(name), "weight")
     return module.eval()
 
 
@@ -71,6 +86,9 @@ def probabilities(workspace: Workspace, module: nn.Module) -> torch.Tensor:
     with torch.inference_mode():
         logits = module(torch.from_numpy(inputs).float().permute(0, 3, 1, 2))
     return logits.softmax(1)[torch.arange(len(index)), torch.tensor(index["label"].to_list())]
+
+
+# --- a first own study -----------------------------------------------------------------------
 
 
 def test_the_first_study_says_what_its_page_says(first: Workspace) -> None:
@@ -159,3 +177,112 @@ def test_an_edit_of_its_network_reruns_what_uses_it(
         "describe_architecture", "import_checkpoint", "prune_network", "keep_pruned",
         "retrain_network", "evaluate_network", "account_network", "find_exemplars", "score_mis",
     }  # fmt: skip
+
+
+# --- a pair of checkpoints -------------------------------------------------------------------
+
+
+def test_the_files_of_a_pair_become_its_networks(pair: Workspace) -> None:
+    module = module_of(pair, "weights/pruned.pth")
+    network = load(pair, "pair", THEIRS)
+    for name, tensor in module.state_dict().items():
+        assert np.array_equal(network.tensors[name], tensor.numpy()), name
+    file = pair.path(f"{NETWORK.format('pair', THEIRS)}/pruned.safetensors")
+    made = network_files.read_provenance(file)["weights"]
+    assert len(made["sha256"]) == 64
+    assert made["done"] == [
+        "18 weights put together from `*_orig` and `*_mask` (torch.nn.utils.prune)"
+    ]
+
+
+def test_predictions_and_sparsity_of_theirs_are_torchs_own(pair: Workspace) -> None:
+    module = module_of(pair, "weights/pruned.pth")
+    found = pl.read_parquet(pair.path(f"{NETWORK.format('pair', THEIRS)}/predictions.parquet"))
+    assert np.allclose(found["p_label"], probabilities(pair, module), atol=1e-4)
+    parameters = [parameter.detach().numpy() for parameter in module.parameters()]
+    zeros = sum(int((values == 0).sum()) for values in parameters)
+    row = table(pair, "pair", "networks").filter(method="theirs", retraining="none")
+    assert row["sparsity_all"][0] == pytest.approx(
+        zeros / sum(values.size for values in parameters), abs=0.01
+    )
+
+
+def test_units_of_theirs_are_compared_with_those_of_the_dense_network(pair: Workspace) -> None:
+    count = table(pair, "pair", "units").group_by("method", "retraining").len()
+    assert sorted(set(count["method"])) == ["dense", "theirs"]
+    assert count["len"].n_unique() == 1
+    folder = pair.path(NETWORK.format("pair", THEIRS))
+    alignment = pl.read_parquet(folder / "alignment.parquet")
+    by_layer = dict(zip(alignment["layer"], alignment["cka"], strict=True))
+    # The first convolution was not pruned; what follows differs.
+    assert by_layer["conv1"] == pytest.approx(1)
+    assert by_layer["layer3.2.conv2"] < 0.999
+
+
+def test_masks_of_theirs_are_held_in_retraining(pair: Workspace) -> None:
+    module = module_of(pair, "weights/pruned.pth")
+    network = load(pair, "pair", THEIRS_RETRAINED)
+    trained, held = 0, 0
+    for name, parameter in module.named_parameters():
+        before, after = parameter.detach().numpy(), network.tensors[name]
+        if name.startswith("layer") and "conv" in name:
+            assert not after[before == 0].any(), name
+            held += int((before == 0).sum())
+        trained += int((before != after).sum())
+    assert held > 60_000
+    assert trained > 150_000
+
+
+def test_theirs_are_made_compact_and_timed(pair: Workspace) -> None:
+    sizes = table(pair, "pair", "sizes").filter(method="theirs", retraining="none")
+    parameters = sizes["parameters"].to_list()
+    assert min(parameters) < 0.8 * max(parameters)
+    assert not table(pair, "pair", "costs").filter(method="theirs").is_empty()
+    folder = pair.path(NETWORK.format("pair", THEIRS))
+    described = json.loads((folder / "compact.json").read_text())
+    assert described["provenance"]["rule"] == "compact_network"
+
+
+def test_the_summary_of_a_pair_gives_a_verdict(pair: Workspace) -> None:
+    summary = pair.path("results/pair/summary.md").read_text()
+    rows = re.findall(r"^\| theirs \| .*$", summary, flags=re.M)
+    assert len(rows) == 2
+    assert all(
+        row.endswith(("| lower |", "| higher |", "| undecided |", "| within the margin |"))
+        for row in rows
+    )
+    charts = pair.path("results/pair/charts")
+    names = {path.stem for path in charts.glob("*.json")}
+    assert {"mis_by_rate", "unit_change", "speed_by_network", "accuracy_vs_time"} <= names
+    for name in names:
+        assert (charts / f"{name}.svg").stat().st_size > 500
+    explorer = pair.path("results/pair/explorer/data")
+    assert "theirs" in (explorer / "study.js").read_text()
+    assert (explorer / f"{THEIRS}/seed0/scores.js").stat().st_size > 1000
+
+
+def test_a_finished_study_needs_its_files_no_more(pair: Workspace) -> None:
+    path = pair.path("weights")
+    path.rename(path.with_name("away"))
+    try:
+        assert pair.stale(PAIR) == {}
+    finally:
+        path.with_name("away").rename(path)
+
+
+def test_one_run_of_a_pair_gives_no_verdict(pair: Workspace) -> None:
+    """The last of this module: it makes the tables of the pair anew, from one of the runs."""
+    pair.path("config/alone.yaml").write_text(
+        """
+extends: pair.yaml
+seeds: [0]
+model: {retraining: []}
+imported: {theirs: {retraining: [none]}}
+"""
+    )
+    done = pair.snakemake("results/pair/summary.md", config="config/alone.yaml")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    summary = pair.path("results/pair/summary.md").read_text()
+    assert "was pruned elsewhere (theirs) at 25 %, in a single run" in summary
+    assert "With one run, no verdict is given" in summary
+    assert "| theirs | not retrained | 25 % | 1 |" in summary

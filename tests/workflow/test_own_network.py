@@ -1,6 +1,6 @@
 """A file of one's own network: what it imports is watched, faults in it are told.
 
-That every step takes such a network is seen in `test_tutorials`.
+That every step takes such a network is seen in `test_first_study`.
 """
 
 from collections.abc import Callable, Iterator
