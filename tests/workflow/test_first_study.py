@@ -106,7 +106,9 @@ def test_the_first_study_says_what_its_page_says(first: Workspace) -> None:
     assert top1["one_shot 0.3"] > top1["none 0.3"] + 0.2
     assert top1["one_shot 0.3"] > top1["one_shot 0.6"]
     summary = first.path("results/first/summary.md").read_text()
-    assert len(re.findall(r"^\| structured \| not retrained .*\| lower \|$", summary, re.M)) == 2
+    # Runs that do not differ: rounding decides whether a test is made.
+    alike = r"^\| structured \| not retrained .*-0\.\d+ .*\| (?:lower|undecided) \|$"
+    assert len(re.findall(alike, summary, re.M)) == 2
     assert "**Warning:**" in summary
     page = "\n".join(block.text for block in blocks("first_study.md"))
     assert "validation: {images: 360" in page
