@@ -423,6 +423,21 @@ def test_each_kind_is_judged_beside_its_own_partner() -> None:
     assert verdicts.verdicts(facts(rows, wrong)).is_empty()
 
 
+def test_runs_of_the_same_networks_get_no_verdict() -> None:
+    rows = in_runs([*DENSE, *PRUNED])
+    copies = changed(PRUNED[1], -0.05, -0.06, -0.04, 1.0, 0.001)[:1]
+    copies[0] |= {"low": None, "high": None, "p_holm": None}
+    alone = facts(rows, copies)
+    assert "the runs measured the same networks" in answer.interpretability(alone)
+    beside = facts(rows, [*copies, *changed(PRUNED[2], *CHANGES["lower"])])
+    assert answer.interpretability(beside).endswith(
+        "channels: 1 is shown to be lower; 1 kind more, the same networks in every run, is not "
+        "tested."
+    )
+    line = next(line for line in summary_page.verdict_table(alone).splitlines() if "-0.050" in line)
+    assert line.endswith("| -0.050 | not tested |")
+
+
 def test_one_run_gets_no_verdict() -> None:
     assert "stays open: one run cannot tell" in answer.interpretability(facts([*DENSE, *PRUNED]))
     assert "With one run, no verdict is given" in summary_page.limits(facts(DENSE))

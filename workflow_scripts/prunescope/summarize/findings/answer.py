@@ -8,9 +8,10 @@ from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.verdicts import (
     accuracy_changes,
     count_verdicts,
+    score_changes,
     verdicts,
 )
-from prunescope.summarize.findings.wording import count, listed, named, percent, points
+from prunescope.summarize.findings.wording import be, count, listed, named, percent, points
 from prunescope.summarize.words import human
 
 
@@ -83,6 +84,12 @@ def interpretability(facts: Facts) -> str:
     if facts.pruned.is_empty():
         return "Nothing is said of pruned units."
     found = verdicts(facts)
+    copies = len(score_changes(facts)) - len(found)
+    if found.is_empty() and copies:
+        return (
+            "What that does to the interpretability of single units stays open: the runs measured "
+            "the same networks, so they cannot tell a change from chance."
+        )
     if found.is_empty():
         return (
             "What that does to the interpretability of single units stays open: one run cannot "
@@ -93,5 +100,12 @@ def interpretability(facts: Facts) -> str:
         )
     return (
         f"Of {count(len(found), 'kind')} of network, the mean interpretability score of the same "
-        f"channels: {count_verdicts(found, facts.margin)}."
+        f"channels: {count_verdicts(found, facts.margin)}{_untested(copies)}."
     )
+
+
+def _untested(kinds: int) -> str:
+    """What is said of kinds of network whose runs do not differ."""
+    if not kinds:
+        return ""
+    return f"; {count(kinds, 'kind')} more, the same networks in every run, {be(kinds)} not tested"

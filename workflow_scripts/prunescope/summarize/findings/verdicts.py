@@ -21,8 +21,8 @@ def verdicts(facts: Facts) -> pl.DataFrame:
 
     Networks that were not retrained are compared with the dense one, others with the dense network
     that was retrained as often. In a study without dense networks, all are compared with the
-    network of the lowest rate of the same method and retraining. A verdict needs several runs and a
-    partner: kinds that lack one of them are left out.
+    network of the lowest rate of the same method and retraining. A verdict needs several runs that
+    differ, and a partner: kinds that lack one of them are left out.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def verdicts(facts: Facts) -> pl.DataFrame:
     """
     found = _against_partners(facts)
     equivalent = found.filter(quantity="mis_soft_equivalence").select(*KIND, same="p_holm")
-    changed = found.filter(quantity="mis_soft_change")
+    changed = found.filter(pl.col("low").is_not_null(), quantity="mis_soft_change")
     is_shown = pl.col("p_holm") < ALPHA
     verdict = (
         pl.when(pl.col("same") < ALPHA)
@@ -47,6 +47,19 @@ def verdicts(facts: Facts) -> pl.DataFrame:
     return changed.join(equivalent, on=KIND, maintain_order="left").select(
         *KIND, "estimate", "low", "high", "n", verdict=verdict
     )
+
+
+def score_changes(facts: Facts) -> pl.DataFrame:
+    """The change of the score of each kind of pruned network from its partner, over runs.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns `KIND`, `estimate`, `low`, `high` (95 %); the last two are null where runs do
+        not differ.
+    """
+    found = _against_partners(facts).filter(quantity="mis_soft_change")
+    return found.select(*KIND, "estimate", "low", "high")
 
 
 def accuracy_changes(facts: Facts) -> pl.DataFrame:
@@ -69,7 +82,8 @@ def table_of_kinds(facts: Facts) -> pl.DataFrame:
     polars.DataFrame
         The columns `KIND`, `runs`, `top1`, `mis`; `top1_change`, `top1_low`, `top1_high`,
         `mis_change`, `mis_low`, `mis_high` and `verdict`. The intervals are over runs; with one
-        run they are over its images and units, and there is no verdict.
+        run they are over its images and units, and there is no verdict; neither is there one where
+        runs do not differ.
     """
     kinds = facts.pruned.group_by(KIND, maintain_order=True).agg(
         runs=pl.len(), top1=pl.col("top1").mean(), mis=pl.col("mis_soft_live").mean()
@@ -77,8 +91,10 @@ def table_of_kinds(facts: Facts) -> pl.DataFrame:
     top1 = accuracy_changes(facts).select(
         *KIND, top1_change="estimate", top1_low="low", top1_high="high"
     )
-    mis = verdicts(facts).select(
-        *KIND, "verdict", mis_change="estimate", mis_low="low", mis_high="high"
+    mis = (
+        score_changes(facts)
+        .select(*KIND, mis_change="estimate", mis_low="low", mis_high="high")
+        .join(verdicts(facts).select(*KIND, "verdict"), on=KIND, how="left", maintain_order="left")
     )
     if facts.runs == 1:
         quantity = accuracy_changes_module.AS_GIVEN if facts.given else "top1_change_over_images"

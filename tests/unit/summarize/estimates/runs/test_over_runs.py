@@ -111,6 +111,35 @@ def test_one_run_says_nothing_over_runs() -> None:
     assert not list(over_runs.changes_over_runs(pairs(np.zeros((4, 1))), MARGIN))
 
 
+def test_runs_that_measured_the_same_networks_are_not_tested() -> None:
+    """As rounded elsewhere, they would be shown to differ, by a spread of 1e-17."""
+    varying = np.random.default_rng(2).normal(0, 0.01, (4, 3))
+    copies = -0.05 + 1e-17 * np.arange(3)
+    rows = list(over_runs.changes_over_runs(pairs(np.vstack([varying, copies])), MARGIN))
+    alone = list(over_runs.changes_over_runs(pairs(varying), MARGIN))
+    of_copies = [row for row in rows if row["pruning"] == "m4"]
+    assert {row["quantity"] for row in of_copies} == {"mis_soft_change", "mis_hard_change"}
+    assert of_copies[0]["estimate"] == pytest.approx(-0.05)
+    assert {(row["low"], row["high"], row["p"]) for row in of_copies} == {(None, None, None)}
+    # They tell nothing of how much the other kinds vary.
+    assert [row for row in rows if row["pruning"] != "m4"] == alone
+
+
+def test_the_slope_of_copies_is_not_tested() -> None:
+    rates = (0.2, 0.4, 0.8)
+    networks = pl.DataFrame(
+        {
+            "method": "m", "retraining": "none", "rate": rate, "seed": seed, "top1": 0.1 + rate,
+            "mis_soft_live": 0.9 - rate / 10, "mis_soft_matched": 0.9, "mis_soft_all": 0.9,
+            "mis_hard_all": 0.9, "epochs": 0, "loss": rate,
+        }
+        for rate in rates for seed in range(3)
+    )  # fmt: skip
+    assert not list(over_runs.slopes_over_runs(networks, MARGIN))
+    moved = networks.with_columns(pl.col("mis_soft_live") + pl.col("seed") * pl.col("rate") / 1000)
+    assert list(over_runs.slopes_over_runs(moved, MARGIN))
+
+
 def test_the_mean_of_correlations_is_fishers() -> None:
     found = over_runs.mean_correlation(np.array([0.2, 0.5, 0.7]))
     z = np.arctanh([0.2, 0.5, 0.7])
@@ -119,6 +148,8 @@ def test_the_mean_of_correlations_is_fishers() -> None:
     assert [found.low, found.high] == pytest.approx([np.tanh(interval.low), np.tanh(interval.high)])
     one = over_runs.mean_correlation(np.array([0.4]))
     assert (one.estimate, one.low, one.p, one.n) == (0.4, None, None, 1)
+    copies = over_runs.mean_correlation(np.array([0.4, 0.4, 0.4]))
+    assert (copies.estimate, copies.low, copies.p, copies.n) == (0.4, None, None, 3)
 
 
 # --- accuracy --------------------------------------------------------------------------------

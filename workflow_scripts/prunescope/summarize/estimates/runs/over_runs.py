@@ -21,6 +21,8 @@ from prunescope.summarize.study_tables import Row
 
 # The unit of inference, as families and the findings name it.
 OVER_RUNS = "over runs"
+# Runs whose values differ by no more measured the same networks: from one file, without training.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def changes_over_runs(pairs: Iterable[Pair], margin: float) -> Iterator[Row]:
     """Mean change of the scores of each kind of network, with tests for change and equivalence.
 
     Networks that were retrained, and networks that were not, vary differently between runs: each
-    group is a model of its own.
+    group is a model of its own. A kind whose runs do not differ has no interval and no p value:
+    these runs tell nothing of others.
     """
     found = [
         {"partner": pair.partner, "seed": pair.network.seed, **kind_of(pair.network),
@@ -73,9 +76,32 @@ def changes_over_runs(pairs: Iterable[Pair], margin: float) -> Iterator[Row]:
     frame = pl.DataFrame(found, infer_schema_length=None)
     for (partner, _), rows in frame.group_by("partner", "retrained", maintain_order=True):
         for score in SCORES:
-            layout = Layout.of(rows.select(*KIND, "seed", value=score))
+            values = rows.select(*KIND, "seed", value=score)
+            layout = Layout.of(values.filter(_differ()))
             if layout is not None:
                 yield from _changes(layout, score, str(partner), margin)
+            yield from _copies(values.filter(~_differ()), score, str(partner))
+
+
+def _differ() -> pl.Expr:
+    """Whether the column `value` of a kind differs between runs."""
+    return (pl.col("value").max() - pl.col("value").min()).over(KIND) > ROUNDING
+
+
+def _copies(values: pl.DataFrame, score: str, partner: str) -> Iterator[Row]:
+    """The changes of kinds whose runs, two or more, do not differ."""
+    for _, rows in values.group_by(KIND, maintain_order=True):
+        if len(rows) > 1:
+            kind = rows.row(0, named=True)
+            name = name_kind(kind["method"], kind["retraining"], kind["rate"])
+            yield statistic(
+                f"{score}_change",
+                f"{name} against {partner}, {OVER_RUNS}",
+                Estimate(kind["value"], None, None, None, len(rows), level=None),
+                f"the same in all {len(rows)} runs: they measured the same networks",
+                family=f"{score}_change against {partner}, {OVER_RUNS}",
+                **columns_of(kind),
+            )
 
 
 def kind_of(network: Coordinates) -> dict[str, Any]:
@@ -141,7 +167,8 @@ def slopes_over_runs(networks: pl.DataFrame, margin: float) -> Iterator[Row]:
     for column in ("mis_soft_live", "mis_soft_matched"):
         scored = selection.pruned(networks).filter(pl.col(column).is_not_null())
         for name, rows, columns in groups(scored):
-            layout = Layout.of(rows.select(*KIND, "seed", value=column))
+            values = rows.select(*KIND, "seed", value=column)
+            layout = Layout.of(values.filter(_differ()))
             weights = None if layout is None else slope_weights(layout.kinds)
             if layout is None or weights is None:
                 continue
@@ -208,12 +235,12 @@ def correlations_over_runs(networks: pl.DataFrame) -> Iterator[Row]:
 
 
 def mean_correlation(found: np.ndarray) -> Estimate:
-    """The mean of correlations of independent runs; with one run, the number alone.
+    """The mean of correlations of independent runs; of runs that do not differ, the number alone.
 
     Source: Fisher 1921: the mean of z = artanh r, here with Student's interval.
     """
-    if len(found) < 2:
-        return Estimate(float(found[0]), None, None, None, 1, level=None)
+    if np.ptp(found) <= ROUNDING:
+        return Estimate(float(found[0]), None, None, None, len(found), level=None)
     z = estimators.mean_t(np.arctanh(np.clip(found, -1 + 1e-9, 1 - 1e-9)))
     assert z.low is not None
     assert z.high is not None
