@@ -7,7 +7,7 @@ that module would not rebuild the results. So an import that cannot be followed 
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -153,10 +153,12 @@ def _read(file: _File) -> _Module:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as Python code ({error}).") from error
-    imported = {other for node in ast.walk(tree) for other in _imported(node, file)}
+    # Walked once: a plan reads every module, and walking takes longer than parsing.
+    nodes = list(ast.walk(tree))
+    imported = {other for node in nodes for other in _imported(node, file)}
     if path != SCRIPTS / REGISTRY:
-        imported |= set(_hidden(tree, file))
-    for node in ast.walk(tree):
+        imported |= set(_hidden(nodes, file))
+    for node in nodes:
         if isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None:
             # The body may now be empty. That is no valid Python, but `ast.dump` accepts it.
             node.body = node.body[1:]
@@ -177,16 +179,16 @@ def _imported(node: ast.AST, file: _File) -> Iterator[_File]:
         yield from _files_of(module, [alias.name for alias in node.names], node, file)
 
 
-def _hidden(tree: ast.Module, file: _File) -> Iterator[_File]:
+def _hidden(nodes: Sequence[ast.AST], file: _File) -> Iterator[_File]:
     """The files that calls of `import_module` name.
 
     Any other mention of what loads code by name is refused: it could be called elsewhere.
     """
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _names_code(node)]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _names_code(node)]
     for node in calls:
         yield from _files_of(str(node.args[0].value), (), node, file)  # type: ignore[attr-defined]
     named = {id(node.func) for node in calls}
-    for other in ast.walk(tree):
+    for other in nodes:
         for mentioned in _mentions(other):
             if id(other) not in named:
                 reason = f"{mentioned} loads code that this line does not name. Use an import"
