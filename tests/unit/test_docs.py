@@ -619,6 +619,13 @@ def test_the_table_of_staleness_has_what_rules_look_up(rule: str) -> None:
             assert all(f"`{rule}`" in direct for direct in rows), f"{rule} uses {key}"
 
 
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    citation = yaml.safe_load(read("CITATION.cff"))
+    newest = re.search(r"^## \[(\d[\d.]*)\] - (\S+)$", read("CHANGELOG.md"), flags=re.M)
+    assert newest is not None
+    assert (citation["version"], str(citation["date-released"])) == newest.groups()
+
+
 # --- names, packages, links ------------------------------------------------------------------
 
 
