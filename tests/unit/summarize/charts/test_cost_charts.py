@@ -196,7 +196,7 @@ def test_on_a_phone_every_panel_has_its_labels(name: str, tmp_path: Path, browse
     for width, places in ((1280, 2), (390, 1)):
         page.set_viewport_size({"width": width, "height": 800})
         page.goto((tmp_path / "chart.html").as_uri())
-        page.locator("#vis svg").wait_for()
+        page.locator("#vis svg.marks").wait_for()
         panels = page.locator("#vis svg text", has_text=re.compile("^(PyTorch|onnxruntime)")).all()
         assert len(panels) in (2, 4)
         assert len({round(panel.bounding_box()["x"]) for panel in panels}) == places
