@@ -495,7 +495,8 @@ def test_entries_of_the_config_are_accepted(page: str) -> None:
     """Methods and kinds of retraining that a page shows can be added to the default study."""
     config = yaml.safe_load(read("config.yaml"))
     for code in fences(page, "yaml"):
-        for name, entry in yaml.safe_load(code).items():
+        shown = yaml.safe_load(code)
+        for name, entry in shown.get("pruning", {}).get("methods", shown).items():
             if "granularity" in entry:
                 config["pruning"]["methods"][name] = entry
             elif "recipe" in entry:

@@ -101,7 +101,7 @@ def check_readiness(reasons: Mapping[str, Sequence[str]], jobs: Sequence[Job]) -
             yield Check(name, there if name == "images" else "its packages are installed")
     for text, rules in reasons.items():
         if tuple(rules) == readiness.WATCHED:
-            yield Check("watching", text, True, bool(wanted.intersection(rules)))
+            yield Check("TensorBoard", text, True, bool(wanted.intersection(rules)))
 
 
 def check_files(files: Mapping[str, tuple[str, str | None]]) -> Check:

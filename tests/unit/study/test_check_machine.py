@@ -77,7 +77,7 @@ def test_a_missing_tensorboard_stops_a_study_that_trains(doctor) -> None:
     for rule, expected in (("retrain_network", "stops"), ("score_mis", "lacks")):
         *_, watching = doctor.check_readiness(reasons, [job(rule)])
         assert (watching.name, watching.text, state(watching)) == (
-            "watching", "make watch", expected
+            "TensorBoard", "make watch", expected
         )  # fmt: skip
 
 
