@@ -405,11 +405,11 @@ tests run its examples, and compare keys and joins with a finished study.
 
 All tables are Parquet files, compressed with zstd. A network is named by four columns, `method`,
 `retraining`, `rate` and `seed`, and by `study` where tables of several studies are put together.
-Examples of single tables begin with `import polars as pl`, and show paths of the default study; where
-a table says *only*, that study does not have it. Within one study, `study` may be left out of a join. A
-run is a `seed`: networks of one seed come from one dense network, so compare within seeds, and count
-runs, not units. Accuracies, scores and rates are fractions, never percent. Leave *constant* units
-out of means of scores: no image moves them.
+Examples of single tables begin with `import polars as pl`, and show paths of the default study;
+where a table says *only*, that study does not have it. Within one study, `study` may be left out of
+a join. A run is a `seed`: networks of one seed come from one dense network, so compare within
+seeds, and count runs, not units. Accuracies, scores and rates are fractions, never percent. Leave
+*constant* units out of means of scores: no image moves them.
 
 ## One question in four languages
 
