@@ -48,8 +48,7 @@ def command(*arguments: str, config: str = TINY) -> list[str]:
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
-    """What Snakemake finds the logger of `make results` by, if it is asked for, is on the path."""
-    return {**cluster.environment, "PYTHONPATH": "workflow_scripts"}
+    return {**cluster.environment, "PYTHONPATH": ""}
 
 
 def submit(workspace: Workspace, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess:
