@@ -153,16 +153,30 @@ def epoch_minutes(settings: dict[str, Any]) -> float:
     return size.epoch_minutes if size else 0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def given_config(target: str, does: str | None) -> tuple[Path, dict[str, Any]]:
+    """The config that a command names, and what it says; ends the process if it is no study.
+
+    Parameters
+    ----------
+    target
+        The target of the Makefile that runs the command.
+    does
+        What the command does, for its help.
+    """
+    parser = argparse.ArgumentParser(description=does)
     parser.add_argument("--configfile", type=Path, required=True)
     config = parser.parse_args().configfile
     if not config.is_file():
-        sys.exit(f"plan: {config} is not there. Name a config: make plan CONFIG=config/paper.yaml")
+        how = f"make {target} CONFIG=config/paper.yaml"
+        sys.exit(f"{target}: {config} is not there. Name a config: {how}")
     try:
-        settings = reading.read(config).values
+        return config, reading.read(config).values
     except InputError as error:
-        sys.exit(f"plan: {error}")
+        sys.exit(f"{target}: {error}")
+
+
+def main() -> None:
+    config, settings = given_config("plan", __doc__)
     jobs = jobs_to_run(config, settings)
     study = study_of(settings)
     costs, table = costs_so_far(study), costs_elsewhere.read()

@@ -1,16 +1,12 @@
 """Print how far a study is: jobs by stage, time, failures. It starts and locks nothing."""
 
-import argparse
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import plan_study
 
-from prunescope.foundation.errors import InputError
 from prunescope.study import remaining_work
-from prunescope.study.config import reading
 from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.paths import PathsOfResults
 from prunescope.study.progress import costs_elsewhere, status, wording
@@ -18,15 +14,7 @@ from prunescope.study.progress.run_progress import PlannedJob
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configfile", type=Path, required=True)
-    config = parser.parse_args().configfile
-    if not config.is_file():
-        sys.exit(f"status: {config} is not there. Name a config: make status CONFIG=config/x.yaml")
-    try:
-        settings = reading.read(config).values
-    except InputError as error:
-        sys.exit(f"status: {error}")
+    config, settings = plan_study.given_config("status", __doc__)
     study = study_of(settings)
     stages = status.stages_of_rules(plan_study.ROOT / "rules")
     open_jobs = plan_study.jobs_to_run(config, settings)

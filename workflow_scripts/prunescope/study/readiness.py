@@ -9,20 +9,15 @@ from typing import Any
 from prunescope.data import source
 from prunescope.data.file_names import diagnosis, shown, unreachable
 from prunescope.interpret.metrics import catalogue
+from prunescope.study import remaining_work
 from prunescope.train import event_files
 
 # The rules that read image files, those of them that read the copies instead where there are some,
 # the rules that need the packages of the metric, and those that write event files.
 FILE_READERS = ("index_images", "pack_sample", "copy_train_images")
-TRAININGS = (
-    "train_dense",
-    "retrain_network",
-    "prune_gradually",
-    "regrow_network",
-    "recalibrate_network",
-)
+TRAININGS = (*remaining_work.TRAININGS, "recalibrate_network")
 METRIC_READERS = ("fetch_metric_weights", "embed_probe")
-WATCHED = ("train_dense", "retrain_network", "prune_gradually", "regrow_network")
+WATCHED = remaining_work.TRAININGS
 
 
 def missing(config: Mapping[str, Any], *, packages: bool) -> dict[str, tuple[str, ...]]:
