@@ -99,8 +99,8 @@ def interpretability(facts: Facts) -> str:
             "has a dense partner to compare with."
         )
     return (
-        f"Of {count(len(found), 'kind')} of network, the mean interpretability score of the same "
-        f"channels: {count_verdicts(found, facts.margin)}{_untested(copies)}."
+        "The mean interpretability score of the same channels is "
+        f"{count_verdicts(found, facts.margin)}{_untested(copies)}."
     )
 
 

@@ -10,7 +10,7 @@ from prunescope.summarize.estimates import paired_changes
 from prunescope.summarize.estimates.runs import accuracy_changes as accuracy_changes_module
 from prunescope.summarize.estimates.runs import over_runs
 from prunescope.summarize.findings.facts import ALPHA, Facts
-from prunescope.summarize.findings.wording import be, listed
+from prunescope.summarize.findings.wording import count, listed
 from prunescope.summarize.study_tables import Row
 
 SAME, LESS, MORE, OPEN = "within the margin", "lower", "higher", "undecided"
@@ -128,19 +128,18 @@ def _against_partners(facts: Facts, over: str = f", {over_runs.OVER_RUNS}") -> p
 
 
 def count_verdicts(found: pl.DataFrame, margin: float) -> str:
-    """How many changes are within the margin, shown to be more, or undecided, as a clause."""
-    number = {kind: int((found["verdict"] == kind).sum()) for kind in (SAME, LESS, MORE, OPEN)}
-    if number[SAME] == len(found):
-        return f"equivalence within {margin:.3g} is shown for all of them"
-    said = []
-    if number[SAME]:
-        said.append(f"equivalence within {margin:.3g} is shown for {number[SAME]}")
-    for kind in (LESS, MORE):
-        if number[kind]:
-            said.append(f"{number[kind]} {be(number[kind])} shown to be {kind}")
-    if number[OPEN]:
-        said.append(f"{number[OPEN]} {be(number[OPEN])} {OPEN}")
-    return listed(said)
+    """In how many kinds of network the score is the same, lower, higher, undecided: a clause."""
+    words = {
+        SAME: f"shown to be the same within {margin:.3g}",
+        LESS: f"shown to be {LESS}",
+        MORE: f"shown to be {MORE}",
+        OPEN: OPEN,
+    }
+    number = {verdict: int((found["verdict"] == verdict).sum()) for verdict in words}
+    first, *others = (
+        f"{words[verdict]} in {number[verdict]}" for verdict in words if number[verdict]
+    )
+    return listed([f"{first} of {count(len(found), 'kind')} of network", *others])
 
 
 def judge_equivalence(row: Row, margin: float) -> str:
