@@ -17,6 +17,8 @@ CORES ?= all
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The value of a variable as one word for the shell, whatever it holds: $(call quoted,CONFIG).
 quoted = '$(subst ','\'',$(value $(1)))'
+# Of a config that is not there Snakemake would show a traceback.
+config_is_there = @[ -f $(call quoted,CONFIG) ] || { echo "$@: "$(call quoted,CONFIG)" is not there. Name a config: make $@ CONFIG=config/paper.yaml" >&2; exit 1; }
 
 .PHONY: help setup perceptual watch fetch plan status doctor config results report findings verify unlock benchmark benchmark-gpu test test-fast test-gpu lint format docs network-tables lock clean
 
@@ -71,6 +73,7 @@ $(WATCH): $(READY) envs/watch.txt
 	@touch $@
 
 fetch: $(READY)
+	$(config_is_there)
 	$(SNAKEMAKE) fetch --cores 1 --configfile $(call quoted,CONFIG)
 
 plan: $(READY)
@@ -87,6 +90,7 @@ config: $(READY)
 
 # Snakemake finds the logger on the path of Python. VERBOSE=1 takes Snakemake's own.
 results: $(READY)
+	$(config_is_there)
 	$(if $(VERBOSE),,PYTHONPATH=workflow_scripts) $(SNAKEMAKE) --cores $(call quoted,CORES) --configfile $(call quoted,CONFIG) $(if $(VERBOSE),,--logger prunescope)
 
 report: $(READY)
@@ -98,6 +102,7 @@ findings: $(READY)
 	$(BIN)/python docs/copy_findings.py
 
 verify: $(READY)
+	$(config_is_there)
 	@status=0; PYTHONPATH=workflow_scripts $(BIN)/python workflow_scripts/tools/verify_results.py --configfile $(call quoted,CONFIG) || status=$$?; \
 	plan=$$($(SNAKEMAKE) --dry-run --configfile $(call quoted,CONFIG) --quiet rules host) || status=$$?; \
 	echo "$$plan"; grep -q "Nothing to be done" <<< "$$plan" || { status=1; \
@@ -105,6 +110,7 @@ verify: $(READY)
 
 # Only one who knows that no run is under way may do this: Snakemake cannot tell.
 unlock: $(READY)
+	$(config_is_there)
 	$(SNAKEMAKE) --unlock --configfile $(call quoted,CONFIG)
 
 benchmark: $(READY)

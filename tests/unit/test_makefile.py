@@ -35,6 +35,7 @@ def project(tmp_path: Path) -> Path:
         program.write_text(RECORD)
         program.chmod(0o755)
     (tmp_path / ".venv/.ready").touch()
+    (tmp_path / "config.yaml").touch()
     return tmp_path
 
 
@@ -77,6 +78,8 @@ TARGETS = ["fetch", "plan", "status", "doctor", "config", "results", "report", "
 def test_a_config_of_any_name_is_one_argument(
     project: Path, target: str, config: str, set_by: str
 ) -> None:
+    (project / config).parent.mkdir(exist_ok=True)
+    (project / config).touch()
     if set_by == "argument":
         done = make(project, target, f"CONFIG={config}")
     else:
@@ -88,6 +91,16 @@ def test_a_config_of_any_name_is_one_argument(
         # All that follows would be taken for more configs.
         assert arguments[place + 2 : place + 3] == [] or arguments[place + 2].startswith("--")
     assert not (project / "here").exists()
+
+
+@pytest.mark.parametrize("target", ["fetch", "results", "verify", "unlock"])
+def test_a_config_that_is_not_there_is_told_before_anything_starts(
+    project: Path, target: str
+) -> None:
+    done = make(project, target, "CONFIG=it's nowhere.yaml")
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"{target}: it's nowhere.yaml is not there. Name a config: make")
+    assert not (project / "said.json").exists()
 
 
 def test_targets_of_snakemake_are_no_configs(project: Path) -> None:
@@ -106,6 +119,7 @@ def test_verify_fails_where_something_is_stale(project: Path) -> None:
 
 
 def test_unlock_unlocks(project: Path) -> None:
+    (project / "a b.yaml").touch()
     assert make(project, "unlock", "CONFIG=a b.yaml").returncode == 0
     assert said(project) == [["snakemake", "--unlock", "--configfile", "a b.yaml"]]
 

@@ -31,6 +31,11 @@ STYLES = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.CRITICAL
 MOST_REASONS, MOST_FAILURES = 5, 25
 # Of what Snakemake says without a kind of event, the beginnings of what a user should read.
 SAID = ("Nothing to be done", "Will exit after finishing", "Terminating processes")
+# What helps with what Snakemake says, by its beginning.
+HINTS = {
+    "MissingInputException": "If the config names it: make doctor, with the same CONFIG, tells "
+    "which key does, and what else is missing.",
+}
 # What the failure of a job says once more.
 OF_JOBS = (
     "RuleException",
@@ -169,7 +174,8 @@ class LogHandler(LogHandlerBase):
         if not told or text in self._said or text.startswith(OF_JOBS):
             return
         self._said.add(text)
-        self._say([text], STYLES.get(record.levelno, ""))
+        hints = [hint for beginning, hint in HINTS.items() if text.startswith(beginning)]
+        self._say([text, *hints], STYLES.get(record.levelno, ""))
 
     def _note(self, event: LogEvent, told: Mapping[str, Any], now: float) -> None:
         """Take note of what happened to a job."""
@@ -220,7 +226,8 @@ class LogHandler(LogHandlerBase):
         assert self._progress is not None
         progress = self._progress
         so_far = wording.so_far(progress, time.monotonic())
-        running = wording.running(progress.running())
+        jobs = progress.running()
+        running = wording.running(jobs, progress.started - len(jobs))
         if self._display.is_live:
             below = [f"now: {line}" for line in running]
             self._display.show(progress.done, progress.total, so_far, below)

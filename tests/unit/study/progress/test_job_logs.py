@@ -51,6 +51,21 @@ def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
     assert job_logs.tail(tmp_path / "none.log") == ""
 
 
+def test_a_finished_job_tells_how_long_it_took(tmp_path: Path) -> None:
+    path = tmp_path / "job.log"
+    assert job_logs.seconds(path) is None
+    path.write_text(BEGUN + EPOCHS)
+    assert job_logs.seconds(path) is None
+    path.write_text(BEGUN + EPOCHS + DONE)
+    assert job_logs.seconds(path) == pytest.approx(9)
+
+
+def test_a_job_is_under_way_between_its_first_line_and_its_last() -> None:
+    assert not job_logs.is_under_way("")
+    assert job_logs.is_under_way(BEGUN + EPOCHS)
+    assert not job_logs.is_under_way(BEGUN + EPOCHS + DONE)
+
+
 @pytest.mark.parametrize("failed", [InputError("lr: 7 is too large. Write 0.1.")], indirect=True)
 def test_what_a_user_can_mend_is_its_sentence(failed: str) -> None:
     assert job_logs.failure(failed) == ["lr: 7 is too large. Write 0.1."]

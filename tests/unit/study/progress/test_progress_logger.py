@@ -173,6 +173,17 @@ def test_a_group_of_a_cluster_fails_job_by_job(
     assert stream.getvalue().count("What jobs printed: run.jobs") == 2
 
 
+def test_where_an_input_lacks_it_is_said_what_helps(
+    logger: Callable[..., LogHandler], stream: Stream
+) -> None:
+    handler = logger()
+    handler.handle(record(event=LogEvent.WORKFLOW_STARTED))
+    missing = record(msg="MissingInputException in rule import_checkpoint: weights/a.pth")
+    missing.levelno = logging.ERROR
+    handler.handle(missing)
+    assert stream.getvalue().splitlines()[-1].startswith("If the config names it: make doctor")
+
+
 def test_many_failures_take_few_lines(logger: Callable[..., LogHandler], stream: Stream) -> None:
     handler = logger()
     many = [PlannedJob(n, "score_mis", "interpret", "", "", 1) for n in range(500)]

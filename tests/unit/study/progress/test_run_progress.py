@@ -72,6 +72,27 @@ def test_trainings_are_named_first() -> None:
     assert [job.number for job in run.running()] == [2, 1]
 
 
+def test_on_a_cluster_a_job_waits_in_the_queue_until_its_log_begins(tmp_path: Path) -> None:
+    """It takes 9 s of the minute after it was handed over, and the next as long."""
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
+    jobs = [
+        PlannedJob(number, "train_dense", "train", f"seed{number}", str(log), 1)
+        for number, log in enumerate(logs)
+    ]
+    run = RunProgress(jobs, {"train_dense": 19.5}, None, 0.0)
+    for number in range(3):
+        run.start(number, 0.0)
+    assert run.time_left(30.0) == TimeLeft(60.0, 0)
+    logs[0].write_text("2026-01-01 10:00:00,100 INFO train_dense {'seed': '0'}\n")
+    assert (run.running(), run.started) == (jobs[:1], 3)
+    assert wording.running(run.running(), 2) == ["train_dense seed0", "2 jobs in the queue"]
+    with logs[0].open("a") as log:
+        log.write("2026-01-01 10:00:09,100 INFO done: 3.0 s of CPU time, 900 MiB of memory\n")
+    run.finish(0, 60.0)
+    assert (run.running(), run.started) == ([], 2)
+    assert run.time_left(60.0) == TimeLeft(18.0, 0)
+
+
 def test_a_run_says_how_far_it_is(run: RunProgress) -> None:
     assert wording.beginning(run, "tiny", 100.0) == (
         "tiny: 3 jobs on 1 core, expected: 20 s and 1 job of unknown time"
@@ -133,5 +154,5 @@ def test_a_time_that_is_expected(seconds: float, said: str) -> None:
 
 
 def test_on_a_cluster_the_time_is_that_of_the_jobs() -> None:
-    assert wording.expected(TimeLeft(7200, 0), None) == "about 2.0 hours of jobs"
+    assert wording.expected(TimeLeft(7200, 0), None) == "about 2.0 hours of work"
     assert wording.expected(TimeLeft(0, 3), 2) == "3 jobs of unknown time"

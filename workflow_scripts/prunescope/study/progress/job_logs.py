@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from prunescope.foundation.job import FOR_GOOD
+from prunescope.study import remaining_work
 
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ ([A-Z]+) (.*)$")
 EPOCH = re.compile(r"epoch (\d+), step")
@@ -58,6 +59,20 @@ def has_ended(text: str) -> bool:
         level == "ERROR" or (level == "INFO" and message.startswith("done: "))
         for level, message in records(text)
     )
+
+
+def is_under_way(text: str) -> bool:
+    """Whether the job has begun and has not ended."""
+    return bool(text) and not has_ended(text)
+
+
+def seconds(path: str | Path) -> float | None:
+    """The seconds of wall time that a finished job took; None if its log does not tell."""
+    try:
+        found = remaining_work.read_log(Path(path).read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    return None if found is None else 3600 * found[1].hours
 
 
 def failure(text: str) -> list[str]:

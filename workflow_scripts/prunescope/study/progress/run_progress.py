@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from prunescope.study.progress import job_logs
 from prunescope.study.progress.time_left import SecondsOfRules, TimeLeft, estimate
 
 
@@ -42,6 +43,9 @@ class PlannedJob:
 
 class RunProgress:
     """What has become of the jobs of a run. Times are seconds on any one clock.
+
+    On a cluster a job starts when it is handed over to the queue. Whether it runs, and how long it
+    took without waiting, is read from its log.
 
     Parameters
     ----------
@@ -91,7 +95,14 @@ class RunProgress:
     def running(self) -> list[PlannedJob]:
         """The jobs that run, trainings first, then those that began first."""
         jobs = [self._jobs[number] for number in self._started]
+        if self.cores is None:
+            jobs = [job for job in jobs if job_logs.is_under_way(job_logs.tail(job.log))]
         return sorted(jobs, key=lambda job: (job.epochs is None, self._started[job.number]))
+
+    @property
+    def started(self) -> int:
+        """How many jobs have started and not ended: those that run, and those that are queued."""
+        return len(self._started)
 
     def start(self, number: int, now: float) -> None:
         """A job has started, perhaps anew after it failed."""
@@ -105,7 +116,10 @@ class RunProgress:
         if job is None:
             return None
         self.failed.pop(number, None)
-        self._seconds.add(job.rule, now - self._started.pop(number, now))
+        began = self._started.pop(number, now)
+        seconds = job_logs.seconds(job.log) if self.cores is None else now - began
+        if seconds is not None:
+            self._seconds.add(job.rule, seconds)
         self._left[job.stage] -= 1
         return None if self._left[job.stage] else job.stage
 
@@ -118,8 +132,9 @@ class RunProgress:
 
     def time_left(self, now: float) -> TimeLeft:
         """How long the jobs take that are not done, without those that have failed."""
+        started = {} if self.cores is None else self._started
         jobs = (
-            (job.rule, job.threads, now - self._started.get(number, now))
+            (job.rule, job.threads, now - started.get(number, now))
             for number, job in self._open.items()
             if number not in self.failed
         )

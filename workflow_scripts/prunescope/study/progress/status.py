@@ -47,7 +47,7 @@ def look_at(jobs: Sequence[PlannedJob]) -> Found:
         text = job_logs.tail(job.log) if job.log else ""
         if reason := job_logs.failure(text):
             failed.append((job, reason))
-        elif text and not job_logs.has_ended(text):
+        elif job_logs.is_under_way(text):
             begun.append(job)
     failed.sort(key=lambda found: -Path(found[0].log).stat().st_mtime)
     return Found(begun, failed)

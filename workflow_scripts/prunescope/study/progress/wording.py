@@ -36,7 +36,7 @@ def count(number: int, what: str) -> str:
 
 def expected(left: TimeLeft, cores: int | None) -> str:
     """How long jobs take, with what that leaves out."""
-    known = rough(left.seconds) if cores else f"{rough(left.seconds)} of jobs"
+    known = rough(left.seconds) if cores else f"{rough(left.seconds)} of work"
     unknown = f"{count(left.unknown, 'job')} of unknown time"
     if not left.unknown:
         return f"about {known}"
@@ -60,11 +60,13 @@ def so_far(progress: RunProgress, now: float) -> str:
     )
 
 
-def running(jobs: Sequence[PlannedJob]) -> list[str]:
-    """What runs now: one line for each job, and one for those that are not named."""
+def running(jobs: Sequence[PlannedJob], queued: int = 0) -> list[str]:
+    """What runs now: a line for each job, one for those that are not named, one for the queue."""
     lines = [describe(job) for job in jobs[:MOST_RUNNING]]
     if more := len(jobs) - len(lines):
         lines.append(f"and {more} more")
+    if queued:
+        lines.append(f"{count(queued, 'job')} in the queue")
     return lines
 
 
