@@ -48,7 +48,8 @@ def command(*arguments: str, config: str = TINY) -> list[str]:
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
-    return {**cluster.environment, "PYTHONPATH": ""}
+    """What Snakemake finds the logger of `make results` by, if it is asked for, is on the path."""
+    return {**cluster.environment, "PYTHONPATH": "workflow_scripts"}
 
 
 def submit(workspace: Workspace, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess:

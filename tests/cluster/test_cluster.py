@@ -12,6 +12,8 @@ from cluster.submission import PROFILE, fill_in, submit
 
 pytestmark = pytest.mark.slow
 
+# What the run said on its error stream.
+SAID = "said.txt"
 TABLES = ["networks", "units", "layers", "classes", "disagreements", "history", "statistics"]
 
 
@@ -20,8 +22,9 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The tiny study, every step of it a SLURM job."""
     with temporary_project(tmp_path_factory, "submitted") as workspace:
         fill_in(workspace)
-        done = submit(workspace, cluster)
+        done = submit(workspace, cluster, "--logger", "prunescope")
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        workspace.path(SAID).write_text(done.stderr)
         yield workspace
 
 
@@ -52,3 +55,14 @@ def test_every_step_was_a_job_of_the_cluster(submitted: Workspace, cluster: Clus
     states = [job.split()[0] for job in jobs if job.endswith(f" {submitted.folder}")]
     assert len(states) >= 30
     assert set(states) == {"COMPLETED"}
+
+
+def test_a_run_on_a_cluster_says_how_far_it_is(submitted: Workspace) -> None:
+    said = submitted.path(SAID).read_text()
+    assert len(said.splitlines()) < 150
+    total = re.search(r"^tiny: (\d+) jobs", said, re.M)
+    assert total, said
+    assert re.search(rf"^\d+ of {total[1]} jobs, \d+:\d\d gone.*; now: ", said, re.M)
+    assert re.search(rf"^done: {total[1]} jobs in ", said, re.M)
+    assert "FAILED" not in said
+    assert "Traceback" not in said
