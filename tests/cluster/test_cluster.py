@@ -63,6 +63,7 @@ def test_a_run_on_a_cluster_says_how_far_it_is(submitted: Workspace) -> None:
     total = re.search(r"^tiny: (\d+) jobs", said, re.M)
     assert total, said
     assert re.search(rf"^\d+ of {total[1]} jobs, \d+:\d\d gone.*; now: ", said, re.M)
+    assert re.search(r"; now: .*\d+ jobs? queued or just ended$", said, re.M)
     assert re.search(rf"^done: {total[1]} jobs in ", said, re.M)
     assert "FAILED" not in said
     assert "Traceback" not in said

@@ -85,7 +85,7 @@ def test_on_a_cluster_a_job_waits_in_the_queue_until_its_log_begins(tmp_path: Pa
     assert run.time_left(30.0) == TimeLeft(60.0, 0)
     logs[0].write_text("2026-01-01 10:00:00,100 INFO train_dense {'seed': '0'}\n")
     assert (run.running(), run.started) == (jobs[:1], 3)
-    assert wording.running(run.running(), 2) == ["train_dense seed0", "2 jobs in the queue"]
+    assert wording.running(run.running(), 2) == ["train_dense seed0", "2 jobs queued or just ended"]
     with logs[0].open("a") as log:
         log.write("2026-01-01 10:00:09,100 INFO done: 3.0 s of CPU time, 900 MiB of memory\n")
     run.finish(0, 60.0)

@@ -101,7 +101,7 @@ class RunProgress:
 
     @property
     def started(self) -> int:
-        """How many jobs have started and not ended: those that run, and those that are queued."""
+        """How many jobs have started, and have not ended as far as Snakemake knows."""
         return len(self._started)
 
     def start(self, number: int, now: float) -> None:

@@ -60,13 +60,17 @@ def so_far(progress: RunProgress, now: float) -> str:
     )
 
 
-def running(jobs: Sequence[PlannedJob], queued: int = 0) -> list[str]:
-    """What runs now: a line for each job, one for those that are not named, one for the queue."""
+def running(jobs: Sequence[PlannedJob], others: int = 0) -> list[str]:
+    """What runs now: a line for each job, and one for those that are not named.
+
+    On a cluster, `others` have been handed over: they wait in the queue, or have ended since
+    Snakemake last looked.
+    """
     lines = [describe(job) for job in jobs[:MOST_RUNNING]]
     if more := len(jobs) - len(lines):
         lines.append(f"and {more} more")
-    if queued:
-        lines.append(f"{count(queued, 'job')} in the queue")
+    if others:
+        lines.append(f"{count(others, 'job')} queued or just ended")
     return lines
 
 
