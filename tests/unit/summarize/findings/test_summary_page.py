@@ -283,8 +283,20 @@ def test_score_and_accuracy_are_related_with_and_without_an_interval(
     assert text.startswith(f"Score and accuracy correlate with -0.300 (Spearman, {said}")
 
 
+def test_runs_from_one_dense_network_are_not_called_independent() -> None:
+    runs = in_runs([*DENSE, *PRUNED])
+    assert answer.what_was_done(facts(runs)).endswith(", in 3 runs from one dense network.")
+    last = [row for row in runs if row[:2] == ("dense", "none")][-1]
+    runs[runs.index(last)] = (*last[:4], 0.91, *last[5:])
+    assert answer.what_was_done(facts(runs)).endswith(", in 3 independent runs.")
+    # Without dense networks, nothing tells that runs share one.
+    pruned = [row for row in runs if row[0] != "dense"]
+    assert answer.what_was_done(facts(pruned)).endswith(", in 3 independent runs.")
+
+
 def test_what_was_done() -> None:
-    assert answer.what_was_done(facts(in_runs([*DENSE, *PRUNED]))) == (
+    trained = [(*row[:4], row[4] - row[3] / 100, *row[5:]) for row in in_runs([*DENSE, *PRUNED])]
+    assert answer.what_was_done(facts(trained)) == (
         "A network trained on pictures was pruned by 2 methods (filters and chance) at 40 % and "
         "80 %, in 3 independent runs."
     )

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from prunescope.networks.coordinates import KIND
+from prunescope.networks.coordinates import DENSE, KIND, NOT_RETRAINED
 from prunescope.summarize import selection
 from prunescope.summarize.findings.facts import ALPHA, Facts
 from prunescope.summarize.findings.verdicts import (
@@ -23,7 +23,6 @@ def answer(facts: Facts) -> str:
 def what_was_done(facts: Facts) -> str:
     """The networks, the methods, and the number of runs."""
     rows, pruned = facts.networks, selection.pruned(facts.networks)
-    runs = "in a single run" if facts.runs == 1 else f"in {facts.runs} independent runs"
     if pruned.is_empty():
         return f"{count(len(rows), 'network')} on {facts.dataset}: none of them is pruned."
     elsewhere = pruned["method"].is_in(list(facts.pruned_elsewhere))
@@ -34,7 +33,20 @@ def what_was_done(facts: Facts) -> str:
     if elsewhere.any():
         names, rates = _names_and_rates(pruned.filter(elsewhere))
         ways.append(f"elsewhere ({listed(names)}) at {listed(rates)}")
-    return f"A network trained on {facts.dataset} was pruned {' and '.join(ways)}, {runs}."
+    return f"A network trained on {facts.dataset} was pruned {' and '.join(ways)}, {_runs(facts)}."
+
+
+def _runs(facts: Facts) -> str:
+    """The number of runs, and whether each has a dense network of its own.
+
+    Runs that begin with the same weights differ by what comes after them alone.
+    """
+    if facts.runs == 1:
+        return "in a single run"
+    dense = facts.networks.filter(method=DENSE, retraining=NOT_RETRAINED)
+    if len(dense) > 1 and dense.select("top1", "mis_soft_all").n_unique() == 1:
+        return f"in {facts.runs} runs from one dense network"
+    return f"in {facts.runs} independent runs"
 
 
 def _names_and_rates(networks: pl.DataFrame) -> tuple[list[str], list[str]]:
