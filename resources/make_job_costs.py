@@ -28,10 +28,9 @@ def machine(day: datetime) -> str:
 def main() -> None:
     config = reading.read(CONFIG).values
     folders = PathsOfResults(study_of(config)).logs_to_verify
-    costs, last = {}, 0.0
-    for folder in map(Path, folders):
-        costs |= remaining_work.read_logs(folder)
-        last = max([last, *(path.stat().st_mtime for path in folder.rglob("*.log"))])
+    costs = remaining_work.read_logs(folders)
+    logs = [path for folder in folders for path in Path(folder).rglob("*.log")]
+    last = max(path.stat().st_mtime for path in logs)
     table = {
         "machine": machine(datetime.fromtimestamp(last)),
         "facts": costs_elsewhere.facts(config),

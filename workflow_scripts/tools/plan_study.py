@@ -23,12 +23,11 @@ from prunescope.foundation.errors import InputError
 from prunescope.study import network_sizes, remaining_work
 from prunescope.study.config import reading
 from prunescope.study.kinds.all_kinds import study_of
-from prunescope.study.kinds.any_study import AnyStudy
 from prunescope.study.paths import PathsOfResults
 from prunescope.study.progress import costs_elsewhere, wording
 from prunescope.study.progress.targets import target
 from prunescope.study.progress.time_left import SecondsOfRules, estimate
-from prunescope.study.remaining_work import Cost, Job
+from prunescope.study.remaining_work import Job
 from prunescope.study.study import Study
 
 # The beginning of the message in which the Snakefile says what is missing.
@@ -123,14 +122,6 @@ def absent_files(config: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def costs_so_far(study: AnyStudy) -> dict[str, list[Cost]]:
-    """What the jobs of a study took that have finished, by rule."""
-    costs: dict[str, list[Cost]] = {}
-    for folder in PathsOfResults(study).logs_to_verify:
-        costs |= remaining_work.read_logs(Path(folder))
-    return costs
-
-
 def time_of(jobs: list[Job], seconds: dict[str, float]) -> str:
     """How long jobs take on this machine, in words.
 
@@ -179,7 +170,8 @@ def main() -> None:
     config, settings = given_config("plan", __doc__)
     jobs = jobs_to_run(config, settings)
     study = study_of(settings)
-    costs, table = costs_so_far(study), costs_elsewhere.read()
+    costs = remaining_work.read_logs(PathsOfResults(study).logs_to_verify)
+    table = costs_elsewhere.read()
     elsewhere = table.of(settings)
     size = remaining_work.file_sizes(Path("results") / settings["study"], settings)
     needs = remaining_work.needs(jobs, costs, elsewhere, size)

@@ -22,13 +22,14 @@ def main() -> None:
         PlannedJob(number, job.rule, stages[job.rule], job.target, job.log, job.threads, job.epochs)
         for number, job in enumerate(open_jobs)
     ]
-    finished = remaining_work.finished_jobs(map(Path, PathsOfResults(study).logs_to_verify))
+    logs = PathsOfResults(study).logs_to_verify
+    finished = remaining_work.finished_jobs(map(Path, logs))
     left = {job.log for job in jobs}
     done = Counter(stages[rule] for log, rule in finished if log not in left and rule in stages)
     found = status.look_at(jobs)
     total = done.total() + len(jobs)
     if jobs:
-        costs = costs_elsewhere.read().of(settings) | plan_study.costs_so_far(study)
+        costs = costs_elsewhere.read().of(settings) | remaining_work.read_logs(logs)
         time_left = plan_study.time_of(open_jobs, remaining_work.mean_seconds(costs))
         rest = f"{done.total():,} of {wording.count(total, 'job')} done; left: {time_left}"
     else:

@@ -40,12 +40,15 @@ def test_a_log_tells_of_the_last_run_alone() -> None:
     assert remaining_work.read_log("") is None
 
 
-def test_logs_are_found_below_a_folder(tmp_path: Path) -> None:
+def test_logs_are_found_below_folders(tmp_path: Path) -> None:
     for number, text in enumerate([LOG, FAILED, LOG]):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "find_exemplars.log").write_text(text)
-    assert remaining_work.read_logs(tmp_path) == {"find_exemplars": [Cost(180.8 / 3600, 0.085)] * 2}
-    assert remaining_work.read_logs(tmp_path / "none") == {}
+    one = [Cost(180.8 / 3600, 0.085)]
+    assert remaining_work.read_logs([str(tmp_path)]) == {"find_exemplars": one * 2}
+    parts = [str(tmp_path / name) for name in ("0", "2", "none")]
+    assert remaining_work.read_logs(parts) == {"find_exemplars": one * 2}
+    assert remaining_work.read_logs([]) == {}
 
 
 def test_a_rule_costs_what_its_finished_jobs_took() -> None:

@@ -108,11 +108,12 @@ def read_log(text: str) -> tuple[str, Cost] | None:
     return started[-1].group(2), Cost(wall / 3600, float(done[-1].group(2)) / 3600)
 
 
-def read_logs(folder: Path) -> dict[str, list[Cost]]:
-    """The costs of the finished jobs whose logs are below a folder, by rule."""
+def read_logs(folders: Iterable[str]) -> dict[str, list[Cost]]:
+    """The costs of the finished jobs whose logs are below some folders, by rule."""
     costs = defaultdict(list)
-    for _, rule, cost in _finished(folder):
-        costs[rule].append(cost)
+    for folder in folders:
+        for _, rule, cost in _finished(Path(folder)):
+            costs[rule].append(cost)
     return dict(costs)
 
 

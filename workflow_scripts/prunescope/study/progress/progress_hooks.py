@@ -60,9 +60,7 @@ def planned(dag: Any, job: Any, study: AnyStudy) -> PlannedJob:
 
 def expected_seconds(study: AnyStudy, log_folders: Iterable[str]) -> dict[str, float]:
     """The seconds that a job of a rule takes: as in this study before, else as elsewhere."""
-    costs = costs_elsewhere.read().of(study.config)
-    for folder in log_folders:
-        costs |= remaining_work.read_logs(Path(folder))
+    costs = costs_elsewhere.read().of(study.config) | remaining_work.read_logs(log_folders)
     return remaining_work.mean_seconds(costs)
 
 
