@@ -18,13 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import plan_study
+import polars as pl
 from plan_study import files_of
 
+from prunescope.data import source
 from prunescope.foundation.errors import InputError
-from prunescope.study import readiness, remaining_work
+from prunescope.study import image_needs, readiness, remaining_work
 from prunescope.study.config import reading
 from prunescope.study.kinds.all_kinds import study_of
 from prunescope.study.remaining_work import Job, readable
+from prunescope.study.study import Study
+from prunescope.summarize import image_counts
+from prunescope.summarize.image_counts import Need
 
 LOCK = plan_study.ROOT / "envs" / "requirements.txt"
 CLUSTER = plan_study.ROOT / "profiles" / "slurm" / "profile.yaml"
@@ -102,6 +107,29 @@ def check_readiness(reasons: Mapping[str, Sequence[str]], jobs: Sequence[Job]) -
     for text, rules in reasons.items():
         if tuple(rules) == readiness.WATCHED:
             yield Check("TensorBoard", text, True, bool(wanted.intersection(rules)))
+
+
+def check_counts(study: Study) -> Check:
+    """Whether a folder of images has as many as the study takes of it. Lists the folder.
+
+    Damaged files count: no file is opened.
+    """
+    name, dataset = study.config["dataset"], study.dataset
+    images = source.load(dataset["source"])
+    assert isinstance(images, source.Folder)
+    own = {key: dataset[key] for key in images.OPTIONAL if key in dataset}
+    needs = [Need(**need) for need in study.image_needs if need["split"] == "train"]
+    try:
+        splits = dict(
+            zip(("train", "validation"), images.index(Path(dataset["folder"]), own), strict=True)
+        )
+        counts = [image_counts.count(split, index, None) for split, index in splits.items()]
+        needs += image_needs.of_samples(name, dataset)
+        image_counts.check(pl.concat(counts), needs, name)
+    except InputError as error:
+        return Check("counts", str(error), True, True)
+    there = " and ".join(f"{len(index):,} images in {split}" for split, index in splits.items())
+    return Check("counts", f"{there}: as many as the study takes, if none is damaged")
 
 
 def check_files(files: Mapping[str, tuple[str, str | None]]) -> Check:
@@ -209,6 +237,11 @@ def checks(config: Path, settings: Mapping[str, Any]) -> Iterator[Check]:
     jobs = jobs_of(config, settings)
     if study.has_networks:
         yield from check_readiness(readiness.missing(settings, packages=True), jobs)
+    if isinstance(study, Study) and study.trains_on_files:
+        # What is counted already is not counted anew: there may be a million files.
+        left = any(job.rule == "count_images" for job in jobs)
+        if left and readiness.missing_files(settings) is None:
+            yield check_counts(study)
     yield check_cores(len(os.sched_getaffinity(0)))
     yield check_memory(jobs, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     needs = remaining_work.needs(jobs, {}, {}, remaining_work.file_sizes(folder, settings))

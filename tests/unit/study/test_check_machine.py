@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from files import load_module
+from imagefolders import make_image_folder
 
 from prunescope.study.config import reading
 from prunescope.study.readiness import FILE_READERS, METRIC_READERS, TRAININGS, WATCHED
@@ -213,6 +214,26 @@ datasets:
          validation: {images: 100, seed: 0}, probe: {images: 120, seed: 0}}
 """,
 }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("removed", [0, 25])
+def test_a_folder_of_images_is_counted(tmp_path: Path, removed: int) -> None:
+    make_image_folder(tmp_path / "there", train_per_class=70, val_per_class=40)
+    for split in ("train", "val"):
+        for path in sorted((tmp_path / "there" / split / "bee").iterdir())[:removed]:
+            path.unlink()
+    config = f"extends: {ROOT}/config/tiny.yaml\nstudy: here\n{MISSING['images']}"
+    (tmp_path / "mine.yaml").write_text(config.replace("nowhere", "there"))
+    done = run(tmp_path, "--configfile", "mine.yaml")
+    assert done.returncode == (1 if removed else 0)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("counts")]
+    if removed:
+        assert "images_per_epoch: 192, but the train split of mine has 185." in line
+        assert "validation.images: 100, but the validation split of mine has 95." in line
+        assert "probe" not in line
+    else:
+        assert "210 images in train and 120 images in validation: as many as" in line
 
 
 @pytest.mark.slow

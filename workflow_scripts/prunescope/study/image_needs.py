@@ -34,6 +34,21 @@ def of_scores(interpretability: Settings) -> Iterator[Need]:
         yield Need(f"interpretability.{name}.images", split, images, str(images))
 
 
+def of_samples(name: str, dataset: Settings) -> Iterator[Need]:
+    """What the samples of a dataset need of the splits that they are drawn from.
+
+    Parameters
+    ----------
+    name
+        The dataset.
+    dataset
+        Its section of the config.
+    """
+    for sample, split in (("validation", "validation"), ("probe", "train")):
+        images = dataset[sample]["images"]
+        yield Need(f"datasets.{name}.{sample}.images", split, images, str(images))
+
+
 def of_variants(variants: Settings) -> Iterator[Need]:
     """What variants with a probe set of their own need.
 
