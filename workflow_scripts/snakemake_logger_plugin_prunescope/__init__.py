@@ -6,7 +6,7 @@ run, `--unlock`, a report) is printed as Snakemake prints it.
 
 A run that has told its plan (`begin`) gets a line for each stage that is finished, for each job
 that has failed, and for each warning. On a terminal the time and what runs now stand below, and
-change every second. Elsewhere they are a line for each minute.
+change every second, on a cluster every ten. Elsewhere they are a line for each minute.
 """
 
 import logging
@@ -24,8 +24,9 @@ from prunescope.study.progress import job_logs, wording
 from prunescope.study.progress.display import Display
 from prunescope.study.progress.run_progress import PlannedJob, RunProgress
 
-# Seconds between two drawings on a terminal, and between two lines elsewhere.
-DRAW_EVERY, SAY_EVERY = 1.0, 60.0
+# Seconds between two drawings on a terminal (on a cluster each looks at many logs, perhaps over a
+# network), and between two lines elsewhere.
+DRAW_EVERY, DRAW_CLUSTER_EVERY, SAY_EVERY = 1.0, 10.0, 60.0
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.CRITICAL: "bold red"}
 # So many failures are shown with their reasons, so many more in one line.
 MOST_REASONS, MOST_FAILURES = 5, 25
@@ -216,7 +217,9 @@ class LogHandler(LogHandlerBase):
         self._display.say(lines, style)
 
     def _tick(self) -> None:
-        every = DRAW_EVERY if self._display.is_live else SAY_EVERY
+        assert self._progress is not None
+        drawing = DRAW_EVERY if self._progress.cores else DRAW_CLUSTER_EVERY
+        every = drawing if self._display.is_live else SAY_EVERY
         while not self._over.wait(every):
             with self._locked():
                 if not self._over.is_set():

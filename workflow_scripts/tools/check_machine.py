@@ -117,12 +117,10 @@ def check_counts(study: Study) -> Check:
     name, dataset = study.config["dataset"], study.dataset
     images = source.load(dataset["source"])
     assert isinstance(images, source.Folder)
-    own = {key: dataset[key] for key in images.OPTIONAL if key in dataset}
     needs = [Need(**need) for need in study.image_needs if need["split"] == "train"]
     try:
-        splits = dict(
-            zip(("train", "validation"), images.index(Path(dataset["folder"]), own), strict=True)
-        )
+        indices = images.index(Path(dataset["folder"]), study.source_settings(name))
+        splits = dict(zip(("train", "validation"), indices, strict=True))
         counts = [image_counts.count(split, index, None) for split, index in splits.items()]
         needs += image_needs.of_samples(name, dataset)
         image_counts.check(pl.concat(counts), needs, name)

@@ -70,9 +70,7 @@ class JobParams:
 
     def source_settings(self, wildcards: Wildcards) -> Mapping[str, Any]:
         """The keys of a dataset that only its source has."""
-        dataset = self.study.config["datasets"][wildcards.dataset]
-        own = source.load(dataset["source"]).OPTIONAL
-        return {key: dataset[key] for key in own if key in dataset}
+        return self.study.source_settings(wildcards.dataset)
 
     def listed_files(self, wildcards: Wildcards) -> Any:
         """Digests of the image files of a dataset, and of the files with their labels."""

@@ -358,6 +358,12 @@ class Study(AnyStudy):
         section: Settings = self.config["datasets"][self.config["dataset"]]
         return section
 
+    def source_settings(self, name: str) -> Settings:
+        """The keys of a dataset that only its source has."""
+        dataset = self.config["datasets"][name]
+        own = source.load(dataset["source"]).OPTIONAL
+        return {key: dataset[key] for key in own if key in dataset}
+
     def datasets_from(self, name: str) -> list[str]:
         """The datasets of the config that come from one source."""
         return [key for key, kind in self.config["datasets"].items() if kind["source"] == name]
