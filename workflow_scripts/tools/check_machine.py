@@ -19,7 +19,7 @@ from typing import Any
 
 import plan_study
 import polars as pl
-from plan_study import files_of
+from plan_study import absent_files, files_of
 
 from prunescope.data import source
 from prunescope.foundation.errors import InputError
@@ -138,13 +138,10 @@ def check_files(files: Mapping[str, tuple[str, str | None]]) -> Check:
     files
         By the key of the config that names it: the path of a file, and its address, or None.
     """
-    there = [key for key, (path, _) in files.items() if Path(path).exists()]
-    fetched = [key for key, (_, url) in files.items() if url is not None and key not in there]
-    if missing := [
-        f"{path} (`{key}`)"
-        for key, (path, url) in files.items()
-        if key not in there and url is None
-    ]:
+    fetched = [
+        key for key, (path, url) in files.items() if url is not None and not Path(path).exists()
+    ]
+    if missing := [f"{path} (`{key}`)" for key, path in absent_files(files).items()]:
         text = f"not there: {', '.join(missing)}. Put or link them there, or change the config."
         return Check("files", text, True, True)
     if fetched:

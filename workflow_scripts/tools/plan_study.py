@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def jobs_to_run(config: Path, settings: dict[str, Any]) -> list[Job]:
                 executor="dryrun", execution_settings=without_lock
             )
         except Exception as error:
-            absent = absent_files(settings) if isinstance(error, MissingInputException) else {}
+            lacks = isinstance(error, MissingInputException)
+            absent = absent_files(files_of(settings)) if lacks else {}
             if not absent:
                 api.print_exception(error)
             for key, path in absent.items():
@@ -113,12 +115,10 @@ def files_of(config: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
     return {f"unit_scores.{key}": (path, None) for key, path in named.items() if path}
 
 
-def absent_files(config: dict[str, Any]) -> dict[str, str]:
-    """The files that a config names, that are not there, and that are not downloaded, by key."""
+def absent_files(files: Mapping[str, tuple[str, str | None]]) -> dict[str, str]:
+    """Of what `files_of` gives the paths that are not there and are not downloaded, by key."""
     return {
-        key: path
-        for key, (path, url) in files_of(config).items()
-        if url is None and not Path(path).exists()
+        key: path for key, (path, url) in files.items() if url is None and not Path(path).exists()
     }
 
 
